@@ -1,0 +1,1 @@
+"""Structure, dynamics and machine-learned propensity of a two-dimensional glass former."""

@@ -1,0 +1,293 @@
+"""The two-dimensional ternary Kob-Andersen mixture and the Dataset that carries it from room to room.
+
+Reduced units: lengths in σ = σ₁₁, energies in ε = ε₁₁, masses in m, temperatures in ε/k_B, times in σ(m/ε)^½.
+Species are numbered from 0 in memory and from 1 wherever a person reads them.
+"""
+
+import warnings
+
+import numpy as np
+import xarray as xr
+
+MODEL = "KA2D"
+EPSILON = np.array([[1.0, 1.5, 0.75], [1.5, 0.5, 1.5], [0.75, 1.5, 0.75]])
+SIGMA = np.array([[1.0, 0.8, 0.9], [0.8, 0.88, 0.8], [0.9, 0.8, 0.94]])
+CUTOFF = 2.5  # in units of σ_ab
+C0, C2, C4 = 0.040490237952, -0.00970155098112, 0.0006201261686784
+RADII = SIGMA.diagonal() / 2
+
+COMPOSITION = np.array([600, 330, 360]) / 1290
+DENSITY = 1290 / 32.8962**2
+
+TEMPERATURES = (0.40, 0.35, 0.30, 0.27, 0.25, 0.23, 0.21, 0.18, 0.15)
+ONSET_TEMPERATURE = 0.5
+MODE_COUPLING_TEMPERATURE = 0.30
+GLASS_TRANSITION_TEMPERATURE = 0.15
+
+MAX_PARTICLES = 90_000
+# A float32 coordinate may round to a hair outside [0, L); more than this is a particle outside the box.
+ROUNDING = 1e-4
+
+
+class InvalidData(ValueError):
+    """Data that cannot be used; the message is one sentence naming the source, what is wrong and what is expected."""
+
+
+class MixtureWarning(UserWarning):
+    """Data that can be used but are not the mixture this project describes (composition or density)."""
+
+
+def species_counts(particles):
+    """Number of particles of each species in a box of the mixture.
+
+    Parameters
+    ----------
+    particles : int
+        Total number of particles N.
+
+    Returns
+    -------
+    counts : (3,) ndarray of int
+        Closest whole numbers to the composition 600 : 330 : 360 that sum to N.
+    """
+    counts = np.floor(COMPOSITION * particles + 0.5).astype(int)
+    counts[0] += particles - counts.sum()
+    return counts
+
+
+def box_length(particles):
+    """Side of the square box (σ) that holds `particles` particles at the density of the mixture."""
+    return float(np.sqrt(particles / DENSITY))
+
+
+def wrap(position, length):
+    """Positions folded into [0, L) of a periodic box of side `length` (σ), any shape, float64."""
+    wrapped = np.mod(np.asarray(position, dtype=np.float64), length)
+    wrapped[wrapped >= length] = 0.0  # mod of a tiny negative number rounds to L
+    return wrapped
+
+
+def configurations(
+    position,
+    species,
+    length,
+    temperature=np.nan,
+    *,
+    names=None,
+    inherent_position=None,
+    energy=None,
+    inherent_energy=None,
+    seed=-1,
+    provenance="",
+    source="configuration",
+):
+    """Build and check a configurations Dataset from plain arrays.
+
+    Parameters
+    ----------
+    position : (configuration, particle, 2) or (particle, 2) array_like
+        Thermal positions (σ). A missing configuration axis is added.
+    species : (configuration, particle) or (particle,) array_like of int
+        Species, 0-based.
+    length : float
+        Side of the periodic square box (σ).
+    temperature : float, optional
+        Temperature (ε/k_B); NaN where unknown.
+    names : sequence of str, optional
+        One name per configuration, the coordinate `configuration`.
+    inherent_position : array_like, optional
+        Positions of the inherent structure, shaped like `position` (σ).
+    energy, inherent_energy : (configuration, particle) array_like, optional
+        Potential energy per particle E_i (ε) of the thermal and the inherent positions.
+    seed : int, optional
+        Seed of the run that made the configuration; −1 where unknown.
+    provenance : str, optional
+        How the configuration was made: command line, version, sweeps, verdict.
+    source : str, optional
+        What error messages call the data, usually the file's name.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dims `(configuration, particle, space)`; see `check` for the schema.
+
+    Raises
+    ------
+    InvalidData
+        Where the arrays do not form a configuration.
+    """
+    position = np.asarray(position)
+    if position.ndim == 2:
+        position = position[None]
+    if position.ndim != 3 or position.shape[-1] != 2:
+        raise InvalidData(
+            f"{source}: positions have shape {position.shape}; expected (configuration, particle, 2)."
+        )
+    samples, particles = position.shape[:2]
+    species = np.asarray(species)
+    if species.ndim == 1:
+        species = np.broadcast_to(species, (samples, species.size))
+
+    def block(values, shape, name):
+        values = np.asarray(values)
+        if values.size != np.prod(shape):
+            raise InvalidData(f"{source}: {name} has shape {values.shape}; expected {shape}.")
+        return values.reshape(shape)
+
+    per_particle = ("configuration", "particle")
+    vector = (*per_particle, "space")
+    variables = {
+        "position": (vector, position),
+        "species": (per_particle, block(species, (samples, particles), "species")),
+    }
+    if inherent_position is not None:
+        variables["inherent_position"] = (
+            vector,
+            block(inherent_position, position.shape, "inherent_position"),
+        )
+    for name, values in (("energy", energy), ("inherent_energy", inherent_energy)):
+        if values is not None:
+            variables[name] = (per_particle, block(values, (samples, particles), name))
+    if names is None:
+        names = [f"{index}" for index in range(samples)]
+    dataset = xr.Dataset(
+        variables,
+        coords={"configuration": np.asarray(names, dtype=str), "space": ["x", "y"]},
+        attrs={
+            "box_length": float(length),
+            "temperature": float(temperature),
+            "model": MODEL,
+            "seed": int(seed),
+            "provenance": provenance,
+        },
+    )
+    return check(dataset, source)
+
+
+def check(dataset, source="configuration"):
+    """Check a configurations Dataset against the schema and bring it to normal form.
+
+    Normal form: dims `(configuration, particle, space)`; `position` and, where present, `inherent_position` float64 in
+    [0, L); `species` int8 in {0, 1, 2}; `energy` and `inherent_energy` float64; attrs `box_length`, `temperature`,
+    `model`, `seed`, `provenance`.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        The configurations; a missing `configuration` dimension is added.
+    source : str, optional
+        What error messages call the data, usually the file's name.
+
+    Returns
+    -------
+    xarray.Dataset
+        A new Dataset in normal form.
+
+    Raises
+    ------
+    InvalidData
+        One sentence: the source, what is wrong, what is expected.
+
+    Warns
+    -----
+    MixtureWarning
+        Where composition or density differ from the mixture's by more than 1 %.
+    """
+    for name in ("position", "species"):
+        if name not in dataset:
+            raise InvalidData(f"{source}: there is no variable '{name}'; expected position and species.")
+    if "configuration" not in dataset.dims:
+        dataset = dataset.expand_dims("configuration")
+    if dataset["position"].dims != ("configuration", "particle", "space"):
+        dims = set(dataset["position"].dims)
+        if dims != {"configuration", "particle", "space"}:
+            raise InvalidData(
+                f"{source}: position has dimensions {dataset['position'].dims}; "
+                "expected (configuration, particle, space)."
+            )
+        dataset = dataset.transpose("configuration", "particle", "space", ...)
+    if dataset.sizes["space"] != 2:
+        raise InvalidData(f"{source}: positions have {dataset.sizes['space']} components; expected 2.")
+    particles = dataset.sizes["particle"]
+    if not 1 <= particles <= MAX_PARTICLES:
+        raise InvalidData(f"{source}: {particles} particles; expected 1 to {MAX_PARTICLES}.")
+    length = _checked_length(dataset.attrs.get("box_length"), source)
+
+    checked = dataset.copy()
+    for name in ("position", "inherent_position"):
+        if name in dataset:
+            checked[name] = dataset[name].dims, _checked_positions(dataset[name].values, length, name, source)
+    checked["species"] = dataset["species"].dims, _checked_species(dataset["species"].values, source)
+    for name in ("energy", "inherent_energy"):
+        if name in dataset:
+            values = dataset[name].values.astype(np.float64)
+            if not np.isfinite(values).all():
+                raise InvalidData(f"{source}: {name} holds a value that is not finite; expected numbers.")
+            checked[name] = dataset[name].dims, values
+    checked.attrs = {
+        "temperature": np.nan,
+        "model": MODEL,
+        "seed": -1,
+        "provenance": "",
+        **dataset.attrs,
+        "box_length": length,
+    }
+    _warn_of_another_mixture(checked, source)
+    return checked
+
+
+def _checked_length(length, source):
+    try:
+        length = float(length)
+    except (TypeError, ValueError):
+        length = np.nan
+    if not (np.isfinite(length) and length > 0):
+        raise InvalidData(f"{source}: the box length is missing or not a positive number; expected the side in σ.")
+    return length
+
+
+def _checked_positions(values, length, name, source):
+    if values.dtype.kind not in "fiu":
+        raise InvalidData(f"{source}: {name} has type {values.dtype}; expected real numbers.")
+    values = values.astype(np.float64)
+    bad = ~np.isfinite(values)
+    if bad.any():
+        raise InvalidData(f"{source}: {name} of {bad.any(axis=-1).sum()} particles is not finite; expected numbers.")
+    outside = (values < -ROUNDING) | (values > length + ROUNDING)
+    if outside.any():
+        raise InvalidData(
+            f"{source}: {outside.any(axis=-1).sum()} particles lie outside the box; "
+            f"expected {name} in [0, {length:.6g})."
+        )
+    return wrap(values, length)
+
+
+def _checked_species(values, source):
+    if values.dtype.kind not in "iu" and not (values.dtype.kind == "f" and np.all(values == np.floor(values))):
+        raise InvalidData(f"{source}: species have type {values.dtype}; expected whole numbers.")
+    unknown = np.setdiff1d(values, [0, 1, 2])
+    if unknown.size:
+        raise InvalidData(
+            f"{source}: unknown species {', '.join(str(int(s) + 1) for s in unknown[:3])}; expected 1, 2 and 3."
+        )
+    return values.astype(np.int8)
+
+
+def _warn_of_another_mixture(dataset, source):
+    fractions = np.bincount(dataset["species"].values.ravel(), minlength=3) / dataset["species"].size
+    density = dataset.sizes["particle"] / dataset.attrs["box_length"] ** 2
+    if np.abs(fractions - COMPOSITION).max() > 0.01:
+        shown = " : ".join(f"{f:.3f}" for f in fractions)
+        expected = " : ".join(f"{f:.3f}" for f in COMPOSITION)
+        warnings.warn(
+            f"{source}: the composition {shown} is not the mixture's {expected}; predictions are not to be trusted.",
+            MixtureWarning,
+            stacklevel=3,
+        )
+    if abs(density / DENSITY - 1) > 0.01:
+        warnings.warn(
+            f"{source}: the density {density:.4f} is not the mixture's {DENSITY:.4f}; "
+            "predictions are not to be trusted.",
+            MixtureWarning,
+            stacklevel=3,
+        )
