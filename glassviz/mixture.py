@@ -28,6 +28,16 @@ MAX_PARTICLES = 90_000
 # A float32 coordinate may round to a hair outside [0, L); more than this is a particle outside the box.
 ROUNDING = 1e-4
 
+# The schema's variables; other variables of a Dataset are carried along unchecked.
+DIMENSIONS = {
+    "position": ("configuration", "particle", "space"),
+    "inherent_position": ("configuration", "particle", "space"),
+    "replica_position": ("configuration", "replica", "particle", "space"),
+    "species": ("configuration", "particle"),
+    "energy": ("configuration", "particle"),
+    "inherent_energy": ("configuration", "particle"),
+}
+
 
 class InvalidData(ValueError):
     """Data that cannot be used; the message is one sentence naming the source, what is wrong and what is expected."""
@@ -63,8 +73,7 @@ def box_length(particles):
 def wrap(position, length):
     """Positions folded into [0, L) of a periodic box of side `length` (σ), any shape, float64."""
     wrapped = np.mod(np.asarray(position, dtype=np.float64), length)
-    wrapped[wrapped >= length] = 0.0  # mod of a tiny negative number rounds to L
-    return wrapped
+    return np.where(wrapped >= length, 0.0, wrapped)  # mod of a tiny negative number rounds to L
 
 
 def configurations(
@@ -75,6 +84,7 @@ def configurations(
     *,
     names=None,
     inherent_position=None,
+    replica_position=None,
     energy=None,
     inherent_energy=None,
     seed=-1,
@@ -97,6 +107,8 @@ def configurations(
         One name per configuration, the coordinate `configuration`.
     inherent_position : array_like, optional
         Positions of the inherent structure, shaped like `position` (σ).
+    replica_position : (configuration, replica, particle, 2) array_like, optional
+        Unwrapped positions of the replicas of each configuration at a later time (σ).
     energy, inherent_energy : (configuration, particle) array_like, optional
         Potential energy per particle E_i (ε) of the thermal and the inherent positions.
     seed : int, optional
@@ -120,9 +132,7 @@ def configurations(
     if position.ndim == 2:
         position = position[None]
     if position.ndim != 3 or position.shape[-1] != 2:
-        raise InvalidData(
-            f"{source}: positions have shape {position.shape}; expected (configuration, particle, 2)."
-        )
+        raise InvalidData(f"{source}: positions have shape {position.shape}; expected (configuration, particle, 2).")
     samples, particles = position.shape[:2]
     species = np.asarray(species)
     if species.ndim == 1:
@@ -130,9 +140,11 @@ def configurations(
 
     def block(values, shape, name):
         values = np.asarray(values)
-        if values.size != np.prod(shape):
+        if samples == 1 and values.shape == shape[1:]:
+            values = values[None]
+        if values.shape != shape:
             raise InvalidData(f"{source}: {name} has shape {values.shape}; expected {shape}.")
-        return values.reshape(shape)
+        return values
 
     per_particle = ("configuration", "particle")
     vector = (*per_particle, "space")
@@ -145,17 +157,27 @@ def configurations(
             vector,
             block(inherent_position, position.shape, "inherent_position"),
         )
+    if replica_position is not None:
+        replicas = np.shape(replica_position)[-3] if np.ndim(replica_position) >= 3 else 0
+        shape = (samples, replicas, particles, 2)
+        variables["replica_position"] = (
+            DIMENSIONS["replica_position"],
+            block(replica_position, shape, "replica_position"),
+        )
     for name, values in (("energy", energy), ("inherent_energy", inherent_energy)):
         if values is not None:
             variables[name] = (per_particle, block(values, (samples, particles), name))
     if names is None:
         names = [f"{index}" for index in range(samples)]
+    names = np.asarray(names, dtype=str)
+    if names.shape != (samples,):
+        raise InvalidData(f"{source}: {names.size} names for {samples} configurations; expected one name for each.")
     dataset = xr.Dataset(
         variables,
-        coords={"configuration": np.asarray(names, dtype=str), "space": ["x", "y"]},
+        coords={"configuration": names, "space": ["x", "y"]},
         attrs={
-            "box_length": float(length),
-            "temperature": float(temperature),
+            "box_length": length,
+            "temperature": temperature,
             "model": MODEL,
             "seed": int(seed),
             "provenance": provenance,
@@ -168,13 +190,14 @@ def check(dataset, source="configuration"):
     """Check a configurations Dataset against the schema and bring it to normal form.
 
     Normal form: dims `(configuration, particle, space)`; `position` and, where present, `inherent_position` float64 in
-    [0, L); `species` int8 in {0, 1, 2}; `energy` and `inherent_energy` float64; attrs `box_length`, `temperature`,
-    `model`, `seed`, `provenance`.
+    [0, L); `species` int8 in {0, 1, 2}; `energy`, `inherent_energy` and `replica_position` (configuration, replica,
+    particle, space; not wrapped) float64; attrs `box_length`, `temperature` (NaN where unknown), `model`, `seed`,
+    `provenance`.
 
     Parameters
     ----------
     dataset : xarray.Dataset
-        The configurations; a missing `configuration` dimension is added.
+        The configurations; a missing `configuration` dimension is added, to `species` too where only that lacks it.
     source : str, optional
         What error messages call the data, usually the file's name.
 
@@ -198,61 +221,75 @@ def check(dataset, source="configuration"):
             raise InvalidData(f"{source}: there is no variable '{name}'; expected position and species.")
     if "configuration" not in dataset.dims:
         dataset = dataset.expand_dims("configuration")
-    if dataset["position"].dims != ("configuration", "particle", "space"):
-        dims = set(dataset["position"].dims)
-        if dims != {"configuration", "particle", "space"}:
-            raise InvalidData(
-                f"{source}: position has dimensions {dataset['position'].dims}; "
-                "expected (configuration, particle, space)."
-            )
-        dataset = dataset.transpose("configuration", "particle", "space", ...)
+    if dataset["species"].dims == ("particle",):
+        dataset = dataset.assign(species=dataset["species"].expand_dims(configuration=dataset.sizes["configuration"]))
+    checked = dataset.copy()
+    for name, dims in DIMENSIONS.items():
+        if name in dataset:
+            if set(dataset[name].dims) != set(dims):
+                raise InvalidData(f"{source}: {name} has dimensions {dataset[name].dims}; expected {dims}.")
+            checked[name] = dataset[name].transpose(*dims)
     if dataset.sizes["space"] != 2:
         raise InvalidData(f"{source}: positions have {dataset.sizes['space']} components; expected 2.")
+    if dataset.sizes["configuration"] == 0:
+        raise InvalidData(f"{source}: there is no configuration in it; expected at least one.")
     particles = dataset.sizes["particle"]
     if not 1 <= particles <= MAX_PARTICLES:
         raise InvalidData(f"{source}: {particles} particles; expected 1 to {MAX_PARTICLES}.")
     length = _checked_length(dataset.attrs.get("box_length"), source)
 
-    checked = dataset.copy()
     for name in ("position", "inherent_position"):
         if name in dataset:
-            checked[name] = dataset[name].dims, _checked_positions(dataset[name].values, length, name, source)
-    checked["species"] = dataset["species"].dims, _checked_species(dataset["species"].values, source)
-    for name in ("energy", "inherent_energy"):
+            checked[name] = DIMENSIONS[name], _checked_positions(checked[name].values, length, name, source)
+    checked["species"] = DIMENSIONS["species"], _checked_species(checked["species"].values, source)
+    for name in ("energy", "inherent_energy", "replica_position"):
         if name in dataset:
-            values = dataset[name].values.astype(np.float64)
-            if not np.isfinite(values).all():
-                raise InvalidData(f"{source}: {name} holds a value that is not finite; expected numbers.")
-            checked[name] = dataset[name].dims, values
+            checked[name] = DIMENSIONS[name], _checked_numbers(checked[name].values, name, source)
     checked.attrs = {
-        "temperature": np.nan,
         "model": MODEL,
         "seed": -1,
         "provenance": "",
         **dataset.attrs,
+        "temperature": _checked_temperature(dataset.attrs.get("temperature", np.nan), source),
         "box_length": length,
     }
     _warn_of_another_mixture(checked, source)
     return checked
 
 
-def _checked_length(length, source):
+def _number(value):
     try:
-        length = float(length)
-    except (TypeError, ValueError):
-        length = np.nan
-    if not (np.isfinite(length) and length > 0):
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _checked_length(length, source):
+    length = _number(length)
+    if length is None or not (np.isfinite(length) and length > 0):
         raise InvalidData(f"{source}: the box length is missing or not a positive number; expected the side in σ.")
     return length
 
 
-def _checked_positions(values, length, name, source):
+def _checked_temperature(value, source):
+    temperature = _number(value)
+    if temperature is None or temperature <= 0 or np.isinf(temperature):
+        raise InvalidData(f"{source}: the temperature is {value!r}; expected a positive number, or NaN where unknown.")
+    return temperature
+
+
+def _checked_numbers(values, name, source):
     if values.dtype.kind not in "fiu":
         raise InvalidData(f"{source}: {name} has type {values.dtype}; expected real numbers.")
     values = values.astype(np.float64)
-    bad = ~np.isfinite(values)
-    if bad.any():
-        raise InvalidData(f"{source}: {name} of {bad.any(axis=-1).sum()} particles is not finite; expected numbers.")
+    bad = values.size - np.isfinite(values).sum()
+    if bad:
+        raise InvalidData(f"{source}: {bad} values of {name} are not finite; expected numbers.")
+    return values
+
+
+def _checked_positions(values, length, name, source):
+    values = _checked_numbers(values, name, source)
     outside = (values < -ROUNDING) | (values > length + ROUNDING)
     if outside.any():
         raise InvalidData(
@@ -264,29 +301,30 @@ def _checked_positions(values, length, name, source):
 
 def _checked_species(values, source):
     if values.dtype.kind not in "iu" and not (values.dtype.kind == "f" and np.all(values == np.floor(values))):
-        raise InvalidData(f"{source}: species have type {values.dtype}; expected whole numbers.")
+        raise InvalidData(f"{source}: species are not whole numbers; expected 1, 2 and 3.")
     unknown = np.setdiff1d(values, [0, 1, 2])
     if unknown.size:
-        raise InvalidData(
-            f"{source}: unknown species {', '.join(str(int(s) + 1) for s in unknown[:3])}; expected 1, 2 and 3."
-        )
+        shown = ", ".join(f"{s + 1:.0f}" for s in unknown[:3].astype(float))
+        raise InvalidData(f"{source}: unknown species {shown}; expected 1, 2 and 3.")
     return values.astype(np.int8)
 
 
 def _warn_of_another_mixture(dataset, source):
-    fractions = np.bincount(dataset["species"].values.ravel(), minlength=3) / dataset["species"].size
-    density = dataset.sizes["particle"] / dataset.attrs["box_length"] ** 2
-    if np.abs(fractions - COMPOSITION).max() > 0.01:
-        shown = " : ".join(f"{f:.3f}" for f in fractions)
+    species = dataset["species"].values
+    fractions = np.stack([(species == kind).mean(axis=-1) for kind in range(3)], axis=-1)
+    deviation = np.abs(fractions - COMPOSITION).max(axis=-1)
+    if deviation.max() > 0.01:
+        shown = " : ".join(f"{f:.3f}" for f in fractions[deviation.argmax()])
         expected = " : ".join(f"{f:.3f}" for f in COMPOSITION)
         warnings.warn(
             f"{source}: the composition {shown} is not the mixture's {expected}; predictions are not to be trusted.",
             MixtureWarning,
             stacklevel=3,
         )
+    density = dataset.sizes["particle"] / dataset.attrs["box_length"] / dataset.attrs["box_length"]
     if abs(density / DENSITY - 1) > 0.01:
         warnings.warn(
-            f"{source}: the density {density:.4f} is not the mixture's {DENSITY:.4f}; "
+            f"{source}: the density {density:.4g} is not the mixture's {DENSITY:.4f}; "
             "predictions are not to be trusted.",
             MixtureWarning,
             stacklevel=3,
