@@ -1,0 +1,1 @@
+"""What is measured on a propensity field: heterogeneity, its lengths, and agreement with the dynamics."""

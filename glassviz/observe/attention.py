@@ -1,0 +1,67 @@
+r"""Which coarse-graining lengths the network attends to: P_int(L) and the intrinsic length ξ_int (Fig. 9)."""
+
+import numpy as np
+
+from glassviz.mixture import InvalidData
+
+EQUATION = (
+    r"\xi_\mathrm{int} = \int \mathrm{d}L\, P_\mathrm{int}(L)\, L, \qquad \int \mathrm{d}L\, P_\mathrm{int}(L) = 1"
+)
+CAPTION = "The weight that the attention layer gives to descriptors averaged over a distance L, and its mean length."
+
+_COLUMNS = ("observable", "length", "neighbor_species")
+
+
+def length_distribution(weights):
+    r"""Normalised distribution P_int(L) of the attention over the coarse-graining lengths.
+
+    The particle-averaged weights are averaged over the columns of equal L (observables and species). Columns the
+    network does not see have weight zero in every network and state and do not count. The integral is the
+    trapezoidal rule over the lengths L, the same for the normalisation and for `xi_int`.
+
+    Parameters
+    ----------
+    weights : DataArray (..., observable, length, neighbor_species)
+        Particle-averaged attention with the lengths (σ) as the coordinate `length`.
+
+    Returns
+    -------
+    DataArray (..., length)
+        P_int(L) in 1/σ with :math:`\int dL P_{int}(L) = 1`; the dimension `network` is kept.
+
+    Raises
+    ------
+    InvalidData
+        Where `weights` is not an attention over named lengths.
+    """
+    if not set(_COLUMNS) <= set(getattr(weights, "dims", ())) or "length" not in weights.coords:
+        raise InvalidData(
+            "attention: expected a DataArray with the dimensions observable, length and neighbor_species "
+            "and the lengths as coordinate."
+        )
+    others = [dim for dim in weights.dims if dim not in _COLUMNS]
+    weights = weights.sortby("length").astype(np.float64)
+    seen = (weights > 0).any(others)
+    mean = weights.where(seen).mean(["observable", "neighbor_species"]).fillna(0.0)
+    return (mean / mean.integrate("length")).transpose(..., "length").rename("length_distribution")
+
+
+def xi_int(distribution):
+    r"""Intrinsic length of the attention, :math:`\xi_{int} = \int dL\, P_{int}(L)\, L` by the trapezoidal rule.
+
+    Parameters
+    ----------
+    distribution : DataArray (..., length)
+        P_int(L) from `length_distribution`.
+
+    Returns
+    -------
+    DataArray (...)
+        ξ_int (σ) averaged over the networks, with the coordinate `error`: standard deviation over the networks, NaN
+        where there are not two.
+    """
+    length = (distribution * distribution["length"]).integrate("length").rename("xi_int")
+    if "network" not in length.dims:
+        return length.assign_coords(error=(length * np.nan).variable)
+    spread = length.std("network", ddof=1) if length.sizes["network"] > 1 else length.isel(network=0) * np.nan
+    return length.mean("network").assign_coords(error=spread.variable)

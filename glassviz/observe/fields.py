@@ -1,0 +1,159 @@
+"""Propensity fields as the observables read them: any leading dimensions, then configuration, then particle.
+
+Every observable of this folder takes a DataArray with dims `(..., [configuration,] particle)`, where the leading ones
+may be network, state, time or nothing, and looks at the particles of species 1 as the paper does.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from glassviz.mixture import InvalidData
+
+RESAMPLES = 200
+SEED = 20231031  # of the bootstrap, so that the same data give the same error bar
+
+
+@dataclass
+class Fields:
+    """Propensities of many fields (network, state, …) on the same configurations.
+
+    Attributes
+    ----------
+    values : (field, configuration, particle) ndarray
+        Propensities; one field for each combination of the leading dimensions.
+    selected : (configuration, particle) ndarray of bool
+        The particles of species 1.
+    frame : xarray.DataArray
+        Zeros with the leading dimensions and their coordinates.
+    """
+
+    values: np.ndarray
+    selected: np.ndarray
+    frame: xr.DataArray
+
+    def of(self, configuration):
+        """Propensities of species 1 in one configuration, (field, particle of species 1)."""
+        return np.ascontiguousarray(self.values[:, configuration, self.selected[configuration]])
+
+    def label(self, values, name):
+        """`values` (field,) or (bootstrap, field) as a DataArray with the leading dimensions."""
+        values = np.asarray(values)
+        extra = ["bootstrap"] if values.ndim == 2 else []
+        shape = (*values.shape[:-1], *self.frame.shape)
+        return xr.DataArray(values.reshape(shape), dims=[*extra, *self.frame.dims], coords=self.frame.coords, name=name)
+
+
+def fields(C, ds=None):
+    """Bring propensities to one block and find the particles of species 1.
+
+    Parameters
+    ----------
+    C : DataArray (..., [configuration,] particle)
+        Propensities. A coordinate `species` (0-based) over `particle`, with or without `configuration`, says which
+        particles are of species 1; without it `ds` says so, and without both the particles that are not NaN are taken.
+    ds : Dataset, optional
+        The configurations that C belongs to.
+
+    Returns
+    -------
+    Fields
+
+    Raises
+    ------
+    InvalidData
+        Where C has no particles, does not fit `ds`, holds no particle of species 1, or is not finite on species 1.
+    """
+    C = with_configurations(C)
+    leading = [dim for dim in C.dims if dim not in ("configuration", "particle")]
+    C = C.transpose(*leading, "configuration", "particle")
+    frame = xr.zeros_like(C.isel(configuration=0, particle=0, drop=True), dtype=float)
+    frame = frame.drop_vars([name for name in frame.coords if not set(C.coords[name].dims) <= set(leading)])
+    frame.attrs = {}
+    values = C.values.reshape(-1, *C.shape[-2:])
+    species = species_of(C, ds)
+    selected = np.isfinite(values).all(axis=0) if species is None else species == 0
+    if not selected.any(axis=1).all():
+        raise InvalidData("propensities: a configuration holds no particle of species 1; expected at least one.")
+    if not np.isfinite(values[:, selected]).all():
+        raise InvalidData(
+            "propensities: species 1 holds values that are not numbers; expected a network for species 1."
+        )
+    return Fields(values, selected, frame)
+
+
+def with_configurations(C):
+    """The same propensities with the dims `configuration` and `particle` guaranteed."""
+    if not isinstance(C, xr.DataArray) or "particle" not in C.dims:
+        raise InvalidData("propensities: expected a DataArray with the dimension 'particle'.")
+    return C if "configuration" in C.dims else C.expand_dims("configuration")
+
+
+def species_of(C, ds=None):
+    """Species (configuration, particle) of the propensities C, from its coordinate or from `ds`; None where unknown."""
+    source = C if "species" in C.coords else ds
+    if source is None:
+        return None
+    species = source["species"]
+    if source is ds and ds.sizes["particle"] != C.sizes["particle"]:
+        raise InvalidData(
+            f"propensities: {C.sizes['particle']} particles; expected the {ds.sizes['particle']} of the configurations."
+        )
+    if source is ds:
+        species = matching(ds, C)["species"]
+    if "configuration" not in species.dims:
+        species = species.expand_dims(configuration=C.sizes["configuration"])
+    return species.transpose("configuration", "particle").values
+
+
+def matching(ds, C):
+    """The configurations of `ds` that C was computed for, in C's order (by name where both carry names)."""
+    if "configuration" in ds.coords and "configuration" in C.coords:
+        names = C["configuration"].values
+        if np.array_equal(names, ds["configuration"].values):
+            return ds
+        if ds.indexes["configuration"].is_unique and np.isin(names, ds["configuration"].values).all():
+            return ds.sel(configuration=names)
+        raise InvalidData("propensities: their configurations are not among those given; expected the same names.")
+    if ds.sizes["configuration"] != C.sizes["configuration"]:
+        raise InvalidData(
+            f"propensities: {C.sizes['configuration']} configurations; "
+            f"expected the {ds.sizes['configuration']} of the configurations given."
+        )
+    return ds
+
+
+def resampled(configurations, resamples=RESAMPLES):
+    """How often each structure is drawn in each bootstrap resample, (resample, configuration), rows sum to 1."""
+    generator = np.random.default_rng(SEED)
+    return (
+        generator.multinomial(configurations, np.full(configurations, 1 / configurations), resamples) / configurations
+    )
+
+
+def summarize(estimate, replicates, name):
+    """Average over the networks and attach the errors.
+
+    Parameters
+    ----------
+    estimate : DataArray
+        The observable, with or without the dimension `network`.
+    replicates : DataArray (bootstrap, ...)
+        The observable on bootstrap resamples of the structures; NaN where there is one structure only.
+
+    Returns
+    -------
+    DataArray
+        Mean over the networks. Coordinate `structure_error`: bootstrap over structures. Coordinate `error`: standard
+        deviation over the networks where there are two or more, else `structure_error`.
+    """
+    spread = None
+    if "network" in estimate.dims:
+        if estimate.sizes["network"] > 1:
+            spread = estimate.std("network", ddof=1)
+        estimate, replicates = estimate.mean("network"), replicates.mean("network")
+    structure_error = replicates.std("bootstrap", ddof=1)
+    error = structure_error if spread is None else spread
+    coordinates = {"error": error.variable, "structure_error": structure_error.variable}
+    return estimate.assign_coords(coordinates).rename(name)

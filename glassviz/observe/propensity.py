@@ -1,0 +1,145 @@
+r"""Bond-breaking propensity of an isoconfigurational ensemble, and how well its replicas determine it."""
+
+import numpy as np
+import xarray as xr
+
+from glassviz.mixture import InvalidData
+from glassviz.observe.agreement import correlation
+from glassviz.observe.fields import fields
+from glassviz.simulate.bonds import initial_bonds, surviving_fraction
+
+EQUATION = r"\mathcal{C}_B^i(t) = \left\langle n_t^i / n_0^i \right\rangle_\mathrm{iso}"
+CAPTION = "The share of its initial neighbours that a particle still has at time t, averaged over replicas."
+
+SPLITS = 100
+
+
+def bond_breaking(ds, later):
+    r"""Bond-breaking propensity C_B^i(t), Sec. II.1.
+
+    .. math:: C_B^i(t) = \langle n_t^i / n_0^i \rangle_{iso}
+
+    Neighbours at t = 0 are closer than 1.4 σ_ab in the thermal positions, and remain neighbours while closer than
+    1.8 σ_ab; all species count.
+
+    Parameters
+    ----------
+    ds : Dataset
+        The configurations the replicas started from.
+    later : ([configuration,] replica, particle, 2) or (particle, 2) array_like or DataArray
+        Positions (σ) of the replicas at the later time, wrapped or not. Without the configuration axis `ds` holds
+        one configuration.
+
+    Returns
+    -------
+    DataArray ([configuration,] particle)
+        Propensity, 1 = arrested, 0 = every bond broken, with the coordinate `species`. A particle without neighbours
+        at t = 0 has no bond to lose: 1.
+
+    Raises
+    ------
+    InvalidData
+        Where `later` does not fit `ds` or holds a position that is not finite.
+    """
+    return surviving_fractions(ds, later).mean("replica").rename("propensity")
+
+
+def surviving_fractions(ds, later):
+    """n_t/n_0 of every replica, ([configuration,] replica, particle); parameters and errors as `bond_breaking`."""
+    later, single = _replica_positions(ds, later)
+    length = float(ds.attrs["box_length"])
+    fractions = np.empty(later.shape[:3])
+    for c, replicas in enumerate(later):
+        position, species = ds["position"].values[c], np.ascontiguousarray(ds["species"].values[c])
+        start, neighbor = initial_bonds(position, species, length)
+        for r, positions in enumerate(replicas):
+            fractions[c, r] = surviving_fraction(start, neighbor, positions, species, length)
+    result = xr.DataArray(
+        fractions,
+        dims=("configuration", "replica", "particle"),
+        coords={"species": ds["species"].reset_coords(drop=True)},
+        name="surviving_fraction",
+    )
+    if "configuration" in ds.coords:
+        result = result.assign_coords(configuration=ds["configuration"])
+    return result.isel(configuration=0) if single else result
+
+
+def _replica_positions(ds, later):
+    """Replica positions as (configuration, replica, particle, 2) float64, and whether that axis was added."""
+    if isinstance(later, xr.DataArray):
+        order = [dim for dim in ("configuration", "replica", "particle") if dim in later.dims]
+        later = later.transpose(*order, ...).values
+    later = np.asarray(later, dtype=np.float64)
+    if later.ndim == 2:
+        later = later[None]
+    single = later.ndim == 3
+    if single:
+        later = later[None]
+    expected = (ds.sizes["configuration"], ds.sizes["particle"], 2)
+    if later.ndim != 4 or (later.shape[0], *later.shape[2:]) != expected:
+        raise InvalidData(
+            f"replica positions: shape {later.shape[1:] if single else later.shape}; expected "
+            f"(replica, {expected[1]}, 2) for each of {expected[0]} configurations."
+        )
+    if not np.isfinite(later).all():
+        raise InvalidData("replica positions: some are not finite; expected numbers.")
+    return np.ascontiguousarray(later), single
+
+
+def replica_ceiling(fractions):
+    r"""Highest Pearson correlation ρ_P any prediction can reach with replica-averaged labels, by split halves.
+
+    The replicas are split into random halves; the correlation r of their means over species 1 gives the reliability
+    2r/(1 + r) of the full average (Spearman–Brown), and labels of that reliability correlate with the exact propensity
+    as its square root.
+
+    Parameters
+    ----------
+    fractions : DataArray ([configuration,] replica, particle)
+        n_t/n_0 of every replica, from `surviving_fractions`.
+
+    Returns
+    -------
+    float
+        Ceiling of ρ_P averaged over random splits; 0 where the halves do not correlate, NaN where nothing varies.
+    """
+    if fractions.sizes.get("replica", 0) < 2:
+        raise InvalidData("replica ceiling: there are not two replicas; expected the fractions of each replica.")
+    block = fields(fractions)  # (replica, configuration, particle)
+    replicas = len(block.values)
+    half = replicas // 2
+    generator = np.random.default_rng(0)
+    halves = np.empty(SPLITS)
+    for s in range(SPLITS):
+        order = generator.permutation(replicas)
+        first, second = (block.values[order[part]].mean(axis=0) for part in (slice(half), slice(half, 2 * half)))
+        halves[s] = correlation(first, second, block.selected)[0]
+    r = halves.mean()
+    return float(np.sqrt(max(2 * r / (1 + r), 0.0))) if np.isfinite(r) else np.nan
+
+
+def label_ceiling(ds):
+    r"""Highest ρ_P any prediction can reach with the labels of a propensity file, from the variance over replicas.
+
+    The mean of all split-half reliabilities is 1 − ⟨s²⟩/(R var C), where s² is the unbiased variance over R replicas
+    and var C that of the labels over species 1; the ceiling is its square root.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Variables `propensity`, `propensity_variance` (configuration, time, particle), `species`; attribute `replicas`.
+
+    Returns
+    -------
+    DataArray (time)
+        Ceiling of ρ_P over all structures together; 0 where the labels are all noise, NaN where they do not vary.
+    """
+    replicas = int(ds.attrs["replicas"])
+    block = fields(ds["propensity"], ds)
+    noise = fields(ds["propensity_variance"], ds)
+    labels = block.values[:, block.selected].astype(np.float64)
+    variance = noise.values[:, noise.selected].mean(axis=1, dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        reliability = 1 - variance / (replicas * labels.var(axis=1))
+    return block.label(np.sqrt(np.maximum(reliability, 0.0)), "label_ceiling")

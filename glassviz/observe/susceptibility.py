@@ -1,0 +1,66 @@
+r"""Four-point susceptibility χ₄: how strongly the mean propensity differs from one structure to the next (Eq. 9)."""
+
+import numpy as np
+
+from glassviz.observe.fields import fields, resampled, summarize
+
+EQUATION = r"\chi_4 = N_1 \left( \langle \bar{\mathcal{C}}_B^2 \rangle - \langle \bar{\mathcal{C}}_B \rangle^2 \right)"
+CAPTION = (
+    "How much the propensity, averaged over the particles of species 1 of one structure and over replicas, "
+    "varies between structures."
+)
+
+
+def chi4(C, unbiased=False):
+    r"""Four-point susceptibility of replica-averaged propensities, Eq. 9.
+
+    .. math:: \chi_4 = N_1 (\langle \bar{C}_B^2 \rangle - \langle \bar{C}_B \rangle^2)
+
+    Parameters
+    ----------
+    C : DataArray (..., configuration, particle)
+        Propensities of several structures, measured or predicted, with any leading dims (network, state, time).
+        Species 1 is taken by the coordinate `species`; without it, all particles that are not NaN.
+    unbiased : bool, optional
+        Multiply by n/(n − 1), the estimate of the ensemble's variance from n structures. Eq. 9 as it stands is low
+        by that factor, which matters where the numbers of structures of two temperatures differ.
+
+    Returns
+    -------
+    DataArray (...)
+        χ₄ averaged over the networks, with the coordinates `error` (standard deviation over the networks; over
+        structures where there are not two networks) and `structure_error` (bootstrap over structures). NaN where
+        there is one structure only.
+
+    Raises
+    ------
+    InvalidData
+        Where C is not a field of propensities with a value for every particle of species 1.
+    """
+    block = fields(C)
+    particles = block.selected.sum(axis=1).mean()
+    means = np.stack([block.of(c).mean(axis=1, dtype=np.float64) for c in range(len(block.selected))], axis=1)
+    scale = particles
+    if unbiased:
+        scale *= means.shape[1] / max(means.shape[1] - 1, 1)
+    value, replicates = variance_over_structures(means)
+    return summarize(block.label(scale * value, "chi4"), block.label(scale * replicates, "chi4"), "chi4")
+
+
+def variance_over_structures(means):
+    """Variance of (field, configuration) means over the structures, and the same on bootstrap resamples.
+
+    Returns
+    -------
+    variance : (field,) ndarray
+        ⟨c²⟩ − ⟨c⟩²; NaN for one structure.
+    replicates : (resample, field) ndarray
+        The variance of each bootstrap resample; NaN for one structure.
+    """
+    structures = means.shape[1]
+    weights = resampled(structures)
+    if structures == 1:
+        return np.full(len(means), np.nan), np.full((len(weights), len(means)), np.nan)
+    centred = means - means.mean(axis=1, keepdims=True)
+    replicates = weights @ centred.T**2 - (weights @ centred.T) ** 2
+    return (centred**2).mean(axis=1), replicates

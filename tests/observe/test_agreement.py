@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glassviz.mixture import InvalidData
+from glassviz.observe.agreement import pearson
+
+
+def field(shape, dims, seed):
+    return xr.DataArray(np.random.default_rng(seed).normal(size=shape), dims=dims)
+
+
+def test_equals_numpy_over_species_1_without_nan():
+    truth = field((3, 40), ("configuration", "particle"), 0)
+    species = np.random.default_rng(3).integers(0, 3, (3, 40))
+    C = field((2, 5, 3, 40), ("network", "state", "configuration", "particle"), 1) + truth
+    C[..., 1, 7] = np.nan
+    r = pearson(C.assign_coords(species=(("configuration", "particle"), species)), truth)
+    used = species == 0
+    used[1, 7] = False
+    assert r.dims == ("network", "state")
+    for n in range(2):
+        for s in range(5):
+            expected = np.corrcoef(C.values[n, s][used], truth.values[used])[0, 1]
+            assert float(r[n, s]) == pytest.approx(expected, abs=1e-12)
+
+
+@given(st.floats(0.01, 100), st.floats(-1e3, 1e3), st.booleans())
+def test_knows_neither_scale_nor_offset(scale, offset, flip):
+    truth = field((60,), ("particle",), 4)
+    C = truth + field((60,), ("particle",), 5)
+    sign = -1 if flip else 1
+    assert float(pearson(sign * scale * C + offset, truth)) == pytest.approx(sign * float(pearson(C, truth)), abs=1e-9)
+
+
+def test_states_of_both_are_matched_and_not_crossed():
+    truth = field((4, 2, 30), ("state", "configuration", "particle"), 6)
+    r = pearson(truth.expand_dims(network=2), truth)
+    assert set(r.dims) == {"network", "state"}
+    np.testing.assert_allclose(r, 1)
+    np.testing.assert_allclose(r.error, 0, atol=1e-12)
+
+
+def test_error_is_the_scatter_of_the_estimate():
+    truth = field((200, 16, 50), ("sample", "configuration", "particle"), 7)
+    C = truth + field((200, 16, 50), ("sample", "configuration", "particle"), 8)
+    r = pearson(C, truth)
+    assert float(r.error.mean()) == pytest.approx(float(r.std(ddof=1)), rel=0.25)
+    assert float(r.mean()) == pytest.approx(np.sqrt(0.5), abs=0.01)
+
+
+def test_a_constant_prediction_has_no_correlation():
+    truth = field((30,), ("particle",), 9)
+    assert np.isnan(float(pearson(truth * 0 + 0.5, truth)))
+
+
+def test_different_particles_or_nothing_in_common_are_refused():
+    truth = field((30,), ("particle",), 10)
+    with pytest.raises(InvalidData, match="along 'particle'"):
+        pearson(truth[:20], truth)
+    with pytest.raises(InvalidData, match="no particle has both"):
+        pearson(truth * np.nan, truth)

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+import xarray as xr
+
+from glassviz.mixture import InvalidData
+from glassviz.observe.fields import fields, resampled
+
+
+def propensities(species=None, dims=("network", "state", "configuration", "particle"), sizes=(2, 3, 4, 5)):
+    values = np.random.default_rng(0).normal(size=sizes)
+    C = xr.DataArray(values, dims=dims)
+    return C if species is None else C.assign_coords(species=(("configuration", "particle"), species))
+
+
+def test_any_order_of_dimensions_gives_the_same_block():
+    species = np.array([[0, 0, 1, 2, 0]] * 4)
+    C = propensities(species).assign_coords(temperature=0.3, mean_propensity=("state", [0.9, 0.8, 0.7]))
+    block, turned = fields(C), fields(C.transpose("particle", "network", "configuration", "state"))
+    np.testing.assert_array_equal(block.values, turned.values)
+    np.testing.assert_array_equal(block.of(1), C.values.reshape(6, 4, 5)[:, 1, [0, 1, 4]])
+    labelled = block.label(np.arange(6.0), "x")
+    assert labelled.dims == ("network", "state")
+    assert set(labelled.coords) == {"temperature", "mean_propensity"}
+
+
+def test_species_come_from_the_coordinate_then_from_the_dataset_then_from_nan():
+    C = propensities(dims=("particle",), sizes=(5,))
+    ds = xr.Dataset({"species": (("configuration", "particle"), [[0, 1, 0, 1, 2]])})
+    assert fields(C.assign_coords(species=("particle", [2, 2, 0, 1, 1]))).selected.tolist() == [[0, 0, 1, 0, 0]]
+    assert fields(C, ds).selected.tolist() == [[1, 0, 1, 0, 0]]
+    C[[0, 3]] = np.nan
+    assert fields(C).selected.tolist() == [[0, 1, 1, 0, 1]]
+
+
+def test_configurations_are_matched_by_name():
+    ds = xr.Dataset(
+        {"species": (("configuration", "particle"), [[0, 1], [1, 0], [0, 0]])},
+        coords={"configuration": ["a", "b", "c"]},
+    )
+    C = propensities(dims=("configuration", "particle"), sizes=(2, 2)).assign_coords(configuration=["c", "b"])
+    assert fields(C, ds).selected.tolist() == [[True, True], [False, True]]
+    with pytest.raises(InvalidData, match="not among those given"):
+        fields(C.assign_coords(configuration=["c", "d"]), ds)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda C: C.rename(particle="atom"), "dimension 'particle'"),
+        (lambda C: C.assign_coords(species=("particle", [1, 2, 1, 2, 1])), "no particle of species 1"),
+        (lambda C: C.assign_coords(species=("particle", [0] * 5)).where(C > -9).shift(particle=1), "not numbers"),
+    ],
+)
+def test_unusable_propensities_are_refused(change, message):
+    with pytest.raises(InvalidData, match=message):
+        fields(change(propensities()))
+
+
+def test_another_number_of_particles_or_structures_is_refused():
+    ds = xr.Dataset({"species": (("configuration", "particle"), np.zeros((2, 5), int))})
+    with pytest.raises(InvalidData, match="expected the 5"):
+        fields(propensities(dims=("particle",), sizes=(4,)), ds)
+    with pytest.raises(InvalidData, match="3 configurations"):
+        fields(propensities(dims=("configuration", "particle"), sizes=(3, 5)), ds)
+
+
+def test_bootstrap_weights_draw_as_many_structures_as_there_are():
+    weights = resampled(7)
+    np.testing.assert_allclose(weights.sum(axis=1), 1)
+    assert weights.mean(axis=0) == pytest.approx(np.full(7, 1 / 7), abs=0.04)
+    np.testing.assert_array_equal(weights, resampled(7))

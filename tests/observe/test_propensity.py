@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+import xarray as xr
+
+from glassviz import mixture
+from glassviz.mixture import InvalidData
+from glassviz.observe.agreement import pearson
+from glassviz.observe.propensity import bond_breaking, label_ceiling, replica_ceiling, surviving_fractions
+from glassviz.simulate.bonds import initial_bonds
+
+
+def naive(position, species, length, later):
+    """Neighbours by the full distance matrix at both times."""
+
+    def distance(r):
+        d = r[:, None] - r[None]
+        d -= length * np.rint(d / length)
+        return np.hypot(*d.T)
+
+    sigma = mixture.SIGMA[species[:, None], species]
+    before = distance(position) < 1.4 * sigma
+    np.fill_diagonal(before, False)
+    kept = [(before & (distance(r) < 1.8 * sigma)).sum(axis=1) for r in later]
+    count = before.sum(axis=1)
+    return np.where(count > 0, np.mean(kept, axis=0) / np.maximum(count, 1), 1.0)
+
+
+def sparse_liquid(seed, particles=120):
+    generator = np.random.default_rng(seed)
+    length = mixture.box_length(particles)
+    species = np.repeat([0, 1, 2], mixture.species_counts(particles))
+    ds = mixture.configurations(generator.uniform(0, length, (particles, 2)), species, length)
+    later = ds.position.values[0] + generator.normal(0, 0.4, (4, particles, 2))
+    return ds, later
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_equals_the_distance_matrix(seed):
+    ds, later = sparse_liquid(seed)
+    propensity = bond_breaking(ds, later)
+    expected = naive(ds.position.values[0], ds.species.values[0], ds.attrs["box_length"], later)
+    assert propensity.dims == ("particle",)
+    np.testing.assert_allclose(propensity, expected)
+    np.testing.assert_array_equal(propensity.species, ds.species[0])
+
+
+def test_wrapped_positions_and_named_arrays_give_the_same():
+    ds, later = sparse_liquid(4)
+    expected = bond_breaking(ds, later)
+    np.testing.assert_allclose(bond_breaking(ds, mixture.wrap(later, ds.attrs["box_length"])), expected)
+    named = xr.DataArray(later, dims=("replica", "particle", "space")).transpose("particle", "replica", "space")
+    np.testing.assert_allclose(bond_breaking(ds, named), expected)
+    both = bond_breaking(ds, later[None])
+    assert both.dims == ("configuration", "particle")
+    np.testing.assert_allclose(both[0], expected)
+
+
+def test_published_sample(reference_sample):
+    ds, later = reference_sample
+    propensity = bond_breaking(ds, later)
+    large = ds.species.values[0] == 0
+    assert float(propensity[large].mean()) == pytest.approx(0.9997, abs=5e-5)
+    for positions, neighbors in ((ds.inherent_position, 6.36), (ds.position, 6.38)):
+        start, _ = initial_bonds(positions.values[0], ds.species.values[0], ds.attrs["box_length"])
+        assert np.diff(start)[large].mean() == pytest.approx(neighbors, abs=0.005)
+    assert float(bond_breaking(ds, ds.position.values[0]).min()) == 1
+
+
+def test_positions_that_do_not_fit_are_refused():
+    ds, later = sparse_liquid(5)
+    with pytest.raises(InvalidData, match="expected"):
+        bond_breaking(ds, later[:, :-1])
+    later[0, 0, 0] = np.nan
+    with pytest.raises(InvalidData, match="not finite"):
+        bond_breaking(ds, later)
+
+
+def test_both_ceilings_are_the_correlation_of_noisy_labels_with_the_exact_propensity():
+    """Bernoulli replicas about a known propensity: the ceiling must equal ρ_P of the exact one."""
+    generator = np.random.default_rng(6)
+    exact = xr.DataArray(generator.beta(4, 2, (8, 600)), dims=("configuration", "particle"))
+    replicas = 12
+    draws = generator.binomial(6, exact.values[:, None], (8, replicas, 600)) / 6
+    fractions = xr.DataArray(draws, dims=("configuration", "replica", "particle"))
+    labels = fractions.mean("replica")
+    expected = float(pearson(exact, labels))
+    assert expected < 0.97
+    assert replica_ceiling(fractions) == pytest.approx(expected, abs=0.01)
+    ds = xr.Dataset(
+        {
+            "propensity": labels.expand_dims(time=1),
+            "propensity_variance": fractions.var("replica", ddof=1).expand_dims(time=1),
+            "species": labels.astype(np.int8) * 0,
+        },
+        attrs={"replicas": replicas},
+    )
+    assert float(label_ceiling(ds)[0]) == pytest.approx(expected, abs=0.01)
+
+
+def test_ceiling_of_real_replicas_is_consistent(reference_sample):
+    fractions = surviving_fractions(*reference_sample)
+    assert fractions.sizes == {"replica": 20, "particle": 1290}
+    assert 0 < replica_ceiling(fractions) < 1
+
+
+def test_one_replica_has_no_ceiling():
+    ds, later = sparse_liquid(7)
+    with pytest.raises(InvalidData, match="two replicas"):
+        replica_ceiling(surviving_fractions(ds, later[:1]))

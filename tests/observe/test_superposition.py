@@ -1,0 +1,189 @@
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glassviz.mixture import InvalidData
+from glassviz.observe.superposition import superposition
+
+TAU = {0.40: 2e3, 0.35: 1.2e4, 0.30: 2.5e5}
+STRETCH = 0.7
+
+
+def exact(time, temperature):
+    """A stretched exponential that passes 0.5 at τ."""
+    return np.exp(-np.log(2) * (time / TAU[temperature]) ** STRETCH)
+
+
+def measured(temperature, longest, structures=4, noise=0.0, seed=0):
+    """Propensity files of an exactly superposing liquid, one for each structure."""
+    generator = np.random.default_rng(seed)
+    time = np.geomspace(1, longest, 30)
+    for _ in range(structures):
+        decay = 1 - exact(time, temperature)
+        curve = 1 - decay * (1 + noise * generator.normal())
+        yield xr.Dataset(
+            {"mean_propensity": (("configuration", "time"), curve[None])},
+            coords={"time": time},
+            attrs={"temperature": temperature},
+        )
+
+
+def liquid(noise=0.0, **keywords):
+    longest = {0.40: 5e3, 0.35: 5e3, 0.30: 2e4}
+    return superposition([ds for t, end in longest.items() for ds in measured(t, end, noise=noise)], **keywords)
+
+
+@pytest.fixture(scope="module")
+def exact_liquid():
+    return liquid()
+
+
+@pytest.mark.parametrize("temperature", TAU)
+def test_relaxation_times_of_a_superposing_liquid_are_found(exact_liquid, temperature):
+    """At 0.40 by the passage through 0.5, at the others by overlap (they stop at 0.69 and 0.89)."""
+    assert exact_liquid.relaxation_time(temperature) == pytest.approx(TAU[temperature], rel=2e-2)
+
+
+@pytest.mark.parametrize("temperature", TAU)
+def test_times_follow_the_curve_measured_or_not(exact_liquid, temperature):
+    levels = np.array([0.99, 0.9, 0.8, 0.5, 0.3, 0.1])
+    expected = TAU[temperature] * (np.log(levels) / np.log(0.5)) ** (1 / STRETCH)
+    np.testing.assert_allclose(exact_liquid.time(levels, temperature), expected, rtol=3e-2)
+    np.testing.assert_allclose(exact_liquid.mean_propensity(expected, temperature), levels, atol=5e-3)
+
+
+def test_simulated_only_where_the_runs_went(exact_liquid):
+    lowest = exact(2e4, 0.30)
+    assert exact_liquid.is_simulated(lowest + 0.01, 0.30)
+    assert not exact_liquid.is_simulated(lowest - 0.01, 0.30)
+    assert not exact_liquid.is_simulated(0.95, 0.32)
+    assert not exact_liquid.is_simulated(0.95, 0.23)
+    np.testing.assert_array_equal(exact_liquid.is_simulated([0.9, 0.5, 0.1], 0.40), [True, True, False])
+
+
+def test_low_temperatures_are_anchored_or_arrhenius(exact_liquid):
+    table = exact_liquid.table()
+    assert table.kind.values.tolist() == ["measured"] * 3 + ["published", "anchor"]
+    assert exact_liquid.relaxation_time(0.15) == pytest.approx(1e12)
+    published = 1.5e6 * (np.log(0.5) / np.log(0.760)) ** (1 / STRETCH)
+    assert exact_liquid.relaxation_time(0.23) == pytest.approx(published, rel=2e-2)
+    between = 1 / ((1 / 0.23 + 1 / 0.15) / 2)
+    assert exact_liquid.relaxation_time(between) == pytest.approx(np.sqrt(1e12 * published), rel=2e-2)
+    free = liquid(anchor=False)
+    assert free.table().kind.values.tolist() == ["measured"] * 3
+    barrier = np.log(TAU[0.30] / TAU[0.35]) / (1 / 0.30 - 1 / 0.35)
+    expected = TAU[0.30] * np.exp(barrier * (1 / 0.2 - 1 / 0.30))
+    assert free.relaxation_time(0.2) == pytest.approx(expected, rel=0.2)
+
+
+@given(st.floats(0.14, 0.42), st.floats(0.14, 0.42), st.floats(0.02, 0.99), st.floats(0.02, 0.99))
+def test_time_grows_on_cooling_and_as_bonds_break(first, second, high, low):
+    ts = liquid_once()
+    cold, hot = sorted((first, second))
+    assert ts.relaxation_time(cold) >= ts.relaxation_time(hot) * (1 - 1e-9)
+    low, high = sorted((low, high))
+    assert ts.time(low, cold) >= ts.time(high, cold) * (1 - 1e-9)
+    assert ts.mean_propensity(ts.time(low, cold), cold) == pytest.approx(low, abs=2e-3)
+
+
+_LIQUID = []
+
+
+def liquid_once():
+    if not _LIQUID:
+        _LIQUID.append(liquid(noise=0.05))
+    return _LIQUID[0]
+
+
+def test_relaxation_time_has_no_jump():
+    ts = liquid_once()
+    temperature = np.linspace(0.42, 0.14, 4000)
+    steps = np.diff(np.log(ts.relaxation_time(temperature)))
+    assert steps.max() < 0.1
+    assert steps.min() > 0
+    times = np.log([ts.time(0.97, t) for t in np.linspace(0.42, 0.14, 1000)])
+    assert np.abs(np.diff(times)).max() < 0.4
+
+
+def test_errors_are_the_scatter_over_structures():
+    """δ ln τ = δ ln(1 − C)-noise carried through the slope of the curve; compared with independent liquids."""
+    tau, error = [], []
+    for seed in range(20):
+        ts = superposition(list(measured(0.40, 5e3, structures=8, noise=0.1, seed=seed)))
+        tau.append(ts.relaxation_time(0.40))
+        error.append(float(ts.table().error[0]))
+    assert np.mean(error) == pytest.approx(np.std(tau, ddof=1), rel=0.5)
+
+
+def test_one_structure_has_no_error():
+    table = superposition(list(measured(0.40, 5e3, structures=1))).table()
+    assert np.isnan(table.error[0])
+    assert table.structures[0] == 1
+
+
+def test_structures_that_ran_for_different_times_are_brought_together():
+    short, long = next(measured(0.40, 3e3)), next(measured(0.40, 5e3))
+    ts = superposition([short, long.isel(configuration=0)])
+    assert ts.relaxation_time(0.40) == pytest.approx(2e3, rel=2e-2)
+    assert not ts.is_simulated(exact(4e3, 0.40), 0.40)
+
+
+def test_master_curve_passes_one_half_at_one(exact_liquid):
+    master = exact_liquid.master_curve()
+    assert float(master.interp(scaled_time=1.0)) == pytest.approx(0.5, abs=2e-3)
+    reached = exact(5e3, 0.40)
+    assert not master.extrapolated[(master > reached + 0.01) & (master < 0.99)].any()
+    assert master.extrapolated[master < reached - 0.01].all()
+
+
+def test_real_runs_superpose(shared):
+    """Prototype propensities: τ from the passage through 0.5 lies beyond their end; the overlap decides the rest."""
+    datasets = []
+    for path in sorted((shared / "reference" / "prototype_propensities").glob("*.npz")):
+        name, temperature = path.stem.split("_T")
+        with (
+            np.load(path) as run,
+            np.load(shared / "configurations" / f"N1290_T{temperature}.npz") as start,
+        ):
+            species = start["species"][start["name"].tolist().index(name)]
+            mean = run["propensity"][:, species == 0].mean(axis=1)
+            datasets.append(
+                xr.Dataset(
+                    {"mean_propensity": ("time", mean)},
+                    coords={"time": run["time"]},
+                    attrs={"temperature": float(temperature)},
+                )
+            )
+    ts = superposition(datasets)
+    table = ts.table().set_coords("temperature").swap_dims(point="temperature")
+    assert 1200 < ts.relaxation_time(0.40) < 2200
+    assert 10 < ts.relaxation_time(0.30) / ts.relaxation_time(0.40) < 30
+    assert 2e6 < ts.relaxation_time(0.23) < 1e7
+    assert table.structures.sel(temperature=0.40) == 4
+    assert 0 < table.error.sel(temperature=0.40) < 0.2 * table.relaxation_time.sel(temperature=0.40)
+    assert ts.mean_propensity(562.34, 0.40) == pytest.approx(0.760, abs=0.02)
+    assert ts.mean_propensity(1000, 0.30) == pytest.approx(0.962, abs=0.005)
+
+
+def test_what_is_no_propensity_file_is_refused():
+    with pytest.raises(InvalidData, match="at least one temperature"):
+        superposition([])
+    with pytest.raises(InvalidData, match="propensity file"):
+        superposition([xr.Dataset({"propensity": ("time", [1.0])})])
+
+
+def test_shipped_files_are_the_default(tmp_path, monkeypatch):
+    from glassviz.observe import superposition as module
+
+    monkeypatch.setenv("GLASSVIZ_DATA", str(tmp_path))
+    module._shipped.cache_clear()
+    with pytest.raises(InvalidData, match="no propensity files"):
+        superposition()
+    folder = module.store.precomputed("propensities")
+    folder.mkdir(parents=True, exist_ok=True)
+    for k, ds in enumerate(measured(0.40, 5e3)):
+        ds.to_netcdf(folder / f"T0.40_{k}.nc", engine="h5netcdf")
+    assert superposition().relaxation_time(0.40) == pytest.approx(2e3, rel=2e-2)
+    module._shipped.cache_clear()

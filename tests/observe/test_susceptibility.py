@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from glassviz.observe.susceptibility import chi4
+
+BELIEVABLE = st.floats(0, 1, width=32)
+
+
+def naive(values, species):
+    means = [row[kind == 0].mean() for row, kind in zip(values, species, strict=True)]
+    return (species[0] == 0).sum() * (np.mean(np.square(means)) - np.mean(means) ** 2)
+
+
+@given(arrays(np.float64, (6, 9), elements=BELIEVABLE))
+def test_equals_equation_9(values):
+    species = np.array([[0, 1, 0, 2, 0, 0, 1, 2, 0]] * 6)
+    C = xr.DataArray(values, dims=("configuration", "particle"))
+    C = C.assign_coords(species=(("configuration", "particle"), species))
+    assert float(chi4(C)) == pytest.approx(naive(values, species), abs=1e-12)
+    assert float(chi4(C, unbiased=True)) == pytest.approx(naive(values, species) * 6 / 5, abs=1e-12)
+
+
+def test_uncorrelated_particles_give_their_own_variance():
+    values = np.random.default_rng(1).normal(0.5, 0.2, size=(400, 300))
+    chi = chi4(xr.DataArray(values, dims=("configuration", "particle")))
+    assert float(chi) == pytest.approx(0.04, rel=4 * np.sqrt(2 / 400))
+    assert float(chi.error) == pytest.approx(0.04 * np.sqrt(2 / 400), rel=0.25)
+
+
+def test_fully_correlated_particles_give_the_number_of_particles_times_the_variance():
+    values = np.repeat([[0.2], [0.4], [0.9]], 50, axis=1)
+    chi = chi4(xr.DataArray(values, dims=("configuration", "particle")))
+    assert float(chi) == pytest.approx(50 * np.var([0.2, 0.4, 0.9]))
+
+
+def test_averages_over_networks_and_shows_their_spread():
+    values = np.random.default_rng(2).normal(size=(3, 2, 8, 20)).astype(np.float32)
+    C = xr.DataArray(values, dims=("network", "state", "configuration", "particle"))
+    C = C.assign_coords(mean_propensity=("state", [0.9, 0.5]), temperature=0.3)
+    chi = chi4(C)
+    each = np.array([[naive(v, np.zeros((8, 20))) for v in network] for network in values])
+    assert chi.dims == ("state",)
+    assert chi.name == "chi4"
+    np.testing.assert_allclose(chi, each.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(chi.error, each.std(axis=0, ddof=1), rtol=1e-6)
+    assert (chi.structure_error > 0).all()
+    np.testing.assert_array_equal(chi.mean_propensity, [0.9, 0.5])
+
+
+def test_one_structure_says_nothing():
+    chi = chi4(xr.DataArray(np.ones((2, 5)), dims=("state", "particle")))
+    assert np.isnan(chi).all()
+    assert np.isnan(chi.error).all()
