@@ -1,0 +1,1 @@
+"""From inherent structures to descriptors."""

@@ -1,8 +1,8 @@
 r"""Voronoi cells of the mixture: the perimeter of every particle's cell, radical (power) or plain.
 
-The cell of particle i holds the points nearer to it than to any other particle j, by the power distance |x − R_i|² − w_i:
-w_i is the squared radius σ_aa/2 of its species in the radical tessellation, 0 in the plain one. Each cell is cut out of
-the periodic box by its neighbours' half-planes, nearest cells of the grid first, until no farther particle can reach it.
+The cell of particle i holds the points nearer to it than to any other particle j, by the power distance
+|x − R_i|² − w_i: w_i is the squared radius σ_aa/2 of its species in the radical tessellation, 0 in the plain one. Each
+cell is cut out of the periodic box by its neighbours' half-planes, nearest first, until no farther one can reach it.
 A particle whose radical cell is swallowed by its neighbours has perimeter 0.
 """
 
