@@ -120,7 +120,8 @@ def ring_averages(position, values, length, rings):
     result = []
     for first in range(0, len(strengths), _AT_ONCE):
         batch = strengths[first : first + _AT_ONCE]
-        plan = finufft.Plan(1, modes, n_trans=len(batch), eps=_TOLERANCE, isign=-1, dtype="complex64")
+        # One thread: two need more than twice the processor time, and a server has other sessions to serve.
+        plan = finufft.Plan(1, modes, n_trans=len(batch), eps=_TOLERANCE, isign=-1, dtype="complex64", nthreads=1)
         plan.setpts(angle[0], angle[1])
         result.append(_collect(plan.execute(batch).reshape(len(batch), *modes), rings))
     return np.concatenate(result).reshape(-1, rings)[:fields_wanted]

@@ -295,13 +295,13 @@ def _shipped(anchor):
 
 
 def _shipped_curves():
-    paths = sorted(store.precomputed("propensities").glob("*.nc"))
-    if not paths:
+    files = store.available_propensities()
+    if not files:
         folder = store.precomputed("propensities")
         raise InvalidData(f"{folder}: there are no propensity files; expected those of `glassviz dynamics`.")
-    for path in paths:
-        with xr.open_dataset(path, engine="h5netcdf") as file:
-            yield file[["mean_propensity"]].load()
+    for file in files:
+        with xr.open_dataset(file.path, engine="h5netcdf") as stored:
+            yield stored[["mean_propensity"]].load()
 
 
 def _by_temperature(datasets):

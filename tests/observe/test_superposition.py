@@ -4,7 +4,9 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
+from glassviz.files import netcdf
 from glassviz.mixture import InvalidData
+from glassviz.observe import superposition as module
 from glassviz.observe.superposition import superposition
 
 TAU = {0.40: 2e3, 0.35: 1.2e4, 0.30: 2.5e5}
@@ -175,15 +177,18 @@ def test_what_is_no_propensity_file_is_refused():
 
 
 def test_shipped_files_are_the_default(tmp_path, monkeypatch):
-    from glassviz.observe import superposition as module
-
     monkeypatch.setenv("GLASSVIZ_DATA", str(tmp_path))
     module._shipped.cache_clear()
     with pytest.raises(InvalidData, match="no propensity files"):
         superposition()
     folder = module.store.precomputed("propensities")
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True)
     for k, ds in enumerate(measured(0.40, 5e3)):
-        ds.to_netcdf(folder / f"T0.40_{k}.nc", engine="h5netcdf")
+        ds["propensity"] = ds["mean_propensity"].expand_dims(particle=3, axis=2)
+        ds["species"] = ("configuration", "particle"), np.zeros((1, 3), np.int8)
+        netcdf.save(
+            ds.assign_coords(configuration=[f"{k}"]).assign_attrs(role="train", replicas=8), folder / f"T0.40_{k}.nc"
+        )
+    (folder / ".T0.40_9.checkpoint.nc").write_bytes(b"half a run")
     assert superposition().relaxation_time(0.40) == pytest.approx(2e3, rel=2e-2)
     module._shipped.cache_clear()
