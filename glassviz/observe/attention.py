@@ -21,8 +21,8 @@ def length_distribution(weights):
 
     Parameters
     ----------
-    weights : DataArray (..., observable, length, neighbor_species)
-        Particle-averaged attention with the lengths (σ) as the coordinate `length`.
+    weights : DataArray (..., [configuration,] observable, length, neighbor_species)
+        Particle-averaged attention with the lengths (σ) as the coordinate `length`; averaged over structures.
 
     Returns
     -------
@@ -39,8 +39,10 @@ def length_distribution(weights):
             "attention: expected a DataArray with the dimensions observable, length and neighbor_species "
             "and the lengths as coordinate."
         )
-    others = [dim for dim in weights.dims if dim not in _COLUMNS]
     weights = weights.sortby("length").astype(np.float64)
+    if "configuration" in weights.dims:
+        weights = weights.mean("configuration")
+    others = [dim for dim in weights.dims if dim not in _COLUMNS]
     seen = (weights > 0).any(others)
     mean = weights.where(seen).mean(["observable", "neighbor_species"]).fillna(0.0)
     return (mean / mean.integrate("length")).transpose(..., "length").rename("length_distribution")

@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit, prange
 from scipy.spatial import cKDTree
 
-from glassviz.mixture import InvalidData
+from glassviz.mixture import InvalidData, wrap
 from glassviz.observe.fields import fields, matching, resampled, summarize, with_configurations
 
 EQUATION = (
@@ -69,7 +69,7 @@ def lattice(position, length, spacing):
     Parameters
     ----------
     position : (particle, 2) ndarray
-        Positions (σ) in [0, L).
+        Positions (σ), wrapped or not.
     length, spacing : float
         Side of the box and wanted lattice spacing (σ).
 
@@ -82,6 +82,7 @@ def lattice(position, length, spacing):
     side : int
         Number of sites per row, L/spacing rounded.
     """
+    position = wrap(position, length)
     side = max(int(np.rint(length / spacing)), 1)
     cell = np.minimum((position * (side / length)).astype(np.int32), side - 1)
     sites = cell[:, 0] * side + cell[:, 1]

@@ -11,7 +11,7 @@ CAPTION = (
 )
 
 
-def chi4(C, unbiased=False):
+def chi4(C, ds=None, *, unbiased=False):
     r"""Four-point susceptibility of replica-averaged propensities, Eq. 9.
 
     .. math:: \chi_4 = N_1 (\langle \bar{C}_B^2 \rangle - \langle \bar{C}_B \rangle^2)
@@ -20,7 +20,9 @@ def chi4(C, unbiased=False):
     ----------
     C : DataArray (..., configuration, particle)
         Propensities of several structures, measured or predicted, with any leading dims (network, state, time).
-        Species 1 is taken by the coordinate `species`; without it, all particles that are not NaN.
+        Species 1 is taken by the coordinate `species`, else from `ds`; without both, all particles that are not NaN.
+    ds : Dataset, optional
+        The configurations that C belongs to, or the propensity file it comes from.
     unbiased : bool, optional
         Multiply by n/(n − 1), the estimate of the ensemble's variance from n structures. Eq. 9 as it stands is low
         by that factor, which matters where the numbers of structures of two temperatures differ.
@@ -37,7 +39,7 @@ def chi4(C, unbiased=False):
     InvalidData
         Where C is not a field of propensities with a value for every particle of species 1.
     """
-    block = fields(C)
+    block = fields(C, ds)
     particles = block.selected.sum(axis=1).mean()
     means = np.stack([block.of(c).mean(axis=1, dtype=np.float64) for c in range(len(block.selected))], axis=1)
     scale = particles

@@ -43,6 +43,12 @@ def test_columns_that_the_network_does_not_see_do_not_count():
     np.testing.assert_allclose(length_distribution(weights), 1 / 9)
 
 
+def test_structures_are_averaged():
+    far, near = np.linspace(0, 1, 11), np.linspace(1, 0, 11)
+    p = length_distribution(attention([far, near], networks=2).rename(network="configuration"))
+    np.testing.assert_allclose(p, 1 / 9)
+
+
 def test_error_is_the_spread_of_the_networks():
     far, near = np.linspace(0, 1, 11), np.linspace(1, 0, 11)
     xi = xi_int(length_distribution(attention([far, near], networks=2)))

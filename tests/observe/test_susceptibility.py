@@ -24,6 +24,14 @@ def test_equals_equation_9(values):
     assert float(chi4(C, unbiased=True)) == pytest.approx(naive(values, species) * 6 / 5, abs=1e-12)
 
 
+def test_species_may_come_from_the_configurations():
+    values = np.random.default_rng(3).uniform(size=(4, 6))
+    species = np.array([[0, 1, 0, 2, 0, 1]] * 4)
+    ds = xr.Dataset({"species": (("configuration", "particle"), species)})
+    C = xr.DataArray(values, dims=("configuration", "particle"))
+    assert float(chi4(C, ds)) == pytest.approx(naive(values, species))
+
+
 def test_uncorrelated_particles_give_their_own_variance():
     values = np.random.default_rng(1).normal(0.5, 0.2, size=(400, 300))
     chi = chi4(xr.DataArray(values, dims=("configuration", "particle")))
