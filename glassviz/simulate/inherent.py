@@ -1,0 +1,154 @@
+r"""Inherent structures: the energy minimum that a configuration relaxes to.
+
+Minimised in float64 to max|F| < 10⁻⁶ by limited-memory BFGS. Near the minimum of a large box the energy changes by less
+than its own rounding, so steps are judged by forces: the step is capped, and refused where the slope along it turns
+uphill beyond the slope it started with (which is how a quadratic tells that it overshot).
+"""
+
+from collections import deque
+
+import numpy as np
+
+from glassviz import mixture
+from glassviz.simulate.neighbors import pair_list
+from glassviz.simulate.potential import energies_and_forces, potential_energy
+
+MAX_FORCE = 1e-6
+LONGEST_STEP = 0.1  # of any particle in one iteration (σ)
+MEMORY = 12
+SKIN = 0.5
+MAX_EVALUATIONS = 20_000
+
+
+class _Landscape:
+    """Energies and forces along a minimisation, with a pair list that is kept while it is valid."""
+
+    def __init__(self, position, species, length):
+        self.species = np.ascontiguousarray(species, dtype=np.int8)
+        self.length = float(length)
+        self.evaluations = 0
+        self._make_list(position)
+
+    def _make_list(self, position):
+        self.made_at = position.copy()
+        wrapped = mixture.wrap(position, self.length)
+        self.pairs = pair_list(wrapped, self.species, self.length, skin=SKIN)
+
+    def __call__(self, position):
+        """Energies (n,) and forces (n, 2) at unwrapped positions."""
+        if ((position - self.made_at) ** 2).sum(axis=1).max() > (SKIN / 2) ** 2:
+            self._make_list(position)
+        self.evaluations += 1
+        return energies_and_forces(position, self.species, self.length, *self.pairs)
+
+
+def _direction(force, history):
+    """The two-loop recursion: the step of limited-memory BFGS from the force and past (move, force drop) pairs."""
+    step = force.copy()
+    weights = []
+    for move, drop, curvature in reversed(history):
+        weight = np.vdot(move, step) / curvature
+        step -= weight * drop
+        weights.append(weight)
+    move, drop, curvature = history[-1]
+    step *= curvature / np.vdot(drop, drop)
+    for (move, drop, curvature), weight in zip(history, reversed(weights), strict=True):
+        step += (weight - np.vdot(drop, step) / curvature) * move
+    return step
+
+
+def minimize(position, species, box_length, max_force=MAX_FORCE):
+    """Relax one configuration to its inherent structure.
+
+    Parameters
+    ----------
+    position : (n, 2) array_like
+        Positions (σ) in [0, L).
+    species : (n,) array_like of int
+        Species, 0-based.
+    box_length : float
+        Side of the periodic box (σ).
+    max_force : float, optional
+        Largest force (ε/σ) on any particle at the end.
+
+    Returns
+    -------
+    position : (n, 2) ndarray of float64
+        Positions of the minimum, in [0, L).
+    energy : (n,) ndarray of float64
+        Energy per particle E_i (ε) there.
+    evaluations : int
+        Number of force evaluations.
+
+    Raises
+    ------
+    InvalidData
+        Where the minimum is not reached, for instance because particles coincide.
+    """
+    position = np.array(position, dtype=np.float64)
+    landscape = _Landscape(position, species, box_length)
+    energy, force = landscape(position)
+    history = deque(maxlen=MEMORY)
+    while np.abs(force).max() > max_force:
+        if landscape.evaluations >= MAX_EVALUATIONS or not np.isfinite(force).all():
+            raise mixture.InvalidData(
+                f"inherent structure: max|F| is {np.abs(force).max():.2g} after {landscape.evaluations} evaluations; "
+                f"expected {max_force:g} (do particles overlap?)."
+            )
+        step = _direction(force, history) if history else force / 100
+        slope = np.vdot(step, force)
+        if slope <= 0:
+            history.clear()
+            continue
+        step *= min(1.0, LONGEST_STEP / np.sqrt((step**2).sum(axis=1).max()))
+        slope = np.vdot(step, force)
+        tried_energy, tried_force = landscape(position + step)
+        while np.vdot(step, tried_force) < -0.9 * slope:
+            step *= 0.4
+            slope *= 0.4
+            tried_energy, tried_force = landscape(position + step)
+        drop = force - tried_force
+        curvature = np.vdot(step, drop)
+        if curvature > 1e-12 * np.vdot(step, step):
+            history.append((step, drop, curvature))
+        position = position + step
+        energy, force = tried_energy, tried_force
+    return mixture.wrap(position, box_length), energy, landscape.evaluations
+
+
+def inherent_structures(ds, progress=None):
+    """Add the inherent structure of every configuration.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Configurations (`glassviz.mixture`).
+    progress : callable, optional
+        Called with (configurations done, configurations in all).
+
+    Returns
+    -------
+    xarray.Dataset
+        `ds` with `inherent_position` (σ, in [0, L)), `inherent_energy` per particle (ε) and, for the thermal positions,
+        `energy` per particle.
+
+    Raises
+    ------
+    InvalidData
+        Where a minimum is not reached.
+    """
+    ds = mixture.check(ds)
+    length = ds.attrs["box_length"]
+    results = []
+    for index in range(ds.sizes["configuration"]):
+        position, species = (ds[name].values[index] for name in ("position", "species"))
+        minimum, energy, _ = minimize(position, species, length)
+        results.append((minimum, energy, potential_energy(position, species, length)))
+        if progress:
+            progress(index + 1, ds.sizes["configuration"])
+    minima, inherent_energy, energy = (np.array(column) for column in zip(*results, strict=True))
+    return ds.assign(
+        inherent_position=(ds["position"].dims, minima),
+        inherent_energy=(ds["species"].dims, inherent_energy),
+        energy=(ds["species"].dims, energy),
+    )
