@@ -158,12 +158,9 @@ def configurations(
             block(inherent_position, position.shape, "inherent_position"),
         )
     if replica_position is not None:
+        name = "replica_position"
         replicas = np.shape(replica_position)[-3] if np.ndim(replica_position) >= 3 else 0
-        shape = (samples, replicas, particles, 2)
-        variables["replica_position"] = (
-            DIMENSIONS["replica_position"],
-            block(replica_position, shape, "replica_position"),
-        )
+        variables[name] = DIMENSIONS[name], block(replica_position, (samples, replicas, particles, 2), name)
     for name, values in (("energy", energy), ("inherent_energy", inherent_energy)):
         if values is not None:
             variables[name] = (per_particle, block(values, (samples, particles), name))

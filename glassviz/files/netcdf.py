@@ -1,0 +1,205 @@
+"""NetCDF-4 files of any Dataset (through h5netcdf), and of configurations in particular."""
+
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+import xarray as xr
+
+from glassviz import mixture
+from glassviz.files.attributes import restored, storable
+from glassviz.files.content import check_size, expect, parsing
+from glassviz.files.integrity import check_seal, replacing, seal
+from glassviz.mixture import InvalidData
+
+# 0 … 1 in steps of 1/254, 255 where there is no value; one of six bonds in one of 20 replicas weighs two steps.
+_UNIT_INTERVAL = {"dtype": "uint8", "scale_factor": 1 / 254, "_FillValue": np.uint8(255)}
+_PACKING = {
+    "position": {"dtype": "float32"},
+    "inherent_position": {"dtype": "float32"},
+    "replica_position": {"dtype": "float32"},
+    "energy": {"dtype": "float32"},
+    "inherent_energy": {"dtype": "float32"},
+    "species": {},
+    "propensity": _UNIT_INTERVAL,
+    "propensity_variance": {**_UNIT_INTERVAL, "scale_factor": 0.25 / 254},
+}
+
+
+def compact(dataset):
+    """The encoding of a shipped file, for `save(dataset, path, encoding=compact(dataset))`.
+
+    Positions and energies become float32 (5e-7 relative), propensities whole steps of 1/254 in [0, 1] and their
+    variances whole steps of 1/1016 in [0, 1/4], each in one byte; all of them are compressed without further loss.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        What is going to be saved.
+
+    Returns
+    -------
+    dict
+        Encoding by variable name, only of variables that `dataset` has.
+
+    Raises
+    ------
+    InvalidData
+        Where a propensity lies outside [0, 1] or a variance outside [0, 1/4]: a byte could not hold it.
+    """
+    encoding = {}
+    for name, packing in _PACKING.items():
+        if name not in dataset:
+            continue
+        if "scale_factor" in packing:
+            highest = 254 * packing["scale_factor"]
+            values = dataset[name]
+            if ((values < -1e-6) | (values > highest + 1e-6)).any():
+                raise InvalidData(f"{name} lies outside [0, {highest:g}]; expected values that one byte can hold.")
+        encoding[name] = {**packing, "zlib": True, "complevel": 6, "shuffle": True}
+    return encoding
+
+
+def save(dataset, path, encoding=None):
+    """Write any Dataset to a NetCDF-4 file, whole or not at all.
+
+    The file appears under its name only when it is complete, and carries a checksum of its content. Attributes may be
+    text, numbers, arrays, None, bool, lists and dictionaries (the latter four as JSON text).
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Numbers, booleans and text. The encodings it was once read with are ignored.
+    path : path-like
+        The file; one that exists is replaced.
+    encoding : dict, optional
+        xarray's encoding by variable name, for instance `{"position": {"dtype": "float32"}}` or `compact(dataset)`.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where the folder does not exist.
+    TypeError
+        Where an attribute cannot be stored.
+    """
+    dataset = dataset.drop_encoding()
+    for owner in (dataset, *dataset.variables.values()):
+        owner.attrs = storable(owner.attrs)
+    with replacing(path) as temporary:
+        dataset.to_netcdf(temporary, engine="h5netcdf", encoding=encoding or {})
+        seal(temporary)
+
+
+def load(path):
+    """Read a NetCDF-4 file into memory and close it.
+
+    Parameters
+    ----------
+    path : path-like
+        A file of `save` or of any other NetCDF-4 writer.
+
+    Returns
+    -------
+    xarray.Dataset
+        The data, without the encodings of the file.
+
+    Raises
+    ------
+    InvalidData
+        Where the file cannot be read, is damaged, too large, or refers to other files.
+    """
+    path = Path(path)
+    with _opened(path) as stored:
+        check_size(1, _decoded_size(stored), path.name)
+        return _decoded(stored, path)
+
+
+def read(path):
+    """Read configurations, see `glassviz.files.read`."""
+    path = Path(path)
+    with _opened(path) as stored:
+        for name in ("position", "species"):
+            if name not in stored:
+                raise InvalidData(f"{path.name}: there is no variable '{name}'; expected position and species.")
+        check_size(stored["species"].sizes.get("particle", 1), _decoded_size(stored), path.name)
+        dataset = _decoded(stored, path)
+    if "configuration" not in dataset.coords:
+        samples = dataset.sizes.get("configuration", 1)
+        names = [path.stem] if samples == 1 else [f"{index}" for index in range(samples)]
+        dataset = dataset.assign_coords(configuration=names if "configuration" in dataset.dims else names[0])
+    return mixture.check(dataset, path.name)
+
+
+def write(dataset, path):
+    """Write configurations in full precision, see `glassviz.files.write`."""
+    save(dataset, path)
+
+
+def header(path):
+    """What a NetCDF-4 file of one Dataset says about itself, without reading its arrays.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    attributes : dict
+        Attributes of the file.
+    shapes : dict
+        Shape of each variable, by name.
+    names : list of str
+        The coordinate `configuration`; empty where there is none.
+
+    Raises
+    ------
+    InvalidData
+        Where the file is not readable.
+    """
+    path = expect(path, "NetCDF-4")
+    with parsing(path, "NetCDF-4"), h5py.File(path, "r") as file:
+        attributes = restored({name: _scalar(value) for name, value in file.attrs.items() if name[0] != "_"})
+        shapes = {name: file[name].shape for name in file}
+        names = np.atleast_1d(file["configuration"].asstr()[()]).tolist() if "configuration" in file else []
+    return attributes, shapes, names
+
+
+@contextmanager
+def _opened(path):
+    """The file as a Dataset of stored, undecoded values; what the libraries complain of becomes `InvalidData`."""
+    expect(path, "NetCDF-4")
+    check_seal(path)
+    with parsing(path, "NetCDF-4"):
+        _refuse_references(path)
+        stored = xr.open_dataset(path, engine="h5netcdf", decode_cf=False, cache=False)
+    with stored:
+        yield stored
+
+
+def _decoded_size(stored):
+    return sum(8 * variable.size for variable in stored.variables.values())
+
+
+def _decoded(stored, path):
+    with parsing(path, "NetCDF-4"):
+        dataset = xr.decode_cf(stored.load(), decode_times=False).load().drop_encoding()
+        for owner in (dataset, *dataset.variables.values()):
+            owner.attrs = restored(owner.attrs)
+        text = [name for name, variable in dataset.variables.items() if variable.dtype.kind == "O"]
+        return dataset.assign({name: dataset[name].astype(str) for name in text})
+
+
+def _refuse_references(path):
+    """HDF5 can point into other files of the machine; a file that came from elsewhere must not."""
+    with h5py.File(path, "r") as file:
+        for name in file:
+            link = file.get(name, getlink=True)
+            entry = file[name] if isinstance(link, h5py.HardLink) else None
+            if entry is None or (isinstance(entry, h5py.Dataset) and (entry.external or entry.is_virtual)):
+                raise InvalidData(f"{path.name}: '{name}' lies outside the file; expected all data inside it.")
+
+
+def _scalar(value):
+    return value.flat[0] if isinstance(value, np.ndarray) and value.size == 1 else value
