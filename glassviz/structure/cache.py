@@ -41,7 +41,7 @@ def _digest(configuration, cutoff, tessellation, species):
 def _load(path, rows):
     """The memory-mapped columns in `path`, or None where the file is missing, damaged or of another shape."""
     try:
-        columns = np.load(path, mmap_mode="r", allow_pickle=False)
+        columns = np.load(path, mmap_mode="c", allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
     if columns.shape != (rows, 4, 11, 4) or columns.dtype != np.float32:
@@ -89,7 +89,7 @@ def cached_descriptors(ds, cutoff=CUTOFF, tessellation="radical", species=None, 
     """`descriptors` from the cache on disk, computing and storing what is not there yet.
 
     Safe with several processes and threads; a damaged file is computed anew. Parameters, result and errors are those of
-    `glassviz.structure.descriptors.descriptors`. The array of a single configuration is memory-mapped and read-only.
+    `glassviz.structure.descriptors.descriptors`. The array of a single configuration is memory-mapped; changes to it stay out of the file.
     """
     ds = checked(ds, cutoff, species)
     total = ds.sizes["configuration"]

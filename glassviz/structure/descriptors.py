@@ -101,27 +101,27 @@ def _sum(total, weight, energy, perimeter):
 
 @njit(cache=True, error_model="numpy")
 def _average(column, total, mean):
-    """Turn the sums total[species, scale] into column[observable, 1 + scale, neighbour species]."""
+    """Turn the sums total[species, scale] into column[observable, 1 + scale, neighbour species], 0 at first."""
+    bound = np.zeros(3)
     for scale in range(total.shape[1]):
         density, energy, perimeter, energy2 = 0.0, 0.0, 0.0, 0.0
         for s in range(3):
             own = float(total[s, scale, 0])
             if own == 0:
-                column[:, scale + 1, s] = 0
                 continue
             deviation = total[s, scale, 1] / own
-            e, p = mean[s, 0] + deviation, mean[s, 1] + total[s, scale, 2] / own
+            bound[s] = mean[s, 0] + deviation
+            room = mean[s, 1] + total[s, scale, 2] / own
             variance = max(total[s, scale, 3] / own - deviation * deviation, 0.0)
-            column[0, scale + 1, s], column[1, scale + 1, s] = own, e
-            column[2, scale + 1, s], column[3, scale + 1, s] = p, variance
+            column[0, scale + 1, s], column[1, scale + 1, s] = own, bound[s]
+            column[2, scale + 1, s], column[3, scale + 1, s] = room, variance
             density += own
-            energy += own * e
-            perimeter += own * p
+            energy += own * bound[s]
+            perimeter += own * room
             energy2 += own * variance
-        # The variance over all is that within the species and that between their means.
         energy /= density
-        for s in range(3):
-            energy2 += float(total[s, scale, 0]) * (column[1, scale + 1, s] - energy) ** 2
+        for s in range(3):  # the variance over all is that within the species and that between their means
+            energy2 += float(total[s, scale, 0]) * (bound[s] - energy) ** 2
         column[0, scale + 1, 3], column[1, scale + 1, 3] = density, energy
         column[2, scale + 1, 3], column[3, scale + 1, 3] = perimeter / density, energy2 / density
 
