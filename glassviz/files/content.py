@@ -73,7 +73,7 @@ def describe(head):
         if head.startswith(signature):
             return kind
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if head[:1] == b"\x80" and head[1:2] in b"\x02\x03\x04\x05":
+    if head[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
         return "a Python pickle, which is never read"
     if text.startswith((b"<!doctype", b"<html", b"<head")):
         return "a web page"
@@ -83,7 +83,7 @@ def describe(head):
         return "a single NumPy array"
     if head.startswith(b"PK"):
         return "an empty zip archive"
-    if text and all(byte >= 32 or byte in b"\t\r\n\f" for byte in text):
+    if text and all(32 <= byte < 127 or byte in b"\t\r\n\f" for byte in text):
         return "text"
     return "of no known kind"
 

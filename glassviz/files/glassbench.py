@@ -24,27 +24,29 @@ _PUBLISHED_NAME = re.compile(r"N\d+T(\d+\.\d+)_")
 def read(path):
     """Read a GlassBench file as one configuration, see `glassviz.files.read`.
 
-    GlassBench positions are not wrapped. `position` and `inherent_position` are folded into the box;
-    `replica_position` (configuration, replica, particle, space) stays unwrapped and is moved by the same whole boxes
-    as the particle's `position`, so that their difference is the displacement. The temperature (ε/k_B) is the file's
+    `position` and `inherent_position` are folded into the box. `replica_position` (configuration, replica, particle,
+    space) is moved by whole boxes so that its difference from `position` is the displacement: most published files are
+    not wrapped, and their replicas move by the boxes that `position` moved by; a file that is wrapped into
+    [−L/2, L/2) throughout gives the displacement to the nearest image. The temperature (ε/k_B) is the file's
     `temperature` where it has one, else that of its published name, else NaN.
     """
     path = expect(path, "zip (npz)")
     with parsing(path, "zip (npz)"), zipfile.ZipFile(path) as archive:
         arrays = _arrays(archive, path)
     length = _box_length(arrays["box"], path)
-    initial = _array(arrays, "initial_positions", 2, path)
+    types = _array(arrays, "types", ("particle",), path)
+    initial = _array(arrays, "initial_positions", (types.size, 2), path)
+    inherent = _array(arrays, "initial_positions_inherent", (types.size, 2), path)
+    replicas = _array(arrays, "positions", ("replica", types.size, 2), path)
     position = mixture.wrap(initial, length)
-    inherent = _array(arrays, "initial_positions_inherent", 2, path)
-    replicas = _array(arrays, "positions", 3, path)
     return mixture.configurations(
         position,
-        _array(arrays, "types", 1, path) - 1.0,
+        types - 1,
         length,
         _temperature(arrays, path),
         names=[path.stem],
         inherent_position=None if inherent is None else mixture.wrap(inherent, length),
-        replica_position=None if replicas is None else (replicas + (position - initial))[None],
+        replica_position=None if replicas is None else _continued(replicas, initial, position, length)[None],
         provenance=f"GlassBench file {path.name}",
         source=path.name,
     )
@@ -78,6 +80,13 @@ def write(dataset, path):
         )
 
 
+def _continued(replicas, initial, position, length):
+    """Replica positions that continue from `position`, which is `initial` moved by whole boxes."""
+    folded = max(np.abs(replicas).max(), np.abs(initial).max()) <= length / 2
+    crossed = np.rint((replicas - initial) / length) if folded else 0.0
+    return replicas + (position - initial) - crossed * length
+
+
 def _arrays(archive, path):
     """The arrays of a GlassBench file; sizes are looked at before any of them is loaded."""
     # Looking into every member, wanted or not, finds a damaged directory of the archive; so do comments, which NumPy
@@ -109,15 +118,19 @@ def _shape(archive, member, key, path):
     return shape
 
 
-def _array(arrays, key, dimensions, path):
-    """The array of numbers under a key; None where it is missing or empty, GlassBench's way of leaving it out."""
+def _array(arrays, key, shape, path):
+    """The array of numbers under a key; None where it is missing or empty, GlassBench's way of leaving it out.
+
+    A dimension of `shape` that is a word may have any size.
+    """
     values = arrays.get(key)
     if key not in REQUIRED and (values is None or values.size == 0):
         return None
     if values.dtype.kind not in "iuf":
         raise InvalidData(f"{path.name}: {key} has type {values.dtype}; expected real numbers.")
-    if values.ndim != dimensions or (dimensions > 1 and values.shape[-1] != 2):
-        expected = {1: "(particle,)", 2: "(particle, 2)", 3: "(replica, particle, 2)"}[dimensions]
+    wanted = tuple(have if isinstance(want, str) else want for have, want in zip(values.shape, shape, strict=False))
+    if len(wanted) != len(shape) or values.shape != wanted:
+        expected = str(shape).replace("'", "")
         raise InvalidData(f"{path.name}: {key} has shape {values.shape}; expected {expected}.")
     return values.astype(np.float64)
 

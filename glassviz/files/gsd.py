@@ -2,8 +2,9 @@
 
 GSD centres the box on the origin, so a coordinate x ≥ L/2 is stored as x − L; both steps are exact in binary, and a
 round trip returns every bit. Species 1, 2, 3 are the particle types "1", "2", "3" ("A", "B", "C" are read as well).
-What GSD has no chunk for is logged: `glassviz/dataset`, JSON text with the names of the configurations and the
-attributes, and `particles/glassviz/<variable>` for every number per particle, where OVITO finds it.
+What GSD has no chunk for is logged: `glassviz/dataset`, JSON text (bytes of UTF-8) with the names of the
+configurations and the attributes, and `particles/glassviz/<variable>` for every number per particle, where OVITO
+finds it.
 """
 
 import json
@@ -58,7 +59,7 @@ def write(dataset, path):
             for index in range(dataset.sizes["configuration"]):
                 frame = _frame(dataset.isel(configuration=index), step=index)
                 if index == 0:
-                    frame.log[HEADER] = header
+                    frame.log[HEADER] = np.frombuffer(header.encode(), np.uint8)
                 trajectory.append(frame)
         seal(temporary)
 
@@ -90,7 +91,7 @@ def _frame(sample, step):
 def _dataset(file, path):
     """The frames stacked, not yet checked."""
     header = _chunk(file, 0, f"log/{HEADER}")
-    header = {} if header is None else json.loads(str(header))
+    header = {} if header is None else json.loads(header.tobytes())
     attributes = header.get("attributes", {})
     particles, length = _geometry(file, attributes.get("box_length"), path)
 
@@ -106,6 +107,8 @@ def _dataset(file, path):
         variables[chunk.removeprefix(logged)] = (vector if values.ndim == 3 else scalar), values
 
     names = header.get("names", [path.stem] if file.nframes == 1 else [f"{index}" for index in frames])
+    if len(names) != file.nframes:
+        raise InvalidData(f"{path.name}: frames were added to it; expected {len(names)} frames, not {file.nframes}.")
     return xr.Dataset(
         variables,
         coords={"configuration": np.asarray(names, dtype=str), "space": ["x", "y"]},

@@ -61,7 +61,8 @@ def check_seal(path):
     Parameters
     ----------
     path : pathlib.Path
-        The file. One of the seal's two ends is enough to know it by, so that damage to the other is noticed as well.
+        The file. One of the seal's two ends is enough to know it by, so that damage to the other, or a file cut short
+        within it, is noticed as well.
     """
     size = path.stat().st_size
     if size < _LENGTH:
@@ -69,7 +70,7 @@ def check_seal(path):
     with path.open("rb") as file:
         file.seek(size - _LENGTH)
         found = file.read()
-        if not (found.startswith(_OPENING) or found.endswith(_CLOSING)):
+        if not (_OPENING in found or found.endswith(_CLOSING)):
             return
         file.seek(0)
         digest, remaining = hashlib.sha256(), size - _LENGTH

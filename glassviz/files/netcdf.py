@@ -173,7 +173,7 @@ def _opened(path):
     check_seal(path)
     with parsing(path, "NetCDF-4"):
         _refuse_references(path)
-        stored = xr.open_dataset(path, engine="h5netcdf", decode_cf=False, cache=False)
+        stored = xr.open_dataset(path, engine="h5netcdf", decode_cf=False, cache=False, phony_dims="access")
     with stored:
         yield stored
 
