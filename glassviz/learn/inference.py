@@ -1,0 +1,263 @@
+"""Ensembles of tGlassMLP networks in NumPy: constrained predictions for thousands of particles and tens of states."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from glassviz.learn import architecture
+from glassviz.learn.constraint import TOLERANCE, solve_inputs
+from glassviz.learn.factorised import Branch, Field
+from glassviz.learn.tables import Table
+from glassviz.mixture import InvalidData
+
+CONSTRAINED_SPECIES = 0
+PRELIMINARY = 2048  # particles on which the constraint is solved before it is refined on all
+STATES_AT_ONCE = 64  # bounds the memory
+
+
+@dataclass
+class Ensemble:
+    """Networks of one or more species, ready to predict; build with `load_networks` or `train`.
+
+    Attributes
+    ----------
+    branches : dict of int to Branch
+        Networks by species, 0-based; all hold equally many.
+    header : dict
+        What the file records: columns, cutoff, tessellation, T_ref, training (see `networkfile`).
+    name : str
+        Name of the ensemble.
+    """
+
+    branches: dict
+    header: dict
+    name: str = "unnamed"
+
+    @property
+    def networks(self):
+        """Number of networks."""
+        return len(next(iter(self.branches.values())).weights["attention"])
+
+    @property
+    def species(self):
+        """Species that have networks, 0-based."""
+        return tuple(sorted(self.branches))
+
+    def select(self, networks):
+        """The same ensemble with some of its networks only."""
+        branches = {
+            species: Branch({k: v[networks] for k, v in b.weights.items()}, b.mean, b.std, b.kept)
+            for species, b in self.branches.items()
+        }
+        return Ensemble(branches, self.header, self.name)
+
+    def save(self, path):
+        """Write a safetensors file with a JSON header (see `networkfile.save`)."""
+        from glassviz.learn.networkfile import save
+
+        return save(self, path)
+
+    # -- arrays -------------------------------------------------------------------------------------------------
+
+    def _fields(self, network, columns, species):
+        """Fields and particle numbers by species; the constrained species is always there and comes first."""
+        order = sorted(self.branches, key=lambda s: s != CONSTRAINED_SPECIES)
+        for kind in order:
+            members = np.flatnonzero(species == kind)
+            if len(members):
+                branch = self.branches[kind]
+                yield kind, members, Field(branch, network, columns[members], self.header["reference_temperature"])
+
+    def _solve(self, field, temperature, target, out=None):
+        """Constrained inputs of one network on the particles of one field; fills `out` with the predictions."""
+        particles = len(field.exponentials)
+        start = slope = None
+        if particles > 2 * PRELIMINARY:
+            sample = field.part(slice(None, None, particles // PRELIMINARY))
+            start, slope, _, _ = solve_inputs(
+                lambda c, s: sample.propensity(temperature[s], c).mean(axis=1, dtype=np.float64),
+                target,
+                tolerance=TOLERANCE / 10,
+            )
+
+        def mean_of(inputs, states):
+            mean = np.empty(len(states))
+            for first in range(0, len(states), STATES_AT_ONCE):
+                some = slice(first, first + STATES_AT_ONCE)
+                values = field.propensity(temperature[states[some]], inputs[some])
+                mean[some] = values.mean(axis=1, dtype=np.float64)
+                if out is not None:
+                    out[states[some]] = values
+            return mean
+
+        return solve_inputs(mean_of, target, start, slope)
+
+    def state_inputs(self, columns, species, temperature, levels):
+        """The inputs C at which each network's mean prediction over species 1 is the level asked for.
+
+        Parameters are those of `propensity`.
+
+        Returns
+        -------
+        inputs, converged : (network, state) ndarray of float64 and bool
+        iterations : int
+            The most that any network needed.
+        """
+        columns, species, temperature, levels = _checked(columns, species, temperature, levels)
+        chosen = species == CONSTRAINED_SPECIES
+        self._require_constrained(chosen)
+        shape = (self.networks, len(levels))
+        inputs, converged, most = np.empty(shape), np.empty(shape, bool), 0
+        for network in range(self.networks):
+            branch = self.branches[CONSTRAINED_SPECIES]
+            field = Field(branch, network, columns[chosen], self.header["reference_temperature"])
+            inputs[network], _, converged[network], iterations = self._solve(field, temperature, levels)
+            most = max(most, iterations)
+        return inputs, converged, most
+
+    def propensity(self, columns, species, temperature, levels):
+        """Constrained predictions as plain arrays.
+
+        The constraint holds for the mean over all species-1 particles given, however many configurations they come
+        from: pass the configurations of one temperature together to keep their fluctuations (χ₄).
+
+        Parameters
+        ----------
+        columns : (n, K) ndarray of float32
+            Descriptors, not standardised.
+        species : (n,) ndarray of int
+            Species, 0-based.
+        temperature : float or (states,) array_like
+            T (ε/k_B).
+        levels : float or (states,) array_like
+            ⟨C̄_B⟩ of species 1.
+
+        Returns
+        -------
+        propensity : (network, state, n) ndarray of float32
+            NaN for a species without networks.
+        report : dict
+            `converged` (network, state) bool, `iterations` int, `inputs` (network, state) the constrained inputs C.
+        """
+        columns, species, temperature, levels = _checked(columns, species, temperature, levels)
+        self._require_constrained(species == CONSTRAINED_SPECIES)
+        shape = (self.networks, len(levels))
+        everyone = len(columns) == np.count_nonzero(species == CONSTRAINED_SPECIES)
+        out = np.empty((*shape, len(columns)), np.float32)
+        if not everyone:
+            out.fill(np.nan)
+        report = {"converged": np.zeros(shape, bool), "iterations": 0, "inputs": np.empty(shape)}
+        for network in range(self.networks):
+            for kind, members, field in self._fields(network, columns, species):
+                values = out[network] if everyone else np.empty((len(levels), len(members)), np.float32)
+                if kind == CONSTRAINED_SPECIES:
+                    inputs, _, converged, iterations = self._solve(field, temperature, levels, values)
+                    report["inputs"][network], report["converged"][network] = inputs, converged
+                    report["iterations"] = max(report["iterations"], iterations)
+                else:
+                    for first in range(0, len(levels), STATES_AT_ONCE):
+                        some = slice(first, first + STATES_AT_ONCE)
+                        field.propensity(temperature[some], inputs[some], values[some])
+                if not everyone:
+                    out[network][:, members] = values
+        return out, report
+
+    def _require_constrained(self, chosen):
+        if CONSTRAINED_SPECIES not in self.branches:
+            raise InvalidData(
+                f"{self.name}: there are no networks for species 1; expected them for the mean constraint."
+            )
+        if not chosen.any():
+            raise InvalidData("descriptors: there is no particle of species 1; expected some for the mean constraint.")
+
+    # -- labelled -----------------------------------------------------------------------------------------------
+
+    def predict(self, descriptors, temperature, mean_propensity):
+        """Propensity of every particle, with the mean over species 1 constrained to `mean_propensity`.
+
+        Parameters
+        ----------
+        descriptors : DataArray ([configuration,] particle, observable, length, neighbor_species)
+            From `glassviz.descriptors`, with the coordinate `species`.
+        temperature, mean_propensity : float or 1-D array_like
+            T (ε/k_B) and ⟨C̄_B⟩. Where one of them is 1-D there is a dimension `state`; two of them must be equally
+            long. The mean is taken over all configurations given.
+
+        Returns
+        -------
+        DataArray (network, [state,] [configuration,] particle), float32
+            NaN for species without networks; values are not clipped to [0, 1]. Coordinates `state_input` and
+            `converged` (network, [state]); attrs `converged` (int 0 or 1) and `iterations`.
+
+        Raises
+        ------
+        InvalidData
+            Where the descriptors are not those the networks were trained on.
+        """
+        table = Table(self.name, self.header, descriptors, temperature, mean_propensity)
+        values, report = self.propensity(table.columns, table.species, table.temperature, table.levels)
+        return table.label(values, "propensity", report)
+
+    def bottleneck(self, descriptors, temperature, mean_propensity):
+        """Values of the two bottleneck nodes at the constrained states.
+
+        Parameters are those of `predict`.
+
+        Returns
+        -------
+        DataArray (network, [state,] [configuration,] particle, node), float32
+            NaN for species without networks.
+        """
+        table = Table(self.name, self.header, descriptors, temperature, mean_propensity)
+        inputs, converged, iterations = self.state_inputs(table.columns, table.species, table.temperature, table.levels)
+        shape = (self.networks, len(table.levels), len(table.columns), architecture.BOTTLENECK)
+        out = np.full(shape, np.nan, np.float32)
+        for network in range(self.networks):
+            for _, members, field in self._fields(network, table.columns, table.species):
+                out[network][:, members] = field.bottleneck(table.temperature, inputs[network])
+        report = {"converged": converged, "iterations": iterations, "inputs": inputs}
+        return table.label(out, "bottleneck", report, node=np.arange(1, architecture.BOTTLENECK + 1))
+
+    def attention(self, descriptors, temperature, mean_propensity, species=CONSTRAINED_SPECIES):
+        """Attention weights averaged over the particles of one species of each configuration; they sum to 1.
+
+        Parameters are those of `predict`; `species` is 0-based.
+
+        Returns
+        -------
+        DataArray (network, [state,] [configuration,] observable, length, neighbor_species), float32
+        """
+        if species not in self.branches:
+            raise InvalidData(f"{self.name}: there are no networks for species {species + 1}.")
+        table = Table(self.name, self.header, descriptors, temperature, mean_propensity)
+        inputs, converged, iterations = self.state_inputs(table.columns, table.species, table.temperature, table.levels)
+        branch = self.branches[species]
+        groups = np.split(table.species == species, table.configurations)
+        if len({g.sum() for g in groups}) != 1 or not groups[0].any():
+            raise InvalidData(f"descriptors: configurations differ in their number of species-{species + 1} particles.")
+        out = np.zeros((self.networks, len(table.levels), table.configurations, len(branch.kept)), np.float32)
+        chosen = table.columns[table.species == species]
+        for network in range(self.networks):
+            field = Field(branch, network, chosen, self.header["reference_temperature"])
+            out[network][..., branch.index] = field.mean_attention(
+                table.temperature, inputs[network], table.configurations
+            )
+        report = {"converged": converged, "iterations": iterations, "inputs": inputs}
+        return table.label_columns(out, "attention", report)
+
+
+def _checked(columns, species, temperature, levels):
+    columns = np.ascontiguousarray(columns, dtype=np.float32)
+    species = np.asarray(species)
+    temperature, levels = np.broadcast_arrays(
+        np.atleast_1d(np.asarray(temperature, np.float64)), np.atleast_1d(np.asarray(levels, np.float64))
+    )
+    if columns.ndim != 2 or species.shape != columns.shape[:1]:
+        raise InvalidData(
+            f"descriptors: columns have shape {columns.shape} and species {species.shape}; expected (n, K) and (n,)."
+        )
+    if levels.ndim != 1 or not (np.isfinite(temperature).all() and (temperature > 0).all()):
+        raise InvalidData("state: expected positive temperatures, scalar or one per state.")
+    if not ((levels > 0) & (levels <= 1)).all():
+        raise InvalidData("state: expected mean propensities in (0, 1], scalar or one per state.")
+    return columns, species, temperature, levels

@@ -1,0 +1,277 @@
+"""Training state points: the propensities of every structure at levels of the ensemble-mean propensity.
+
+A state is a temperature and a level of ⟨C̄_B⟩. The level fixes a time through the mean over structures, and each
+structure's propensities are interpolated to that time linearly in log t; nothing is extrapolated. A large box is cut
+into patches with as many particles as a small box has, each a structure of its own.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from glassviz import files
+from glassviz.mixture import InvalidData
+from glassviz.structure.cache import cached_descriptors
+
+LEVELS = (0.99, 0.94, 0.90, 0.85, 0.80, 0.75, 0.65, 0.50, 0.40, 0.25, 0.15, 0.075)
+SMALL_BOX = 1290  # a patch of a larger box holds about as many particles of a species as this box does
+
+
+@dataclass
+class StatePoints:
+    """Labels and descriptors of one temperature and one species.
+
+    Attributes
+    ----------
+    temperature : float
+    levels, times : (level,) ndarray
+        ⟨C̄_B⟩ of species 1 and the times at which the ensemble mean has these values.
+    names : (structure,) ndarray of str
+        Structures the labels come from; the patches of one box share a name.
+    columns : (structure, n, K) ndarray of float32
+        Descriptors, not standardised.
+    labels : (structure, level, n) ndarray of float32
+        Propensities.
+    noise : (structure, level) ndarray
+        Mean variance of the labels that finitely many replicas leave; NaN where unknown.
+    position : (structure, n, 2) ndarray
+        Thermal positions (σ).
+    box_length : (structure,) ndarray
+        Sides of the periodic boxes (σ).
+    cutoff, tessellation
+        Of the descriptors.
+    """
+
+    temperature: float
+    levels: np.ndarray
+    times: np.ndarray
+    names: np.ndarray
+    columns: np.ndarray
+    labels: np.ndarray
+    noise: np.ndarray
+    position: np.ndarray
+    box_length: np.ndarray
+    cutoff: float
+    tessellation: str
+
+    def __len__(self):
+        return len(self.names)
+
+    def structures(self, chosen):
+        """The same state points of some of the structures only (a slice, mask or list of numbers)."""
+        return StatePoints(
+            self.temperature,
+            self.levels,
+            self.times,
+            *(getattr(self, n)[chosen] for n in ("names", "columns", "labels", "noise", "position", "box_length")),
+            self.cutoff,
+            self.tessellation,
+        )
+
+
+def structures(datasets):
+    """Every structure of propensity files or Datasets, as Datasets without the configuration dimension.
+
+    Parameters
+    ----------
+    datasets : sequence of (path or Dataset)
+
+    Returns
+    -------
+    list of Dataset
+        Ordered by temperature (high to low) and name.
+
+    Raises
+    ------
+    InvalidData
+        Where one has no propensities or no temperature.
+    """
+    found = []
+    for item in datasets:
+        dataset = files.read(item) if not hasattr(item, "data_vars") else item
+        source = str(item) if not hasattr(item, "data_vars") else "dataset"
+        if "propensity" not in dataset or "time" not in dataset.coords:
+            raise InvalidData(f"{source}: there are no propensities; expected a file from `glassviz dynamics`.")
+        if not dataset.attrs.get("temperature", np.nan) > 0:
+            raise InvalidData(f"{source}: the temperature is missing; expected the attribute 'temperature'.")
+        found += [dataset.isel(configuration=[k]) for k in range(dataset.sizes["configuration"])]
+    return sorted(found, key=lambda ds: (-ds.attrs["temperature"], str(ds["configuration"].values[0])))
+
+
+def mean_curve(group, species=0):
+    """Ensemble-mean propensity against time of structures at one temperature.
+
+    Parameters
+    ----------
+    group : list of Dataset
+        From `structures`.
+    species : int, optional
+        Whose mean, 0-based.
+
+    Returns
+    -------
+    times, mean : (time,) ndarray
+        At every stored time that at least half of the structures reach; the mean never rises.
+    """
+    curves = []
+    for ds in group:
+        chosen = ds["species"].values[0] == species
+        times = ds["time"].values
+        curves.append((times[times > 0], ds["propensity"].values[0][times > 0][:, chosen].mean(axis=1)))
+    times = np.unique(np.concatenate([t for t, _ in curves]))
+    values = np.array([np.interp(np.log(times), np.log(t), c, left=np.nan, right=np.nan) for t, c in curves])
+    enough = np.isfinite(values).sum(axis=0) >= len(group) / 2
+    return times[enough], np.minimum.accumulate(np.nanmean(values[:, enough], axis=0))
+
+
+def level_times(times, mean, levels=LEVELS):
+    """Times at which a mean curve passes the levels, for the levels it passes.
+
+    Returns
+    -------
+    levels, times : (level,) ndarray
+    """
+    levels = np.array(sorted((c for c in levels if mean.min() <= c <= mean.max()), reverse=True))
+    return levels, np.exp(np.interp(-levels, -mean, np.log(times)))
+
+
+def at_times(dataset, times):
+    """Propensities of one structure and their noise at given times, linear in log t.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        One structure, from `structures`.
+    times : (level,) ndarray
+        Within the range of the stored times.
+
+    Returns
+    -------
+    propensity : (level, particle) ndarray of float32
+    noise : (level, particle) ndarray of float32
+        Variance of the mean over replicas; NaN where the file has no variance.
+    """
+    stored = np.log(dataset["time"].values[dataset["time"].values > 0])
+    first = len(dataset["time"]) - len(stored)
+    upper = np.clip(np.searchsorted(stored, np.log(times)), 1, len(stored) - 1)
+    fraction = ((np.log(times) - stored[upper - 1]) / (stored[upper] - stored[upper - 1]))[:, None]
+
+    def interpolated(values):
+        values = values[0][first:]
+        return (values[upper - 1] * (1 - fraction) + values[upper] * fraction).astype(np.float32)
+
+    propensity = interpolated(dataset["propensity"].values)
+    if "propensity_variance" not in dataset:
+        return propensity, np.full_like(propensity, np.nan)
+    return propensity, interpolated(dataset["propensity_variance"].values) / np.float32(dataset.attrs["replicas"])
+
+
+def patches(position, size):
+    """Particles of a box cut into compact patches of equal number, by halving across the longer side.
+
+    Parameters
+    ----------
+    position : (n, 2) ndarray
+        Positions (σ).
+    size : int
+        A patch holds at most 1.5 times as many particles.
+
+    Returns
+    -------
+    (patch, m) ndarray of int
+        Particle numbers; neighbouring rows are near each other. Where halves are unequal, a few particles are left out.
+    """
+    parts = [np.arange(len(position))]
+    while len(parts[0]) > 1.5 * size:
+        halves = []
+        for part in parts:
+            extent = np.ptp(position[part], axis=0)
+            order = part[np.argsort(position[part, int(extent[1] > extent[0])], kind="stable")]
+            halves += [order[: len(order) // 2], order[len(order) // 2 :]]
+        parts = halves
+    smallest = min(len(part) for part in parts)
+    return np.array([np.sort(part[:smallest]) for part in parts])
+
+
+def state_points(datasets, species=0, levels=LEVELS, *, cutoff=16.0, tessellation="radical", cut=True):
+    """State points of every temperature in a collection of propensity files.
+
+    Parameters
+    ----------
+    datasets : sequence of (path or Dataset)
+        Propensity files; several temperatures and sizes may be mixed.
+    species : int, optional
+        Whose particles to learn, 0-based. Levels always refer to species 1.
+    levels : sequence of float, optional
+        Levels of ⟨C̄_B⟩; those a temperature's data do not reach are left out.
+    cutoff, tessellation : optional
+        Of the descriptors.
+    cut : bool, optional
+        Whether to cut large boxes into patches (for training); uncut, all boxes of a temperature must be equal.
+
+    Returns
+    -------
+    list of StatePoints
+        One per temperature, from high to low.
+    """
+    groups = {}
+    for ds in structures(datasets):
+        groups.setdefault(round(float(ds.attrs["temperature"]), 6), []).append(ds)
+    if not groups:
+        raise InvalidData("training data: there is no structure; expected propensity files.")
+    points = []
+    for temperature, group in groups.items():
+        reached, times = level_times(*mean_curve(group), levels)
+        if len(reached) == 0:
+            continue
+        blocks = []
+        for ds in group:
+            if ds["time"].values[-1] < times[-1] or ds["time"].values[ds["time"].values > 0][0] > times[0]:
+                continue  # too short a run for the ensemble's levels
+            blocks += _blocks(ds, species, times, cutoff, tessellation, cut)
+        size = min(len(block["position"]) for block in blocks)
+        if not cut and size != max(len(block["position"]) for block in blocks):
+            raise InvalidData(f"T = {temperature}: boxes of different sizes; expected one size.")
+        stacked = {
+            key: np.stack([np.take(b[key], range(size), axis=axis) for b in blocks])
+            for key, axis in (("columns", 0), ("labels", 1), ("position", 0))
+        }
+        points.append(
+            StatePoints(
+                temperature,
+                reached,
+                times,
+                np.array([b["name"] for b in blocks]),
+                noise=np.stack([b["noise"] for b in blocks]),
+                box_length=np.array([b["box_length"] for b in blocks]),
+                cutoff=float(cutoff),
+                tessellation=tessellation,
+                **stacked,
+            )
+        )
+    return points
+
+
+def _blocks(dataset, species, times, cutoff, tessellation, cut):
+    """One structure as a list of equally large blocks of labelled particles."""
+    chosen = np.flatnonzero(dataset["species"].values[0] == species)
+    propensity, noise = at_times(dataset, times)
+    propensity = propensity[:, chosen]
+    noise = noise[:, chosen]
+    table = cached_descriptors(dataset, cutoff=cutoff, tessellation=tessellation, species=species).values[0]
+    table = table.reshape(len(table), -1)
+    position = dataset["position"].values[0][chosen]
+    members = [np.arange(len(chosen))]
+    if cut:
+        members = patches(position, round(SMALL_BOX * len(chosen) / dataset.sizes["particle"]))
+    return [
+        {
+            "name": str(dataset["configuration"].values[0]),
+            "columns": np.asarray(table[part], np.float32),
+            "labels": propensity[:, part],
+            "noise": noise[:, part].mean(axis=1),
+            "position": position[part],
+            "box_length": float(dataset.attrs["box_length"]),
+        }
+        for part in members
+    ]

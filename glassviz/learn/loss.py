@@ -1,0 +1,126 @@
+r"""What the networks minimise: the mean squared error first, then spread and spatial correlation as well.
+
+The full loss of one state and structure, with δ_i = C_i − C̄ and hats for predictions, is
+
+    ⟨|C − Ĉ|⟩ / std(C) + ½ Σ_{r0 = 2, 5, 8} |c(r0) − ĉ(r0)| / (c(2) − c(8)) + |Var − Var̂| / Var,
+
+    c(r0) = Σ_i δ_i (Σ_j K_ij δ_j / Σ_j K_ij) / Σ_i δ_i²,    K_ij = exp(−(r_ij − r0)²/2), j ≠ i.
+
+The pair i = j is left out: its weight at r0 = 2 would bring the labels' noise into c. Var is the labels' variance less
+the noise that finitely many replicas leave, as pooled over the structures of a state.
+"""
+
+import numpy as np
+import torch
+
+EQUATION = (
+    r"\mathcal{L} = \frac{\langle|\mathcal{C}-\hat{\mathcal{C}}|\rangle}{\mathrm{std}(\mathcal{C})} + \frac12"
+    r"\sum_{r_0=2,5,8}\frac{|c(r_0)-\hat c(r_0)|}{c(2)-c(8)}"
+    r" + \frac{|\mathrm{Var}-\widehat{\mathrm{Var}}|}{\mathrm{Var}}"
+)
+CAPTION = (
+    "The second phase of the training asks for the right spread and the right clusters, not only for small errors."
+)
+
+RINGS = (2.0, 5.0, 8.0)
+SMALLEST_SIGNAL = 0.1  # share of the labels' variance that is taken for signal at least
+SMALLEST_CONTRAST = 0.05  # c(2) − c(8) below it says nothing about clusters
+
+
+def ring_averages(position, box_length):
+    """Matrices of the quadratic forms Σ_i δ_i (Σ_j K_ij δ_j / Σ_j K_ij), symmetrised.
+
+    Parameters
+    ----------
+    position : (n, 2) ndarray
+        Positions (σ).
+    box_length : float
+        Side of the periodic box (σ).
+
+    Returns
+    -------
+    (3, n, n) Tensor of float32
+    """
+    position = torch.as_tensor(np.asarray(position, dtype=np.float32))
+    apart = position[:, None] - position
+    apart -= box_length * torch.round(apart / box_length)
+    distance = apart.square().sum(dim=-1).sqrt()
+    rings = torch.stack([torch.exp(-0.5 * (distance - radius).square()) for radius in RINGS])
+    rings.diagonal(dim1=1, dim2=2).zero_()
+    rings /= rings.sum(dim=-1, keepdim=True)
+    return (rings + rings.mT) / 2
+
+
+class _QuadraticForms(torch.autograd.Function):
+    """δᵀ M δ of fields (m, n) for symmetric matrices (3, n, n); the gradient 2 M δ is at hand after the forward pass."""
+
+    @staticmethod
+    def forward(ctx, field, matrices):
+        products = torch.mm(field, matrices.flatten(0, 1).T).view(len(field), len(matrices), -1)
+        ctx.save_for_backward(products)
+        return torch.bmm(products, field[:, :, None])[..., 0]
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (products,) = ctx.saved_tensors
+        return 2 * torch.bmm(gradient[:, None], products)[:, 0], None
+
+
+def correlations(field, rings):
+    """c(r0) of fields (..., n), from `ring_averages`: (..., 3)."""
+    deviation = (field - field.mean(dim=-1, keepdim=True)).flatten(0, -2)
+    forms = _QuadraticForms.apply(deviation, rings)
+    power = deviation.square().sum(dim=-1, keepdim=True).clamp_min(1e-12)
+    return (forms / power).unflatten(0, field.shape[:-1])
+
+
+def signal_fraction(labels, noise):
+    """Share of the labels' variance that is not replica noise, pooled over structures.
+
+    Parameters
+    ----------
+    labels : (structure, level, n) ndarray
+    noise : (structure, level) ndarray
+        Noise variance of the labels; NaN where unknown, which counts as none.
+
+    Returns
+    -------
+    (level,) ndarray
+        At least 0.1.
+    """
+    variance = labels.var(axis=-1).mean(axis=0)
+    noise = np.nan_to_num(noise, nan=0.0).mean(axis=0)
+    return np.clip(1 - noise / np.maximum(variance, 1e-12), SMALLEST_SIGNAL, 1.0)
+
+
+def squared_error(prediction, labels):
+    """Phase 1: mean squared error of predictions (network, states, n), one value per network and state."""
+    return (prediction - labels).square().mean(dim=-1)
+
+
+class FullLoss:
+    """Phase 2 for the states of one structure; what the labels alone determine is computed once.
+
+    Parameters
+    ----------
+    labels : (states, n) Tensor
+        Propensities.
+    rings : (3, n, n) Tensor
+        From `ring_averages`.
+    signal : (states,) Tensor
+        From `signal_fraction`.
+    """
+
+    def __init__(self, labels, rings, signal):
+        self.labels, self.rings = labels, rings
+        self.variance = (labels.var(dim=-1, correction=0) * signal).clamp_min(1e-6)
+        self.deviation = labels.std(dim=-1, correction=0).clamp_min(1e-3)
+        self.correlations = correlations(labels, rings)
+        self.contrast = (self.correlations[:, 0] - self.correlations[:, -1]).clamp_min(SMALLEST_CONTRAST)
+
+    def __call__(self, prediction):
+        """Loss of predictions (network, states, n), one value per network and state."""
+        error = (prediction - self.labels).abs().mean(dim=-1) / self.deviation
+        clusters = (correlations(prediction, self.rings) - self.correlations).abs().sum(dim=-1) / self.contrast
+        spread = (prediction.var(dim=-1, correction=0) - self.variance).abs() / self.variance
+        return error + 0.5 * clusters + spread
