@@ -26,8 +26,6 @@ PER_PARTICLE = "particles/glassviz/"
 TYPES = ("1", "2", "3")
 SPECIES_OF_TYPE = {"1": 0, "2": 1, "3": 2, "A": 0, "B": 1, "C": 2}
 
-_STORED_AS = {"position": "particles/position", "species": "particles/typeid"}
-
 
 def read(path):
     """Read every frame of a GSD file as a configuration, see `glassviz.files.read`."""
@@ -83,7 +81,7 @@ def _frame(sample, step):
     frame.particles.position = np.zeros((frame.particles.N, 3))
     frame.particles.position[:, :2] = np.where(position < length / 2, position, position - length)
     for name in sample.data_vars:
-        if name not in _STORED_AS:
+        if name not in ("position", "species"):
             frame.log[PER_PARTICLE + name] = sample[name].values
     return frame
 

@@ -117,7 +117,7 @@ def test_content_of_another_kind(tmp_path, suffix, head, said):
     assert said in refusal(path)
 
 
-@pytest.mark.parametrize(("true", "told"), itertools.permutations(SUFFIXES, 2))
+@pytest.mark.parametrize(("true", "told"), list(itertools.permutations(SUFFIXES, 2)))
 def test_suffix_that_lies(tmp_path, dataset, true, told):
     files.write(dataset, tmp_path / f"sample{true}")
     (tmp_path / f"sample{true}").rename(tmp_path / f"renamed{told}")
