@@ -1,0 +1,1 @@
+"""Long productions over many structures."""

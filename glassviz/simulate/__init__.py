@@ -1,0 +1,1 @@
+"""Simulation: equilibrium configurations, inherent structures and isoconfigurational dynamics."""

@@ -144,7 +144,7 @@ def _farthest(x, y, from_x, from_y):
 
 @njit(cache=True, error_model="numpy", fastmath=True, nogil=True)
 def _advance(x, y, vx, vy, traveled_x, traveled_y, species, length, time_step, steps):
-    """Velocity Verlet for `steps` steps, in place; pair lists are made anew at the start, so a restart repeats a run."""
+    """Velocity Verlet for `steps` steps, in place; pair lists are made anew first, so a restart repeats a run."""
     n = len(x)
     unit = length / UNITS
     wide = (REACH.max() + WIDE_SKIN) / unit
@@ -152,7 +152,7 @@ def _advance(x, y, vx, vy, traveled_x, traveled_y, species, length, time_step, s
     scale = (unit**2 / mixture.SIGMA**2).astype(np.float32).ravel()
     strength = (8 * mixture.EPSILON / mixture.SIGMA**2 * time_step**2).astype(np.float32).ravel()
     narrow_limit = (0.5 * NARROW_SKIN / unit) ** 2
-    # The narrow list is complete at its making while particles are within (WIDE − NARROW)/2 of the wide list's positions.
+    # A narrow list is complete if particles are within (WIDE − NARROW)/2 of the wide list's positions.
     wide_limit = (0.5 * (WIDE_SKIN - NARROW_SKIN) / unit) ** 2
 
     fx = np.zeros((n, LANES), np.float32)
@@ -326,7 +326,9 @@ class _Ensemble:
         """Take up the state that `save` wrote."""
         saved = netcdf.load(path)
         if saved.sizes["particle"] != len(self.species) or saved.sizes["time"] != len(self.times):
-            raise mixture.InvalidData(f"{path}: this checkpoint is of another run; remove it or repeat the run's options.")
+            raise mixture.InvalidData(
+                f"{path}: this checkpoint is of another run; remove it or repeat the run's options."
+            )
         self.done = int(saved.attrs["done"])
         for name in self.measured:
             self.measured[name] = saved[name].values

@@ -10,13 +10,13 @@ from collections import deque
 import numpy as np
 
 from glassviz import mixture
-from glassviz.simulate.neighbors import pair_list
+from glassviz.simulate.neighbors import pair_list, sort_into_cells
 from glassviz.simulate.potential import energies_and_forces, potential_energy
 
 MAX_FORCE = 1e-6
 LONGEST_STEP = 0.1  # of any particle in one iteration (σ)
 MEMORY = 12
-SKIN = 0.5
+SKIN = 0.3
 MAX_EVALUATIONS = 20_000
 
 
@@ -85,8 +85,11 @@ def minimize(position, species, box_length, max_force=MAX_FORCE):
     InvalidData
         Where the minimum is not reached, for instance because particles coincide.
     """
-    position = np.array(position, dtype=np.float64)
-    landscape = _Landscape(position, species, box_length)
+    position = np.asarray(position, dtype=np.float64)
+    # Particles in the order of their cells keep a pair's data close together in memory.
+    order = sort_into_cells(position, float(box_length), max(1, int(box_length / 3)))[2]
+    position = position[order]
+    landscape = _Landscape(position, np.asarray(species)[order], box_length)
     energy, force = landscape(position)
     history = deque(maxlen=MEMORY)
     while np.abs(force).max() > max_force:
@@ -113,7 +116,8 @@ def minimize(position, species, box_length, max_force=MAX_FORCE):
             history.append((step, drop, curvature))
         position = position + step
         energy, force = tried_energy, tried_force
-    return mixture.wrap(position, box_length), energy, landscape.evaluations
+    back = np.argsort(order)
+    return mixture.wrap(position[back], box_length), energy[back], landscape.evaluations
 
 
 def inherent_structures(ds, progress=None):

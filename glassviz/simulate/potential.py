@@ -34,17 +34,18 @@ def pair_force(s):
     return inverse * inverse3 * (6 * inverse3 - 3) - C2 - 2 * C4 * s
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
+@njit(cache=True, error_model="numpy", fastmath=True, parallel=True)
 def _energies(position, species, length, start, neighbor):
     energy = np.zeros(len(position))
+    inverse_length = 1 / length
     for i in prange(len(position)):
         total = 0.0
         for k in range(start[i], start[i + 1]):
             j = neighbor[k]
             dx = position[i, 0] - position[j, 0]
             dy = position[i, 1] - position[j, 1]
-            dx -= length * np.rint(dx / length)
-            dy -= length * np.rint(dy / length)
+            dx -= length * np.rint(dx * inverse_length)
+            dy -= length * np.rint(dy * inverse_length)
             s = (dx * dx + dy * dy) * INVERSE_SIGMA2[species[i], species[j]]
             if s < CUTOFF2:
                 total += 2 * EPSILON[species[i], species[j]] * pair_energy(s)
@@ -52,19 +53,20 @@ def _energies(position, species, length, start, neighbor):
     return energy
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
+@njit(cache=True, error_model="numpy", fastmath=True, parallel=True)
 def energies_and_forces(position, species, length, start, neighbor):
     """Energy per particle (ε) and force (ε/σ) from a full neighbour list; see `potential_energy` and `forces`."""
     energy = np.zeros(len(position))
     force = np.zeros_like(position)
+    inverse_length = 1 / length
     for i in prange(len(position)):
         total, fx, fy = 0.0, 0.0, 0.0
         for k in range(start[i], start[i + 1]):
             j = neighbor[k]
             dx = position[i, 0] - position[j, 0]
             dy = position[i, 1] - position[j, 1]
-            dx -= length * np.rint(dx / length)
-            dy -= length * np.rint(dy / length)
+            dx -= length * np.rint(dx * inverse_length)
+            dy -= length * np.rint(dy * inverse_length)
             scale = INVERSE_SIGMA2[species[i], species[j]]
             s = (dx * dx + dy * dy) * scale
             if s < CUTOFF2:
