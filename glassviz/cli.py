@@ -84,7 +84,7 @@ def dynamics(
         Groups of 8 replicas that run at the same time.
     """
     from glassviz.files import netcdf, read
-    from glassviz.simulate.dynamics import isoconfigurational
+    from glassviz.simulate.isoconfigurational import isoconfigurational
 
     ds = read(source)
     times = _logarithmic_times(until, per_decade)

@@ -1,7 +1,4 @@
-r"""Isoconfigurational molecular dynamics: every replica of a structure in its own SIMD lane.
-
-Newton's equations by velocity Verlet at constant energy, Maxwell velocities with zero total momentum. Bond breaking,
-mean square displacement and self-intermediate scattering are measured on the fly; no trajectory is stored.
+r"""Molecular dynamics at constant energy: velocity Verlet with every replica of a structure in its own SIMD lane.
 
 Positions are 32-bit fixed-point numbers (see `lanes`), velocities and forces float32 in units of the fixed-point step
 per time step, so one step is `velocity += acceleration; position += round(velocity)`. Pairs come from two nested lists:
@@ -9,28 +6,19 @@ a wide one, rebuilt when a particle of any replica has left its surroundings, an
 tens of steps, at the cost of two force evaluations.
 """
 
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import xarray as xr
 from numba import njit
 
 from glassviz import mixture
-from glassviz.files import netcdf
-from glassviz.simulate.bonds import initial_bonds, surviving_fraction
 from glassviz.simulate.lanes import LANES, UNITS, add_pair_forces, close_pairs, nearest_lane
-from glassviz.simulate.neighbors import REACH, cells_per_side, sort_into_cells
+from glassviz.simulate.neighbors import REACH, cells_per_side
 from glassviz.simulate.potential import potential_energy
-
-EQUATION = r"\mathcal{C}_B^i(t) = \left\langle n_t^i / n_0^i \right\rangle_{\mathrm{iso}}"
-CAPTION = "The bond-breaking propensity is the fraction of its neighbours a particle keeps, averaged over replicas."
 
 TIME_STEP = 0.01
 NARROW_SKIN = 0.5
 WIDE_SKIN = 2.4
-SCATTERING_WAVENUMBER = 7.0
 
 
 class Lanes(NamedTuple):
@@ -266,176 +254,3 @@ def total_energy(lanes, species, length, time_step=TIME_STEP):
     speed = length / UNITS / time_step
     kinetic = 0.5 * speed**2 * (lanes.vx.astype(float) ** 2 + lanes.vy.astype(float) ** 2).mean(axis=0)
     return kinetic + [potential_energy(position, species, length).mean() for position in positions(lanes, length)]
-
-
-class _Ensemble:
-    """The replicas of one structure, lane group by lane group, and what has been measured of them so far."""
-
-    def __init__(self, position, species, length, temperature, replicas, seed, time_step, times):
-        # Particles in the order of their cells keep a pair's data close together in memory.
-        side = max(1, int(length / 3))
-        self.order = sort_into_cells(position, length, side)[2]
-        self.species = np.ascontiguousarray(species[self.order], dtype=np.int8)
-        self.length, self.time_step, self.times = float(length), time_step, times
-        self.bonds = initial_bonds(position[self.order], self.species, length)
-        groups = -(-replicas // LANES)
-        self.groups = [
-            start_lanes(position[self.order], length, temperature, time_step, seed, range(LANES * g, LANES * (g + 1)))
-            for g in range(groups)
-        ]
-        n = len(position)
-        self.done = 0
-        self.measured = {
-            "propensity": np.zeros((len(times), n)),
-            "propensity_variance": np.zeros((len(times), n)),
-            "mean_square_displacement": np.zeros(len(times)),
-            "self_scattering": np.zeros(len(times)),
-        }
-
-    def run_to_next_time(self, pool):
-        """Advance every group to the next output time and measure."""
-        steps = np.rint(np.concatenate([[0], self.times]) / self.time_step).astype(int)
-        todo = steps[self.done + 1] - steps[self.done]
-        list(pool.map(lambda g: advance(g, self.species, self.length, todo, self.time_step), self.groups))
-        surviving = np.array(
-            [
-                surviving_fraction(*self.bonds, later, self.species, self.length)
-                for group in self.groups
-                for later in positions(group, self.length)
-            ]
-        )
-        moved = np.concatenate([displacements(group, self.length) for group in self.groups])
-        k = self.done
-        self.measured["propensity"][k, self.order] = surviving.mean(axis=0)
-        self.measured["propensity_variance"][k, self.order] = surviving.var(axis=0, ddof=1)
-        self.measured["mean_square_displacement"][k] = (moved**2).sum(axis=-1).mean()
-        self.measured["self_scattering"][k] = np.cos(SCATTERING_WAVENUMBER * moved).mean()
-        self.done += 1
-
-    def save(self, path):
-        """Write everything a later process needs to go on."""
-        state = {f"{name}_{g}": value for g, group in enumerate(self.groups) for name, value in group._asdict().items()}
-        dataset = xr.Dataset(
-            {name: (("particle", "lane"), value) for name, value in state.items()}
-            | {name: (("time", "particle")[: value.ndim], value) for name, value in self.measured.items()},
-            attrs={"done": self.done, "box_length": self.length, "time_step": self.time_step},
-        )
-        netcdf.save(dataset, path)
-
-    def restore(self, path):
-        """Take up the state that `save` wrote."""
-        saved = netcdf.load(path)
-        if saved.sizes["particle"] != len(self.species) or saved.sizes["time"] != len(self.times):
-            raise mixture.InvalidData(
-                f"{path}: this checkpoint is of another run; remove it or repeat the run's options."
-            )
-        self.done = int(saved.attrs["done"])
-        for name in self.measured:
-            self.measured[name] = saved[name].values
-        self.groups = [
-            Lanes(*(np.ascontiguousarray(saved[f"{name}_{g}"].values) for name in Lanes._fields))
-            for g in range(len(self.groups))
-        ]
-
-
-def isoconfigurational(
-    ds,
-    times,
-    replicas=20,
-    *,
-    temperature=None,
-    seed=0,
-    time_step=TIME_STEP,
-    threads=1,
-    checkpoint=None,
-    progress=None,
-):
-    r"""Propensities of one structure by molecular dynamics from it, C_B^i(t) = ⟨n_t/n_0⟩ over replicas.
-
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        One configuration (`glassviz.mixture`).
-    times : sequence of float
-        Output times (σ(m/ε)^½), rising; each is rounded to a whole number of steps.
-    replicas : int, optional
-        Number of replicas, rounded up to a multiple of 8.
-    temperature : float, optional
-        Temperature of the Maxwell velocities; that of the configuration by default.
-    seed : int, optional
-        Seed of the velocities.
-    time_step : float, optional
-        Time step of velocity Verlet.
-    threads : int, optional
-        Groups of 8 replicas that run at the same time.
-    checkpoint : path, optional
-        File that takes the state after every output time and from which an interrupted run goes on, bit for bit;
-        removed at the end.
-    progress : callable, optional
-        Called with (steps done, steps in all) after every output time.
-
-    Returns
-    -------
-    xarray.Dataset
-        The configuration with `propensity` and `propensity_variance` (over replicas)
-        `(configuration, time, particle)`, `mean_propensity` (species 1), `mean_square_displacement` (σ²) and
-        `self_scattering` F_s(q = 7) (all species) `(configuration, time)`; attrs `replicas`, `time_step`, `seed`.
-
-    Raises
-    ------
-    InvalidData
-        Where `ds` is not one configuration of known temperature, or the times do not rise.
-    """
-    ds = mixture.check(ds)
-    if ds.sizes["configuration"] != 1:
-        raise mixture.InvalidData(
-            f"isoconfigurational: {ds.sizes['configuration']} configurations; expected one structure at a time."
-        )
-    temperature = ds.attrs["temperature"] if temperature is None else temperature
-    if not temperature > 0:
-        raise mixture.InvalidData("isoconfigurational: the temperature is unknown; expected a positive number.")
-    times = np.rint(np.asarray(times, dtype=float) / time_step) * time_step
-    if times.size == 0 or np.any(np.diff(times, prepend=0) <= 0):
-        raise mixture.InvalidData("isoconfigurational: the output times do not rise from above zero; expected them to.")
-
-    configuration = ds.isel(configuration=0)
-    ensemble = _Ensemble(
-        configuration["position"].values,
-        configuration["species"].values,
-        ds.attrs["box_length"],
-        temperature,
-        replicas,
-        seed,
-        time_step,
-        times,
-    )
-    checkpoint = Path(checkpoint) if checkpoint else None
-    if checkpoint and checkpoint.exists():
-        ensemble.restore(checkpoint)
-    with ThreadPoolExecutor(threads) as pool:
-        while ensemble.done < len(times):
-            ensemble.run_to_next_time(pool)
-            if checkpoint:
-                ensemble.save(checkpoint)
-            if progress:
-                progress(times[ensemble.done - 1], times[-1])
-    if checkpoint:
-        checkpoint.unlink(missing_ok=True)
-    return _labelled(ds, ensemble, temperature, seed)
-
-
-def _labelled(ds, ensemble, temperature, seed):
-    """The configuration Dataset with the ensemble's measurements."""
-    result = ds.assign_coords(time=ensemble.times)
-    for name, values in ensemble.measured.items():
-        dims = ("configuration", "time", "particle")[: values.ndim + 1]
-        result[name] = dims, values[None]
-    first = ds["species"].values[0] == 0
-    result["mean_propensity"] = ("configuration", "time"), ensemble.measured["propensity"][None, :, first].mean(axis=-1)
-    result.attrs.update(
-        temperature=temperature,
-        replicas=LANES * len(ensemble.groups),
-        time_step=ensemble.time_step,
-        dynamics_seed=int(seed),
-    )
-    return result

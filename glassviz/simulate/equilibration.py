@@ -1,0 +1,286 @@
+r"""Equilibrium configurations: the swap Monte Carlo chain, cooling, and the verdict on what it reached.
+
+An energy that no longer drifts proves little at low temperature, where it settles long before the structure is
+forgotten. The verdict therefore also asks which part of the bonds of the start survives at the end.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from glassviz import mixture
+from glassviz.files import netcdf
+from glassviz.simulate.bonds import initial_bonds, surviving_fraction
+from glassviz.simulate.neighbors import pair_list
+from glassviz.simulate.potential import potential_energy
+from glassviz.simulate.swap import REACH, balanced_swap, displace, plain_swap
+
+STEP = 0.11  # half-width of the displacement square (σ)
+SKIN = 1.0
+SWEEPS_BETWEEN_SWAPS = 20
+PROPOSALS_PER_PARTICLE = 0.31  # balanced swap proposals after every SWEEPS_BETWEEN_SWAPS sweeps
+PLAIN_SHARE = 0.2  # of all moves, in the plain chain
+CLASS_SHARES = np.array([0.795, 0.2, 0.005])  # of 1↔3, 2↔3, 1↔2
+BLOCKS = 20  # energies recorded along a run
+
+
+class Neighbors(NamedTuple):
+    """Full neighbour list of every particle under any species, and the positions it was made at."""
+
+    start: np.ndarray
+    neighbor: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+
+
+class SwapMonteCarlo:
+    """A Markov chain of displacements and swaps with invariant distribution exp(−βE) at fixed composition.
+
+    Parameters
+    ----------
+    position : (n, 2) array_like
+        Positions (σ) in [0, L).
+    species : (n,) array_like of int
+        Species, 0-based.
+    box_length : float
+        Side of the periodic box (σ).
+    temperature : float
+        Temperature (ε/k_B).
+    seed : int or numpy.random.Generator
+        A seed gives the same chain on every machine.
+    swap : {"balanced", "plain"}
+        The swap moves of the chain.
+    """
+
+    def __init__(self, position, species, box_length, temperature, seed=0, swap="balanced"):
+        if swap not in ("balanced", "plain"):
+            raise mixture.InvalidData(f"swap Monte Carlo: unknown swap move '{swap}'; expected balanced or plain.")
+        position = mixture.wrap(position, box_length)
+        self.x, self.y = (position[:, axis].astype(np.float32) for axis in range(2))
+        self.species = np.array(species, dtype=np.int8)
+        self.length = float(box_length)
+        self.beta = 1 / float(temperature)
+        self.swap = swap
+        self.rng = seed if isinstance(seed, np.random.Generator) else np.random.default_rng(seed)
+        self.displacements = np.zeros(2, np.int64)  # made, accepted
+        self.swaps = np.zeros(2, np.int64)
+        self.renew_neighbors()
+
+    @property
+    def position(self):
+        """Positions (σ) in [0, L), (n, 2)."""
+        return mixture.wrap(np.stack([self.x, self.y], axis=-1).astype(np.float64), self.length)
+
+    def renew_neighbors(self):
+        """Make the neighbour list anew at the present positions."""
+        position = self.position
+        self.x, self.y = (position[:, axis].astype(np.float32) for axis in range(2))
+        pairs = pair_list(position, self.species, self.length, skin=SKIN, reach=REACH)
+        self.neighbors = Neighbors(*pairs, self.x.copy(), self.y.copy())
+
+    def run(self, sweeps):
+        """Make `sweeps` sweeps of N displacements, with the swaps that belong to them."""
+        n = len(self.x)
+        while sweeps > 0:
+            block = min(sweeps, SWEEPS_BETWEEN_SWAPS if self.swap == "balanced" else 1)
+            self._displace(block * n)
+            if self.swap == "balanced":
+                proposals = round(PROPOSALS_PER_PARTICLE * n * block / SWEEPS_BETWEEN_SWAPS)
+                proposed, accepted = balanced_swap(
+                    *self._state(), proposals, CLASS_SHARES, *self.neighbors[:2], self.rng
+                )
+                self.swaps += [proposed.sum(), accepted.sum()]
+            else:
+                moves = round(n * PLAIN_SHARE / (1 - PLAIN_SHARE))
+                self.swaps += [moves, plain_swap(*self._state(), moves, *self.neighbors[:2], self.rng)]
+            sweeps -= block
+
+    def _state(self):
+        return self.x, self.y, self.species, self.length, self.beta
+
+    def _displace(self, moves):
+        row, length = self.species.astype(np.int32), np.float32(self.length)
+        while moves > 0:
+            state = (self.x, self.y, row, length, self.beta)
+            done, accepted = displace(*state, STEP, moves, *self.neighbors, SKIN, self.rng)
+            self.displacements += [done, accepted]
+            moves -= done
+            if moves > 0:
+                self.renew_neighbors()
+
+
+def random_start(particles, seed):
+    """A square lattice of particles with species at random, to be melted.
+
+    Parameters
+    ----------
+    particles : int
+        Number of particles.
+    seed : int or numpy.random.Generator
+        Seed of the species.
+
+    Returns
+    -------
+    xarray.Dataset
+        One configuration in the box of the mixture's density.
+    """
+    length = mixture.box_length(particles)
+    side = int(np.ceil(np.sqrt(particles)))
+    sites = (np.stack(np.divmod(np.arange(side * side), side), axis=-1) + 0.5) * length / side
+    species = np.repeat(np.arange(3), mixture.species_counts(particles))
+    rng = np.random.default_rng(seed)
+    chosen = np.sort(rng.choice(side * side, particles, replace=False))
+    return mixture.configurations(sites[chosen], rng.permutation(species), length)
+
+
+def _save_chain(chain, start, energies, path):
+    """Write everything a later process needs to go on bit for bit."""
+    state = xr.Dataset(
+        {
+            "x": ("particle", chain.x),
+            "y": ("particle", chain.y),
+            "species": ("particle", chain.species),
+            "start_position": (("particle", "space"), start[0]),
+            "start_species": ("particle", start[1]),
+            "energy_series": ("block", np.array(energies)),
+        },
+        attrs={"generator": chain.rng.bit_generator.state, "beta": chain.beta},
+    )
+    netcdf.save(state, path)
+
+
+def _restore_chain(chain, path):
+    """Take up the state `_save_chain` wrote; returns the start and the energies so far."""
+    saved = netcdf.load(path)
+    if saved.sizes["particle"] != len(chain.x) or saved.attrs["beta"] != chain.beta:
+        raise mixture.InvalidData(f"{path}: this checkpoint is of another run; expected the same box and temperature.")
+    chain.x, chain.y = saved["x"].values.astype(np.float32), saved["y"].values.astype(np.float32)
+    chain.species = saved["species"].values.astype(np.int8)
+    chain.rng.bit_generator.state = saved.attrs["generator"]
+    return (saved["start_position"].values, saved["start_species"].values), list(saved["energy_series"].values)
+
+
+def _drift(energies):
+    """Energy change over the last half of a run, and its standard error from the scatter of the blocks."""
+    half = np.asarray(energies)[len(energies) // 2 :]
+    early, late = np.array_split(half, 2)
+    error = np.sqrt(early.var(ddof=1) / len(early) + late.var(ddof=1) / len(late))
+    return late.mean() - early.mean(), error
+
+
+def verdict(energies, bond_persistence):
+    """What a run has shown: "equilibrium", "nearly" or "glass".
+
+    Parameters
+    ----------
+    energies : sequence of float
+        Energy per particle (ε) at equal intervals of the run.
+    bond_persistence : float
+        Fraction of the initial bonds that survives at the end of the run.
+
+    Returns
+    -------
+    str
+        "glass" where the energy still falls by more than three standard errors over the last half; "equilibrium" where
+        it does not and less than half of the bonds survive; "nearly" where the energy is settled but memory remains.
+    """
+    drift, error = _drift(energies)
+    if drift < -3 * error:
+        return "glass"
+    return "equilibrium" if bond_persistence < 0.5 else "nearly"
+
+
+def _run_one(ds, temperature, sweeps, seed, swap, checkpoint, progress):
+    """Run one configuration; returns it with its record."""
+    configuration = ds.isel(configuration=0)
+    length = ds.attrs["box_length"]
+    position, species = configuration["position"].values, configuration["species"].values
+    chain = SwapMonteCarlo(position, species, length, temperature, seed, swap)
+    start, energies = (position, species.copy()), []
+    if checkpoint and checkpoint.exists():
+        start, energies = _restore_chain(chain, checkpoint)
+    marks = np.rint(np.linspace(0, sweeps, BLOCKS + 1)).astype(int)
+    while len(energies) < BLOCKS:
+        # The list is renewed at every mark, in an uninterrupted run too, so that a restart repeats it.
+        chain.renew_neighbors()
+        chain.run(marks[len(energies) + 1] - marks[len(energies)])
+        energies.append(potential_energy(chain.position, chain.species, length).mean())
+        if checkpoint:
+            _save_chain(chain, start, energies, checkpoint)
+        if progress:
+            progress(len(energies), BLOCKS)
+    bonds = initial_bonds(start[0], start[1], length)
+    surviving = surviving_fraction(*bonds, chain.position, start[1].astype(np.int8), length)
+    if checkpoint:
+        checkpoint.unlink(missing_ok=True)
+    result = mixture.configurations(
+        chain.position, chain.species, length, temperature, names=ds["configuration"].values
+    )
+    return result.assign(
+        energy_series=(("configuration", "block"), [energies]),
+        bond_persistence=("configuration", [surviving[start[1] == 0].mean()]),
+        species_changed=("configuration", [(chain.species != start[1]).mean()]),
+        sweeps=("configuration", [sweeps]),
+        verdict=("configuration", [verdict(energies, surviving[start[1] == 0].mean())]),
+    )
+
+
+def equilibrate(
+    ds=None,
+    *,
+    temperature,
+    sweeps,
+    particles=1290,
+    seed=0,
+    swap="balanced",
+    checkpoint=None,
+    progress=None,
+):
+    """Run swap Monte Carlo at one temperature, from given configurations or from a random start.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset, optional
+        Configurations to start from; by default one random start of `particles` particles.
+    temperature : float
+        Temperature (ε/k_B).
+    sweeps : int
+        Sweeps of N displacements, with the swaps that belong to them.
+    particles : int, optional
+        Size of a random start.
+    seed : int, optional
+        Configuration k takes the k-th stream of this seed.
+    swap : {"balanced", "plain"}, optional
+        Swap moves.
+    checkpoint : path, optional
+        File that takes the chain's state twenty times along the run and from which an interrupted run goes on, bit for
+        bit; removed at the end. One configuration at a time.
+    progress : callable, optional
+        Called with (blocks done, blocks in all).
+
+    Returns
+    -------
+    xarray.Dataset
+        Configurations with `energy_series (configuration, block)` (ε per particle), `bond_persistence` (of species 1,
+        over this run), `species_changed` (fraction of particles), `sweeps` and `verdict (configuration)`.
+
+    Raises
+    ------
+    InvalidData
+        Where the start is not a configuration, or the temperature or the number of sweeps is not positive.
+    """
+    if not temperature > 0 or not sweeps >= BLOCKS:
+        raise mixture.InvalidData(
+            f"equilibrate: temperature {temperature} and {sweeps} sweeps; expected T > 0 and at least {BLOCKS} sweeps."
+        )
+    ds = random_start(particles, seed) if ds is None else mixture.check(ds)
+    if checkpoint and ds.sizes["configuration"] != 1:
+        raise mixture.InvalidData("equilibrate: a checkpoint belongs to one configuration; expected one at a time.")
+    streams = np.random.SeedSequence(seed).spawn(ds.sizes["configuration"])
+    results = []
+    for index, stream in enumerate(streams):
+        one = ds.isel(configuration=[index])
+        rng = np.random.default_rng(stream)
+        results.append(_run_one(one, temperature, sweeps, rng, swap, checkpoint, progress))
+    return xr.concat(results, "configuration", combine_attrs="override").assign_attrs(seed=seed)
