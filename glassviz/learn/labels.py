@@ -11,6 +11,7 @@ import numpy as np
 
 from glassviz import files
 from glassviz.mixture import InvalidData
+from glassviz.simulate.inherent import inherent_structures
 from glassviz.structure.cache import cached_descriptors
 
 LEVELS = (0.99, 0.94, 0.90, 0.85, 0.80, 0.75, 0.65, 0.50, 0.40, 0.25, 0.15, 0.075)
@@ -255,9 +256,9 @@ def state_points(datasets, species=0, levels=LEVELS, *, cutoff=16.0, tessellatio
 def _blocks(dataset, species, times, cutoff, tessellation, cut):
     """One structure as a list of equally large blocks of labelled particles."""
     chosen = np.flatnonzero(dataset["species"].values[0] == species)
-    propensity, noise = at_times(dataset, times)
-    propensity = propensity[:, chosen]
-    noise = noise[:, chosen]
+    if "inherent_position" not in dataset:
+        dataset = inherent_structures(dataset)
+    propensity, noise = (values[:, chosen] for values in at_times(dataset, times))
     table = cached_descriptors(dataset, cutoff=cutoff, tessellation=tessellation, species=species).values[0]
     table = table.reshape(len(table), -1)
     position = dataset["position"].values[0][chosen]

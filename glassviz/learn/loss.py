@@ -23,6 +23,7 @@ CAPTION = (
 )
 
 RINGS = (2.0, 5.0, 8.0)
+FAINT = 1e-6  # weights below it count as none: denormal numbers would slow the products a hundred times
 SMALLEST_SIGNAL = 0.1  # share of the labels' variance that is taken for signal at least
 SMALLEST_CONTRAST = 0.05  # c(2) − c(8) below it says nothing about clusters
 
@@ -46,13 +47,14 @@ def ring_averages(position, box_length):
     apart -= box_length * torch.round(apart / box_length)
     distance = apart.square().sum(dim=-1).sqrt()
     rings = torch.stack([torch.exp(-0.5 * (distance - radius).square()) for radius in RINGS])
+    rings[rings < FAINT] = 0
     rings.diagonal(dim1=1, dim2=2).zero_()
     rings /= rings.sum(dim=-1, keepdim=True)
     return (rings + rings.mT) / 2
 
 
 class _QuadraticForms(torch.autograd.Function):
-    """δᵀ M δ of fields (m, n) for symmetric matrices (3, n, n); the gradient 2 M δ is at hand after the forward pass."""
+    """δᵀ M δ of fields (m, n) for symmetric matrices (3, n, n); the gradient 2 M δ is there after the forward pass."""
 
     @staticmethod
     def forward(ctx, field, matrices):

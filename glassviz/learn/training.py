@@ -247,7 +247,9 @@ def train(
     cutoff, tessellation = points[0].cutoff, points[0].tessellation
     units = max(len(p) for p in points)
     if units < 2:
-        raise InvalidData("training data: only one structure; expected at least two, one to hold back.")
+        raise InvalidData(
+            "training data: only one structure at each temperature; expected at least two, one to hold back."
+        )
     plan = plan if plan.folds <= units else Plan(plan.squared, plan.full, units, plan.decay)
     mean, std, kept = standardisation(points)
     batches = _batches(points, mean, std, kept, plan.folds)

@@ -1,0 +1,122 @@
+import numpy as np
+import pytest
+
+from glassviz import mixture
+from glassviz.learn import labels
+from glassviz.mixture import InvalidData
+
+TIMES = np.array([1.0, 10.0, 100.0, 1000.0])
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("GLASSVIZ_CACHE", str(tmp_path / "cache"))
+
+
+def lattice(particles, seed):
+    """A jittered lattice: positions far enough from each other for descriptors, quick to make."""
+    rng = np.random.default_rng(seed)
+    length = mixture.box_length(particles)
+    side = int(np.ceil(np.sqrt(particles)))
+    grid = np.stack(np.meshgrid(*[(np.arange(side) + 0.5) * length / side] * 2), axis=-1).reshape(-1, 2)[:particles]
+    return mixture.wrap(grid + rng.normal(0, 0.05, grid.shape), length), length
+
+
+def structure(name="a", particles=129, temperature=0.4, means=(0.98, 0.9, 0.8, 0.6), seed=0, role="train", times=TIMES):
+    """A propensity Dataset whose species-1 mean follows `means`; particle i is `gain[i]` faster than the mean."""
+    position, length = lattice(particles, seed)
+    species = np.repeat([0, 1, 2], mixture.species_counts(particles))
+    rng = np.random.default_rng(seed)
+    gain = rng.uniform(0.5, 1.5, particles)
+    gain[species == 0] /= gain[species == 0].mean()
+    ds = mixture.configurations(position, species, length, temperature, names=[name], inherent_position=position)
+    propensity = 1 - (1 - np.array(means))[:, None] * gain
+    dims = ("configuration", "time", "particle")
+    return (
+        ds.assign_coords(time=times)
+        .assign(propensity=(dims, propensity[None]), propensity_variance=(dims, np.full_like(propensity, 0.08)[None]))
+        .assign_attrs(replicas=8, role=role)
+    )
+
+
+def test_levels_are_reached_where_the_ensemble_mean_passes_them():
+    first = structure("a", means=(0.98, 0.92, 0.82, 0.62))
+    second = structure("b", means=(0.98, 0.88, 0.78, 0.58), seed=1)
+    (points,) = labels.state_points([first, second], levels=(0.99, 0.95, 0.90, 0.70, 0.50))
+    np.testing.assert_allclose(points.levels, [0.95, 0.90, 0.70])  # 0.99 and 0.50 would be extrapolated
+    # ⟨C̄_B⟩ falls from 0.98 to 0.90 over the first decade and from 0.80 to 0.60 over the last
+    np.testing.assert_allclose(points.times, [10**0.375, 10, 10**2.5], rtol=1e-6)
+    np.testing.assert_allclose(points.labels[:, 1].mean(axis=1), [0.92, 0.88], atol=1e-6)
+    np.testing.assert_allclose(points.labels[:, 2].mean(axis=1), [0.72, 0.68], atol=1e-6)
+    np.testing.assert_allclose(points.noise, 0.08 / 8, rtol=1e-5)
+    assert points.columns.shape == (2, 60, 176)
+    assert points.names.tolist() == ["a", "b"]
+    assert points.temperature == 0.4
+
+
+def test_labels_belong_to_their_particles():
+    ds = structure("a")
+    (points,) = labels.state_points([ds], species=1, levels=(0.8,))
+    chosen = ds.species.values[0] == 1
+    np.testing.assert_allclose(points.labels[0, 0], ds.propensity.values[0, 2, chosen], atol=1e-6)
+    np.testing.assert_allclose(points.position[0], ds.position.values[0, chosen])
+    own = labels.cached_descriptors(ds).values[0, chosen].reshape(chosen.sum(), -1)
+    np.testing.assert_array_equal(points.columns[0], own)
+
+
+def test_temperatures_are_kept_apart_and_short_runs_left_out():
+    hot = [structure(name, seed=k) for k, name in enumerate("abc")]
+    short = structure("d", seed=3).isel(time=slice(0, 2))
+    cold = [structure("a", temperature=0.3, means=(0.999, 0.995, 0.98, 0.96), seed=5)]
+    points = labels.state_points([*cold, short, *hot], levels=(0.99, 0.85, 0.65))
+    assert [p.temperature for p in points] == [0.4, 0.3]
+    assert points[0].names.tolist() == ["a", "b", "c"]
+    np.testing.assert_allclose(points[0].levels, [0.85, 0.65])
+    np.testing.assert_allclose(points[1].levels, [0.99])
+
+
+def test_patches_are_compact_equal_and_disjoint():
+    position = np.random.default_rng(0).uniform(0, 100, (2400, 2))
+    cut = labels.patches(position, 600)
+    assert cut.shape == (4, 600)
+    assert len(np.unique(cut)) == 2400
+    assert all(np.ptp(position[part], axis=0).max() < 60 for part in cut)
+    assert labels.patches(position[:600], 600).tolist() == [list(range(600))]
+
+
+def test_a_large_box_is_cut_into_patches_beside_small_ones():
+    large = structure("big", particles=4 * 1290, seed=2)
+    small = structure("a", particles=1290)
+    (points,) = labels.state_points([large, small], levels=(0.8,))
+    assert points.names.tolist() == ["a"] + ["big"] * 4
+    assert points.columns.shape == (5, 600, 176)
+    np.testing.assert_allclose(points.box_length, [mixture.box_length(1290)] + [mixture.box_length(5160)] * 4)
+    with pytest.raises(InvalidData, match="different sizes"):
+        labels.state_points([large, small], levels=(0.8,), cut=False)
+
+
+def test_what_holds_no_labels_is_refused():
+    with pytest.raises(InvalidData, match="no propensities"):
+        labels.structures([structure().drop_vars("propensity")])
+    with pytest.raises(InvalidData, match="temperature is missing"):
+        labels.structures([structure().assign_attrs(temperature=np.nan)])
+    with pytest.raises(InvalidData, match="no structure"):
+        labels.state_points([])
+
+
+def test_prototype_labels(shared, configurations_at):
+    """On real labels: the level's time lies between the stored ones, and the ensemble mean there is the level."""
+    group = []
+    configurations = configurations_at(0.40)
+    for path in sorted((shared / "reference" / "prototype_propensities").glob("*_T0.40.npz")):
+        with np.load(path) as data:
+            ds = configurations.sel(configuration=[path.stem.split("_")[0]])
+            ds = ds.assign_coords(time=data["time"])
+            ds["propensity"] = (("configuration", "time", "particle"), data["propensity"][None])
+            group.append(ds)
+    levels, times = labels.level_times(*labels.mean_curve(group))
+    np.testing.assert_allclose(levels, [0.99, 0.94, 0.90, 0.85, 0.80, 0.75, 0.65])
+    assert 80 < times[1] < 120
+    chosen = [ds.species.values[0] == 0 for ds in group]
+    values = [labels.at_times(ds, times)[0][:, c].mean(axis=1) for ds, c in zip(group, chosen, strict=True)]
+    np.testing.assert_allclose(np.mean(values, axis=0), levels, atol=1e-5)
