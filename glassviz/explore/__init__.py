@@ -1,0 +1,1 @@
+"""Explore: the page on which a glass is seen to move."""

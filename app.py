@@ -1,0 +1,3 @@
+from glassviz.explore.page import build
+
+build().servable()

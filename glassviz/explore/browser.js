@@ -1,0 +1,142 @@
+// What runs in the browser: recolouring the snapshot, scrubbing and playing, and everything that must follow each frame.
+// Bokeh hands in `task`, the object that changed (`cb_obj`) and the models each task names.
+//
+// `scrub` (page.Scrub) is the browser's own time: `level` moves with every frame and never travels; `settled` is what the
+// server is asked for, and only once `answered` says that it has dealt with the last one, so nothing ever queues.
+
+const quietly = {sync: false}
+const unknown = 255 // the code of a particle without a prediction; 0 … 254 are C_B = 0 … 1
+const grey = 0x988f8a // what is not coloured
+
+// Index of the level below `level` in the falling list `levels`, and the fraction of the way to the next one.
+function between(levels, level) {
+  let k = 0
+  while (k < levels.length - 2 && level < levels[k + 1]) { k++ }
+  const fraction = (levels[k] - level) / (levels[k] - levels[k + 1])
+  return [k, Math.min(Math.max(fraction, 0), 1)]
+}
+
+// `raster.image` arrives as (alpha << 24 | particle) and leaves as a coloured image in the same memory; what arrived is
+// kept aside.
+function paint({raster, frames, scrub, palette}) {
+  const image = raster.data.image[0]
+  const codes = frames.data.codes[0]
+  if (image === undefined) { return }
+  if (raster.painted !== image) {
+    raster.painted = image
+    raster.packed = Uint32Array.from(image)
+  }
+  const [level, n] = frames.data.codes.length ? codes.shape : [0, 0]
+  if (frames.colours === undefined || frames.colours.length !== n) { frames.colours = new Uint32Array(n) }
+  const colours = frames.colours
+  if (level > 0) {
+    const [k, fraction] = between(frames.data.levels[0], scrub.level)
+    const low = k * n, high = low + n
+    for (let i = 0; i < n; i++) {
+      const a = codes[low + i]
+      const code = a === unknown ? unknown : (a + fraction * (codes[high + i] - a) + 0.5) | 0
+      colours[i] = palette[code] & 0xffffff
+    }
+  }
+  const packed = raster.packed
+  for (let p = 0; p < packed.length; p++) {
+    const entry = packed[p]
+    const alpha = entry & 0xff000000
+    image[p] = alpha === 0 ? 0 : alpha | (level > 0 ? colours[entry & 0xffffff] : grey)
+  }
+  raster.change.emit()
+}
+
+// What the pointer is on: the particle's number, species or propensity, by `format`.
+function hover({raster, frames, scrub, format, at}) {
+  const {x: [x0], y: [y0], dw: [dw], dh: [dh], image: [image]} = raster.data
+  const [rows, columns] = image.shape
+  const column = Math.floor((at.x - x0) / dw * columns), row = Math.floor((at.y - y0) / dh * rows)
+  const entry = (raster.packed ?? [])[row * columns + column]
+  if (!entry) { return "–" }
+  const particle = entry & 0xffffff
+  if (format === "particle") { return String(particle) }
+  if (format === "species") { return String(1 + frames.data.species[0][particle]) }
+  const codes = frames.data.codes[0]
+  if (codes === undefined) { return "–" }
+  const [, n] = codes.shape
+  const [k, fraction] = between(frames.data.levels[0], scrub.level)
+  const a = codes[k * n + particle], b = codes[(k + 1) * n + particle]
+  return a === unknown ? "no network for this species" : ((a + fraction * (b - a)) / (unknown - 1)).toFixed(2)
+}
+
+// Interpolate along the levels; between two positive values of a time the logarithm is interpolated.
+function along(levels, values, level, logarithmic) {
+  const [k, fraction] = between(levels, level)
+  const [a, b] = [values[k], values[k + 1]]
+  return logarithmic ? Math.exp(Math.log(a) * (1 - fraction) + Math.log(b) * fraction) : a + fraction * (b - a)
+}
+
+const superscripts = {"-": "⁻", "0": "⁰", "1": "¹", "2": "²", "3": "³", "4": "⁴", "5": "⁵", "6": "⁶", "7": "⁷", "8": "⁸", "9": "⁹"}
+
+function scientific(value) {
+  if (value >= 0.01 && value < 1000) { return value.toPrecision(2).replace(/\.0$/, "") }
+  const [digits, exponent] = value.toExponential(1).split("e")
+  return `${digits}·10${[...String(Number(exponent))].map((c) => superscripts[c]).join("")}`
+}
+
+// The time that the level stands for, as text.
+function read({clock, scrub, readout}) {
+  const {levels, times, simulated: reached} = clock.data
+  if (levels.length < 2) { return }
+  const [k, fraction] = between(levels, scrub.level)
+  const time = along(levels, times, scrub.level, true)
+  const simulated = Boolean(reached[fraction > 0 ? k + 1 : k])
+  readout.setv({
+    text: '<div class="line"><span class="name">Mean propensity ⟨<i>C̄</i><sub>B</sub>⟩</span>' +
+      `<span class="time">${scrub.level.toFixed(2)}</span>` +
+      `<span class="time"><i>t</i> ≈ ${scientific(time)} σ(<i>m</i>/ε)<sup>½</sup></span>` +
+      `<span class="kind ${simulated ? "simulated" : "extrapolated"}">${simulated ? "simulated" : "extrapolated"}</span></div>`,
+  }, quietly)
+}
+
+// The marker of the current state on a curve.
+function mark({curve, marker, scrub}) {
+  const {levels, times, values} = curve.data
+  const empty = {x: [], y: []}
+  if (levels.length < 2) { marker.setv({data: empty}, quietly); return }
+  const level = Math.min(scrub.level, levels[0])
+  const y = along(levels, values, level, false)
+  const x = along(levels, times, level, true)
+  marker.setv({data: Number.isFinite(y) && Number.isFinite(x) ? {x: [x], y: [y]} : empty}, quietly)
+}
+
+// Ask the server for the present level if it has answered the last question.
+function follow({scrub}) {
+  if (scrub.settled === scrub.answered && Math.abs(scrub.level - scrub.settled) > 1e-9) { scrub.settled = scrub.level }
+}
+
+// The slider moved; `levels` are its stops.
+function drag({scrub, slider, stops}) {
+  const level = stops[slider.value]
+  if (scrub.playing && Math.abs(level - scrub.level) <= 0.0051) { return } // the player moved it
+  scrub.setv({level}, quietly)
+  follow({scrub})
+}
+
+// Move the level with the clock while `playing`, from 0.99 to 0.05 and again.
+function play({scrub, slider, stops}) {
+  if (!scrub.playing) { follow({scrub}); return }
+  let before = performance.now()
+  const step = (now) => {
+    if (!scrub.playing) { return }
+    const first = stops[0], last = stops[stops.length - 1]
+    let level = scrub.level - scrub.speed * Math.min(now - before, 200) / 1000
+    before = now
+    if (level < last) { level = first }
+    scrub.setv({level}, quietly)
+    let nearest = Math.round((first - level) / (first - last) * (stops.length - 1))
+    if (slider.value !== nearest) { slider.setv({value: nearest}, quietly) }
+    follow({scrub})
+    requestAnimationFrame(step)
+  }
+  requestAnimationFrame(step)
+}
+
+const tasks = {paint, hover, read, mark, follow, drag, play}
+return tasks[task](models)

@@ -1,0 +1,236 @@
+"""The arrays the views show, each a function of the library and of what is chosen, computed once.
+
+Nothing here is stored with the project: every number follows, while the page is open, from the loaded configurations
+and networks.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from glassviz.explore.colors import LEVELS as CODES
+from glassviz.explore.colors import UNKNOWN, encode
+from glassviz.learn.transfer import size_transfer
+from glassviz.observe.attention import length_distribution, xi_int
+from glassviz.observe.chords import chord_length
+from glassviz.observe.structure_factor import fit_xi4, structure_factor
+from glassviz.observe.susceptibility import chi4
+
+LEVELS = np.round(np.linspace(0.99, 0.05, 40), 4)
+"""The mean propensities ⟨C̄_B⟩ at which the snapshot is predicted; in between it is interpolated."""
+FIT_LEVELS = LEVELS[1::3]  # levels of the ξ₄ curve
+TEST_LEVELS = (0.95, 0.8, 0.5, 0.2)  # of the size-transfer test
+FEW_STRUCTURES = 20  # below this a variance over structures is a rough guess
+LARGE = 10_000  # particles a box needs to have wave numbers in the window of the fit of ξ₄
+SPECIES = 0
+
+
+@dataclass(frozen=True)
+class Frames:
+    """A sample at all `LEVELS`.
+
+    Attributes
+    ----------
+    codes : (level, particle) ndarray of uint8
+        Ensemble mean of C_B^i as `colors.encode` writes it.
+    time : (level,) ndarray
+        Time (σ(m/ε)^½) at which ⟨C̄_B⟩ has fallen to the level.
+    simulated : (level,) ndarray of bool
+        Whether molecular dynamics reached it; else the time is extrapolated.
+    converged : bool
+        Whether the mean constraint of the networks is met at every level.
+    """
+
+    codes: np.ndarray
+    time: np.ndarray
+    simulated: np.ndarray
+    converged: bool
+
+    @property
+    def nbytes(self):
+        """Size in memory."""
+        return self.codes.nbytes
+
+    def at(self, mean_propensity):
+        """C_B^i (particle,) float32 at any mean propensity between the levels; NaN without a prediction."""
+        at = np.interp(-mean_propensity, -LEVELS, np.arange(len(LEVELS)))
+        first = min(int(at), len(LEVELS) - 2)
+        low, high = self.codes[first].astype(np.float32), self.codes[first + 1].astype(np.float32)
+        mixed = (low + np.float32(at - first) * (high - low)) / np.float32(CODES - 1)
+        return np.where(self.codes[first] == UNKNOWN, np.nan, mixed)
+
+
+def propensities(library, temperature, particles, network, progress=None):
+    """Constrained predictions of all configurations of one temperature and size at all levels.
+
+    Returns
+    -------
+    DataArray (network, state, configuration, particle), float32
+        With the coordinate `mean_propensity` along `state` and the attribute `converged`. The mean is constrained over
+        all configurations together, so that they keep their differences.
+    """
+
+    def compute():
+        ensemble = library.ensemble(network)
+        X = library.descriptors(temperature, particles, network, progress)
+        return ensemble.predict(X, temperature=temperature, mean_propensity=LEVELS)
+
+    return library.memo(("propensities", temperature, particles, network), compute)
+
+
+def frames(library, sample, network, progress=None):
+    """The `Frames` of a sample."""
+    temperature, particles = sample.temperature, sample.particles
+
+    def compute():
+        C = propensities(library, temperature, particles, network, progress)
+        return encode(C.mean("network").values), bool(np.all(C.attrs["converged"]))
+
+    codes, converged = library.memo(("codes", temperature, particles, network), compute)
+    time, simulated = times(library, temperature)
+    return Frames(codes[:, sample.index], time, simulated, converged)
+
+
+def transfer(library, temperature, particles, network):
+    """Whether predictions for a box of this size may be shown.
+
+    The size-transfer test of `glassviz.learn.transfer` compares the box with the smallest ones at the same temperature,
+    the size the networks were trained on.
+
+    Returns
+    -------
+    passed : bool
+    reason : str
+        The finding in one sentence; empty where the box is itself one of the smallest.
+    """
+    smallest = library.sizes(temperature)[-1]
+    if particles == smallest:
+        return (
+            (True, "") if particles < LARGE else (False, "There is no small box at this temperature to test against.")
+        )
+
+    def compute():
+        small, large = (library.descriptors(temperature, n, network) for n in (smallest, particles))
+        found = size_transfer(library.ensemble(network), small, large, temperature, TEST_LEVELS)
+        return found.passed, str(found)
+
+    return library.memo(("transfer", temperature, particles, network), compute)
+
+
+def times(library, temperature, mean_propensity=LEVELS):
+    """Times (σ(m/ε)^½) of mean propensities at a temperature, and whether molecular dynamics reached them."""
+    superposition = library.superposition
+    return (
+        superposition.time(mean_propensity, temperature),
+        superposition.is_simulated(mean_propensity, temperature),
+    )
+
+
+def bottleneck(library, choice):
+    """Bottleneck of every particle of the chosen sample in the first network of the ensemble.
+
+    Returns
+    -------
+    nodes : (particle, 2) ndarray of float32
+        NaN for species without networks.
+    propensity : (particle,) ndarray of float32
+        Ensemble mean of C_B^i.
+    """
+    sample = choice.sample
+    X = library.descriptors(sample.temperature, sample.particles, choice.network)
+    first = library.ensemble(choice.network).select([0])
+    B = first.bottleneck(X, temperature=choice.temperature, mean_propensity=choice.mean_propensity)
+    nodes = B.isel(network=0, configuration=sample.index).values
+    return nodes, frames(library, sample, choice.network).at(choice.mean_propensity)
+
+
+def attention(library, choice):
+    """P_int(L) of the chosen sample and state, (network, length), and ξ_int with its `error` over the networks."""
+    sample = choice.sample
+    X = library.descriptors(sample.temperature, sample.particles, choice.network)
+    weights = library.ensemble(choice.network).attention(
+        X, temperature=choice.temperature, mean_propensity=choice.mean_propensity
+    )
+    distribution = length_distribution(weights.isel(configuration=sample.index))
+    return distribution, xi_int(distribution)
+
+
+def fluctuations(library, temperature, network):
+    """χ₄ and ⟨ξ_chord⟩ at all levels of one temperature, from its largest set of configurations of one size.
+
+    Returns
+    -------
+    Dataset (state)
+        `chi4`, `chi4_error`, `chord`, `chord_error`, `time`, `simulated`, `mean_propensity`; attributes `structures`,
+        `particles`. χ₄ is NaN where there is one structure.
+    """
+    particles = max(
+        library.sizes(temperature), key=lambda n: (library.configurations(temperature, n).sizes["configuration"], -n)
+    )
+
+    def compute():
+        C = propensities(library, temperature, particles, network)
+        ds = library.configurations(temperature, particles)
+        return _curves(chi4(C, ds), chord_length(C, ds), ds)
+
+    result = library.memo(("fluctuations", temperature, particles, network), compute)
+    time, simulated = times(library, temperature)
+    return result.assign(mean_propensity=("state", LEVELS), time=("state", time), simulated=("state", simulated))
+
+
+def measured(library, temperature):
+    """χ₄ and ⟨ξ_chord⟩ of the propensities from molecular dynamics, as `fluctuations`; None where there are none."""
+    ds = library.measured(temperature)
+    if ds is None:
+        return None
+
+    def compute():
+        C = ds["propensity"]
+        mean = C.where(ds["species"] == SPECIES).mean(("configuration", "particle"))
+        C = C.isel(time=np.flatnonzero((mean.values < LEVELS[0]) & (C["time"].values > 0)))
+        result = _curves(chi4(C, ds), chord_length(C, ds), ds)
+        return result.assign(mean_propensity=("state", mean.sel(time=C["time"]).values))
+
+    key = ("measured curves", temperature, ds.sizes["configuration"])
+    return library.memo(key, compute).assign(time=lambda curves: ("state", curves["time_measured"].values))
+
+
+def _curves(susceptibility, chords, ds):
+    dim = susceptibility.dims[0]
+    variables = {
+        "chi4": ("state", susceptibility.values),
+        "chi4_error": ("state", susceptibility["error"].values),
+        "chord": ("state", chords.values),
+        "chord_error": ("state", chords["error"].values),
+    }
+    if dim == "time":
+        variables["time_measured"] = ("state", susceptibility["time"].values)
+    attributes = {"structures": ds.sizes["configuration"], "particles": ds.sizes["particle"]}
+    return xr.Dataset(variables, attrs=attributes)
+
+
+def dynamic_length(library, temperature, network):
+    """ξ₄ at `FIT_LEVELS` of one temperature, from the largest box.
+
+    Returns
+    -------
+    Dataset (state) or None
+        `xi4`, `xi4_error` (over the networks, where there are several, else of the fit; NaN where not determined),
+        `time`, `simulated`, `mean_propensity`; attributes `structures`, `particles`. None where there is no large box.
+    """
+    particles = library.sizes(temperature)[0]
+    if particles < LARGE:
+        return None
+
+    def compute():
+        C = propensities(library, temperature, particles, network).isel(state=slice(1, None, 3))
+        ds = library.configurations(temperature, particles)
+        fit = fit_xi4(structure_factor(C, ds))
+        error = fit["xi4_network_error"] if "xi4_network_error" in fit else fit["xi4_error"]
+        attributes = {"structures": ds.sizes["configuration"], "particles": particles}
+        return xr.Dataset({"xi4": ("state", fit["xi4"].values), "xi4_error": ("state", error.values)}, attrs=attributes)
+
+    result = library.memo(("dynamic length", temperature, particles, network), compute)
+    time, simulated = times(library, temperature, FIT_LEVELS)
+    return result.assign(mean_propensity=("state", FIT_LEVELS), time=("state", time), simulated=("state", simulated))

@@ -1,0 +1,162 @@
+"""What the explorer can show: configurations and networks of the store, and everything derived from them once.
+
+One library serves all sessions of a process. Whatever it hands out is shared and must not be changed.
+"""
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import xarray as xr
+
+from glassviz.files import netcdf, store
+from glassviz.learn.networkfile import available_networks, load_networks
+from glassviz.mixture import InvalidData
+from glassviz.observe.superposition import superposition
+from glassviz.structure.cache import cached_descriptors
+
+MEMORY = 1536 * 2**20  # bytes of derived arrays kept; the least recently used make room
+
+
+class Memo:
+    """Values by key, each computed once however many threads ask, bounded in bytes."""
+
+    def __init__(self, limit=MEMORY):
+        self.limit = limit
+        self._values = OrderedDict()
+        self._locks = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, key, compute):
+        """The value of `key`, from memory or from `compute()`."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
+            with self._lock:
+                if key in self._values:
+                    return self._values[key]
+            value = compute()
+            with self._lock:
+                self._values[key] = value
+                self._locks.pop(key, None)
+                while self._size() > self.limit and len(self._values) > 1:
+                    self._values.popitem(last=False)
+            return value
+
+    def __contains__(self, key):
+        return key in self._values
+
+    def _size(self):
+        return sum(getattr(value, "nbytes", 0) for value in self._values.values())
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One configuration of the store: its place in its group and how it is called on the page."""
+
+    temperature: float
+    particles: int
+    index: int
+    name: str
+    alone: bool
+
+    @property
+    def label(self):
+        """What the sample's selector shows, "N = 82560" or "N = 1290 · c01000"."""
+        return f"N = {self.particles}" + ("" if self.alone else f" · {self.name}")
+
+
+class Library:
+    """Samples and networks by name, and a memory of what has been derived from them.
+
+    Raises
+    ------
+    InvalidData
+        Where the store holds no configurations or no networks.
+    """
+
+    def __init__(self):
+        self.memo = Memo()
+        self._paths = {}
+        for row in store.available_configurations():
+            self._paths.setdefault((round(row.temperature, 4), row.particles), []).append(row)
+        self.networks = list(available_networks())
+        if not self._paths:
+            raise InvalidData(f"{store.precomputed('configurations')}: there are no configurations to explore.")
+        if not self.networks:
+            raise InvalidData(f"{store.precomputed('networks')}: there are no networks to explore.")
+
+    @property
+    def temperatures(self):
+        """Temperatures (ε/k_B) with configurations, from hot to cold."""
+        return sorted({temperature for temperature, _ in self._paths}, reverse=True)
+
+    def sizes(self, temperature):
+        """Numbers of particles available at a temperature, large first."""
+        return sorted((n for t, n in self._paths if t == temperature), reverse=True)
+
+    def samples(self, temperature):
+        """Samples of one temperature, large ones first."""
+        result = []
+        for particles in self.sizes(temperature):
+            names = [name for row in self._paths[temperature, particles] for name in row.names]
+            result += [Sample(temperature, particles, k, name, len(names) == 1) for k, name in enumerate(names)]
+        return result
+
+    def configurations(self, temperature, particles):
+        """All configurations of one temperature and size, a Dataset with dims (configuration, particle, space)."""
+
+        def load():
+            parts = [netcdf.read(row.path) for row in self._paths[temperature, particles]]
+            return parts[0] if len(parts) == 1 else xr.concat(parts, "configuration", combine_attrs="override")
+
+        return self.memo(("configurations", temperature, particles), load)
+
+    def ensemble(self, name):
+        """A network ensemble by name."""
+        return self.memo(("ensemble", name), lambda: load_networks(name))
+
+    def descriptors(self, temperature, particles, network, progress=None):
+        """Descriptors of all configurations of one temperature and size, with the cutoff and cells of a network."""
+        header = self.ensemble(network).header
+        settings = {"cutoff": header["cutoff"], "tessellation": header["tessellation"]}
+        return self.memo(
+            ("descriptors", temperature, particles, *settings.values()),
+            lambda: cached_descriptors(self.configurations(temperature, particles), **settings, progress=progress),
+        )
+
+    @cached_property
+    def superposition(self):
+        """The superposition of the shipped propensities."""
+        return superposition()
+
+    def measured(self, temperature):
+        """Propensities from molecular dynamics at one temperature, the largest set of structures of one size.
+
+        Returns
+        -------
+        Dataset or None
+            `propensity` (configuration, time, particle) on the times common to all structures, with `position` and
+            `species`; None where there is none.
+        """
+        rows = [row for row in store.available_propensities() if abs(row.temperature - temperature) < 1e-3]
+        if not rows:
+            return None
+        counts = {n: sum(row.particles == n for row in rows) for n in {row.particles for row in rows}}
+        particles = max(counts, key=lambda n: (counts[n], -n))
+
+        def load():
+            wanted = ["position", "species", "propensity"]
+            parts = [netcdf.load(row.path)[wanted] for row in rows if row.particles == particles]
+            times = parts[0]["time"].values
+            for part in parts[1:]:
+                times = times[np.isin(np.round(times, 6), np.round(part["time"].values, 6))]
+            parts = [part.sel(time=times, method="nearest").assign_coords(time=times) for part in parts]
+            return xr.concat(parts, "configuration", combine_attrs="override")
+
+        return self.memo(("measured", temperature, particles, len(rows)), load)

@@ -1,0 +1,146 @@
+"""What all views share: panes built once, arrays derived in a thread, data swapped on the session's turn."""
+
+import asyncio
+import html
+from functools import partial
+from pathlib import Path
+
+import panel as pn
+import param
+from bokeh.core.properties import Bool, Float
+from bokeh.model import DataModel
+from bokeh.models import CustomJS
+from bokeh.plotting import figure
+
+from glassviz.explore.state import ExplorerState
+from glassviz.mixture import InvalidData
+
+JAVASCRIPT = (Path(__file__).parents[1] / "browser.js").read_text()
+
+CARD = """
+:host { background: var(--panel-surface-color); border: 1px solid var(--divider-color); border-radius: 12px;
+        padding: 10px 12px 8px; box-sizing: border-box; overflow: hidden; min-width: 0; }
+"""
+HEADING = """
+:host { margin: 0 0 2px; width: 100%; font-size: 14px; line-height: 1.35; color: var(--panel-on-surface-color); }
+.head { display: flex; align-items: baseline; gap: 8px; flex-wrap: wrap; }
+.title { font-weight: 600; white-space: nowrap; }
+.value { font-variant-numeric: tabular-nums; white-space: nowrap; }
+.note { font-size: 12px; opacity: .72; }
+.weak { font-size: 12px; color: var(--warning-text); }
+:host { --warning-text: #b45309; }
+.scale { margin-left: auto; display: inline-flex; align-items: center; gap: 6px; font-size: 12px; white-space: nowrap; }
+.bar { width: clamp(70px, 12vw, 150px); height: 11px; border-radius: 6px; border: 1px solid var(--divider-color); }
+i, sub, sup { line-height: 1; }
+"""
+
+
+class Scrub(DataModel):
+    """The time of the browser: see browser.js."""
+
+    level = Float(0.8)
+    settled = Float(0.8)
+    answered = Float(0.8)
+    playing = Bool(False)
+    speed = Float(0.12)
+
+
+def run(task, *names, **expressions):
+    """JavaScript that runs one task of browser.js on models in scope, under their own name or as an expression."""
+    models = ", ".join([*names, *(f"{name}: {expression}" for name, expression in expressions.items())])
+    return f"const task = '{task}', models = {{{models}}}\n{JAVASCRIPT}"
+
+
+def javascript(task, **models):
+    """The callback that runs one task of browser.js on some models."""
+    return CustomJS(args=models, code=run(task, *models))
+
+
+def plain_figure(**options):
+    """A figure without clutter in the style of the page."""
+    options = {"toolbar_location": "above", "toolbar_inner": True, "active_scroll": None, **options}
+    scroll = options.pop("active_scroll")
+    fig = figure(**options)
+    fig.toolbar.autohide = True
+    fig.toolbar.logo = None
+    if scroll:
+        fig.toolbar.active_scroll = fig.select_one(scroll)
+    for axis in fig.axis:
+        axis.axis_label_text_font_size = "13px"
+        axis.axis_label_text_font_style = "normal"
+        axis.major_label_text_font_size = "12px"
+        axis.minor_tick_line_color = None
+    fig.outline_line_color = None
+    return fig
+
+
+class View(pn.viewable.Viewer):
+    """A view of the state.
+
+    A subclass builds its panes in `_build`, derives its arrays in `_derive(choice)`, which runs in a thread and touches
+    no pane, and swaps data in `_show(result)`. `refresh` does both for the latest choice, never two at a time.
+    """
+
+    state = param.ClassSelector(class_=ExplorerState, doc="What is chosen.")
+    busy = param.Boolean(False, doc="Whether the view is behind the state.")
+
+    def __init__(self, state, **params):
+        super().__init__(state=state, **params)
+        self._wanted = self._done = 0
+        self._layout = self._build()
+
+    def __panel__(self):
+        return self._layout
+
+    def refresh(self, *_events):
+        """Bring the view up to the present choice, in the background."""
+        self._wanted += 1
+        if not self.busy:
+            self.busy = True
+            asyncio.ensure_future(self._work(pn.state.curdoc))  # noqa: RUF006, held by the loop until done
+
+    async def _work(self, document):
+        try:
+            while self._done != self._wanted:
+                turn, choice = self._wanted, self.state.choice()
+                result = await asyncio.to_thread(self._derive, choice)
+                await on_session(document, partial(self._show, result))
+                self._done = turn
+        except InvalidData as error:
+            await on_session(document, partial(report, str(error)))
+        finally:
+            self._done = self._wanted
+            await on_session(document, partial(setattr, self, "busy", False))
+
+    def _build(self):
+        raise NotImplementedError
+
+    def _derive(self, choice):
+        raise NotImplementedError
+
+    def _show(self, result):
+        raise NotImplementedError
+
+
+def report(sentence):
+    """Show one sentence to the user until it is dismissed."""
+    if pn.state.notifications is not None:
+        pn.state.notifications.error(html.escape(sentence), duration=0)
+
+
+async def on_session(document, change):
+    """Run `change` with the session's lock and wait for it; does nothing once the session is gone."""
+    done = asyncio.get_running_loop().create_future()
+
+    def locked():
+        try:
+            change()
+        finally:
+            if not done.done():
+                done.set_result(None)
+
+    if document is None:
+        change()
+    elif document.session_context is None or not document.session_context.destroyed:
+        document.add_next_tick_callback(locked)
+        await done

@@ -1,0 +1,105 @@
+"""The bottleneck: what the network makes of each particle's surroundings, in two numbers."""
+
+import datashader as ds
+import numpy as np
+import pandas as pd
+import panel as pn
+from bokeh.models import ColumnDataSource, Range1d
+from datashader.transfer_functions import spread
+
+from glassviz.explore import derive
+from glassviz.explore.colors import LEVELS as CODES
+from glassviz.explore.colors import PALETTE
+from glassviz.explore.views.base import CARD, HEADING, View, plain_figure
+
+SIDE = 360  # pixels
+DENSE = 10_000  # particles above which a point is a single pixel
+
+
+def shade(nodes, propensity, x_range, y_range):
+    """The cloud as an image (SIDE, SIDE) uint32 RGBA: colour is the mean propensity in a pixel, opacity the number.
+
+    Parameters
+    ----------
+    nodes : (particle, 2) ndarray
+        Bottleneck values; NaN is left out.
+    propensity : (particle,) ndarray
+        C_B^i.
+    x_range, y_range : (float, float)
+        The window.
+    """
+    seen = np.isfinite(nodes).all(axis=1)
+    points = pd.DataFrame({"x": nodes[seen, 0], "y": nodes[seen, 1], "propensity": propensity[seen]})
+    canvas = ds.Canvas(SIDE, SIDE, x_range, y_range)
+    count = canvas.points(points, "x", "y", ds.count()).astype(np.float32)
+    total = canvas.points(points, "x", "y", ds.sum("propensity")).fillna(0).astype(np.float32)
+    pixels = 1 if len(points) > DENSE else 3
+    # Sums and numbers may be spread, means may not: overlapping values would add up.
+    count, total = (spread(values, px=pixels, shape="circle").values for values in (count, total))
+    mean = np.divide(total, count, out=np.zeros_like(total), where=count > 0)
+    image = np.zeros((SIDE, SIDE, 4), np.uint8)
+    image[..., :3] = PALETTE[np.rint(np.clip(mean, 0, 1) * (CODES - 1)).astype(int)]
+    density = np.log1p(count) / np.log1p(max(count.max(), 1))
+    image[..., 3] = np.where(count > 0, 120 + 135 * density, 0)
+    return image.view(np.uint32)[..., 0]
+
+
+class Bottleneck(View):
+    """One point per particle of the chosen sample, coloured by propensity."""
+
+    def __init__(self, state, **params):
+        super().__init__(state, **params)
+        self._key = None
+        state.param.watch(self.refresh, ["sample", "temperature", "network", "mean_propensity"])
+
+    def _build(self):
+        self._image = ColumnDataSource({"image": [], "x": [], "y": [], "dw": [], "dh": []})
+        self.figure = plain_figure(
+            x_range=Range1d(-1, 1),
+            y_range=Range1d(-1, 1),
+            x_axis_label="bottleneck node 1",
+            y_axis_label="bottleneck node 2",
+            tools="save",
+            sizing_mode="stretch_both",
+            min_height=180,
+        )
+        self.figure.image_rgba("image", "x", "y", "dw", "dh", source=self._image)
+        self._heading = pn.pane.HTML(stylesheets=[HEADING], sizing_mode="stretch_width", margin=0)
+        return pn.Column(
+            self._heading,
+            pn.pane.Bokeh(self.figure, sizing_mode="stretch_both", margin=0),
+            stylesheets=[CARD],
+            sizing_mode="stretch_both",
+            margin=0,
+        )
+
+    def _derive(self, choice):
+        library, sample = self.state.library, choice.sample
+        passed, _ = derive.transfer(library, sample.temperature, sample.particles, choice.network)
+        return choice, derive.bottleneck(library, choice) if passed else None
+
+    def _show(self, result):
+        choice, found = result
+        networks = self.state.library.ensemble(choice.network).networks
+        self._heading.object = (
+            '<div class="head"><span class="title">Bottleneck</span>'
+            f'<span class="note">one point per particle · network 1 of {networks}</span></div>'
+        )
+        if found is None:
+            self._image.data = {"image": [], "x": [], "y": [], "dw": [], "dh": []}
+            return
+        nodes, propensity = found
+        self._follow(nodes, (choice.sample, choice.network))
+        (x0, x1), (y0, y1) = ((r.start, r.end) for r in (self.figure.x_range, self.figure.y_range))
+        image = shade(nodes, propensity, (x0, x1), (y0, y1))
+        self._image.data = {"image": [image], "x": [x0], "y": [y0], "dw": [x1 - x0], "dh": [y1 - y0]}
+
+    def _follow(self, nodes, key):
+        """Keep the window while the cloud fits well, else put it around the cloud."""
+        low, high = np.nanpercentile(nodes, [0.02, 99.98], axis=0)
+        for limits, a, b in zip((self.figure.x_range, self.figure.y_range), low, high, strict=True):
+            span = limits.end - limits.start
+            if key != self._key or a < limits.start or b > limits.end or b - a < 0.35 * span:
+                margin = 0.12 * max(b - a, 1e-6)
+                limits.update(start=float(a - margin), end=float(b + margin))
+        self._key = key

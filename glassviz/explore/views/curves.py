@@ -1,0 +1,278 @@
+"""χ₄(t), ξ₄(t) and ⟨ξ_chord⟩(t): one curve per temperature, computed from the loaded networks and configurations."""
+
+import asyncio
+from functools import partial
+
+import numpy as np
+import panel as pn
+import param
+from bokeh.models import ColumnDataSource, Range1d, Span, Whisker
+
+from glassviz.explore import derive
+from glassviz.explore.colors import temperature_colors
+from glassviz.explore.views.base import CARD, HEADING, View, javascript, on_session, plain_figure
+
+MARKER = "#e8b50c"
+GRID = """
+:host { display: grid !important; gap: 10px; grid-template-columns: minmax(0, 1fr); grid-auto-rows: minmax(250px, auto); }
+@media (min-width: 900px) {
+  :host { grid-template-columns: repeat(3, minmax(0, 1fr)); grid-template-rows: auto minmax(190px, 1fr);
+          grid-auto-rows: auto; }
+}
+"""
+LEGEND = """
+:host { grid-column: 1 / -1; margin: 0 4px; font-size: 12px; color: var(--panel-on-surface-color); }
+.legend { display: flex; flex-wrap: wrap; gap: 0 11px; align-items: center; }
+.legend span { display: inline-flex; align-items: center; gap: 4px; white-space: nowrap; }
+.legend .line { width: 15px; height: 3px; border-radius: 2px; }
+.legend .now { font-weight: 700; }
+"""
+QUANTITIES = {
+    # name: (heading, axis label)
+    "chi4": ("<i>χ</i><sub>4</sub>(<i>t</i>)", "χ₄"),
+    "xi4": ("<i>ξ</i><sub>4</sub>(<i>t</i>)", "ξ₄ / σ"),
+    "chord": ("⟨<i>ξ</i><sub>chord</sub>⟩(<i>t</i>)", "mean chord / σ"),
+}
+
+
+class Curves(View):
+    """One figure for each of the three quantities, filled temperature by temperature.
+
+    Parameters
+    ----------
+    state : ExplorerState
+    scrub : Scrub
+        The browser's time, which moves the markers.
+    """
+
+    progress = param.Number(0, bounds=(0, 1), doc="Share of the temperatures that have been computed.")
+
+    def __init__(self, state, scrub, **params):
+        self._scrub = scrub
+        self._round = 0
+        super().__init__(state, **params)
+        state.param.watch(self.refresh, "network")
+        state.param.watch(self._emphasize, "temperature")
+
+    def _build(self):
+        self._colors = temperature_colors(self.state.library.temperatures)
+        self._results = {}
+        self._panels = {name: _Panel(label, self._colors, self._scrub) for name, (_, label) in QUANTITIES.items()}
+        self._headings = {
+            name: pn.pane.HTML(stylesheets=[HEADING], sizing_mode="stretch_width", margin=0) for name in QUANTITIES
+        }
+        cards = [
+            pn.Column(
+                self._headings[name],
+                pn.pane.Bokeh(panel.figure, sizing_mode="stretch_both", margin=0),
+                stylesheets=[CARD],
+                sizing_mode="stretch_both",
+                margin=0,
+            )
+            for name, panel in self._panels.items()
+        ]
+        self._legend = pn.pane.HTML(stylesheets=[LEGEND], sizing_mode="stretch_width")
+        self._describe()
+        return pn.Column(self._legend, *cards, stylesheets=[GRID], sizing_mode="stretch_both", margin=0)
+
+    def _legend_text(self):
+        items = "".join(
+            f'<span class="{"now" if temperature == self.state.temperature else ""}">'
+            f'<span class="line" style="background:{color}"></span>{temperature:.2f}</span>'
+            for temperature, color in sorted(self._colors.items(), reverse=True)
+        )
+        progress = f"<span>· computing, {100 * self.progress:.0f} %</span>" if self.busy else ""
+        return (
+            f'<div class="legend"><span><i>T</i> =</span>{items}<span>● molecular dynamics</span>'
+            f'<span>┊ <i>τ</i><sub>BB</sub></span><span><b style="color:{MARKER}">◆</b> now</span>'
+            f"<span>┅ extrapolated time</span>{progress}</div>"
+        )
+
+    def refresh(self, *_events):
+        """Compute all temperatures anew for the present network, the chosen temperature first."""
+        self._round += 1
+        self.busy = True
+        asyncio.ensure_future(self._work_through(self._round, pn.state.curdoc))  # noqa: RUF006, held by the loop
+
+    async def _work_through(self, turn, document):
+        choice, library = self.state.choice(), self.state.library
+        order = sorted(library.temperatures, key=lambda t: abs(t - choice.temperature))
+        await on_session(document, self._clear)
+        for done, temperature in enumerate(order, 1):
+            results = await asyncio.to_thread(_derive_all, library, temperature, choice.network)
+            if turn != self._round:
+                return
+            await on_session(document, partial(self._draw, temperature, results, done / len(order)))
+        await on_session(document, self._finish)
+
+    def _finish(self):
+        self.busy = False
+        self._describe()
+
+    def _clear(self):
+        self._results = {}
+        self.progress = 0
+        for panel in self._panels.values():
+            panel.clear()
+
+    def _draw(self, temperature, results, progress):
+        self._results[temperature] = results
+        tau = float(self.state.library.superposition.relaxation_time(temperature))
+        for name, panel in self._panels.items():
+            measured = results["measured"] if name != "xi4" else None
+            panel.draw(temperature, results[name], name, measured, tau)
+        self.progress = progress
+        self._describe()
+        self._emphasize()
+
+    def _emphasize(self, *_event):
+        for panel in self._panels.values():
+            panel.emphasize(self.state.temperature)
+        self._describe()
+
+    def _describe(self):
+        self._legend.object = self._legend_text()
+        for name, (title, _) in QUANTITIES.items():
+            notes = self._weaknesses(name)
+            weak = f'<span class="weak" title="{"; ".join(notes)}">{notes[0]}</span>' if notes else ""
+            self._headings[name].object = f'<div class="head"><span class="title">{title}</span>{weak}</div>'
+
+    def _weaknesses(self, name):
+        """What to know before trusting the curve of the current temperature."""
+        results = self._results.get(self.state.temperature)
+        if results is None:
+            return ["computing …"] if self.busy else []
+        curve = results[name]
+        if curve is None:
+            return [results["why"]]
+        notes = []
+        structures = curve.attrs["structures"]
+        if name == "chi4" and structures < derive.FEW_STRUCTURES:
+            notes.append(f"weak: {structures} structures at T = {self.state.temperature:g}")
+        if name == "xi4" and not np.isfinite(curve["xi4"].values).any():
+            notes.append(f"not determined at T = {self.state.temperature:g}")
+        elif name == "xi4" and structures < derive.FEW_STRUCTURES:
+            notes.append(f"{structures} box of N = {curve.attrs['particles']}")
+        if not curve["simulated"].values.any():
+            notes.append("times extrapolated")
+        return notes
+
+
+def _derive_all(library, temperature, network):
+    """Curves of one temperature by quantity, the measured ones, and why ξ₄ is missing where it is."""
+    fluctuations = derive.fluctuations(library, temperature, network)
+    largest = library.sizes(temperature)[0]
+    passed, why = derive.transfer(library, temperature, largest, network)
+    if largest < derive.LARGE:
+        passed, why = False, f"no large box at T = {temperature:g}"
+    return {
+        "chi4": fluctuations,
+        "chord": fluctuations,
+        "xi4": derive.dynamic_length(library, temperature, network) if passed else None,
+        "why": why,
+        "measured": derive.measured(library, temperature),
+    }
+
+
+class _Panel:
+    """One figure: a curve, its error bars, points from molecular dynamics and τ_BB for each temperature; a marker."""
+
+    def __init__(self, label, colors, scrub):
+        self.figure = plain_figure(
+            x_axis_type="log",
+            x_range=Range1d(1, 1e6),
+            y_range=Range1d(0, 1),
+            x_axis_label="t / σ√(m/ε)",
+            y_axis_label=label,
+            tools="pan,xwheel_zoom,save",
+            sizing_mode="stretch_both",
+            min_height=170,
+        )
+        self.figure.grid.grid_line_alpha = 0.5
+        self._curves, self._points, self._lines, self._spans = {}, {}, {}, {}
+        for temperature, color in colors.items():
+            self._add(temperature, color)
+        self._curve = ColumnDataSource({"levels": [], "times": [], "values": []})
+        self._marker = ColumnDataSource({"x": [], "y": []})
+        move = javascript("mark", curve=self._curve, marker=self._marker, scrub=scrub)
+        scrub.js_on_change("level", move)
+        self._curve.js_on_change("data", move)
+        self.figure.scatter(
+            "x",
+            "y",
+            source=self._marker,
+            marker="diamond",
+            size=15,
+            color=MARKER,
+            line_color="#3b3000",
+            level="overlay",
+        )
+
+    def _add(self, temperature, color):
+        empty = {"x": [], "y": [], "known": [], "low": [], "high": []}
+        curve, points = ColumnDataSource(dict(empty)), ColumnDataSource(dict(empty))
+        dashed = self.figure.line("x", "y", source=curve, color=color, line_dash=[3, 3])
+        solid = self.figure.line("x", "known", source=curve, color=color)
+        self.figure.scatter("x", "y", source=points, color=color, size=6, line_color=None)
+        for source in (curve, points):
+            whisker = Whisker(base="x", lower="low", upper="high", source=source, line_color=color, line_alpha=0.55)
+            whisker.upper_head = whisker.lower_head = None
+            self.figure.add_layout(whisker)
+        span = Span(dimension="height", location=1, line_color=color, line_dash="dotted", line_alpha=0.8, visible=False)
+        self.figure.add_layout(span)
+        self._curves[temperature], self._points[temperature] = curve, points
+        self._lines[temperature], self._spans[temperature] = (dashed, solid), span
+
+    def clear(self):
+        for source in (*self._curves.values(), *self._points.values()):
+            source.data = {name: [] for name in source.data}
+        self._known = {}
+        self._curve.data = {"levels": [], "times": [], "values": []}
+
+    def draw(self, temperature, curve, name, measured, tau):
+        """Show the results of one temperature."""
+        if curve is not None:
+            y, error = curve[name].values, np.nan_to_num(curve[f"{name}_error"].values)
+            known = np.where(curve["simulated"].values, y, np.nan)
+            self._curves[temperature].data = {
+                "x": curve["time"].values,
+                "y": y,
+                "known": known,
+                "low": y - error,
+                "high": y + error,
+            }
+            self._known[temperature] = {
+                "levels": curve["mean_propensity"].values,
+                "times": curve["time"].values,
+                "values": y,
+            }
+        if measured is not None:
+            y, error = measured[name].values, np.nan_to_num(measured[f"{name}_error"].values)
+            self._points[temperature].data = {
+                "x": measured["time"].values,
+                "y": y,
+                "known": y,
+                "low": y - error,
+                "high": y + error,
+            }
+        self._spans[temperature].update(location=tau, visible=True)
+        self._fit()
+
+    def _fit(self):
+        """Ranges around everything shown, error bars of the points not counted."""
+        sources = [s.data for s in (*self._curves.values(), *self._points.values()) if len(s.data["x"])]
+        finite = [np.isfinite(d["y"]) for d in sources]
+        x = np.concatenate([np.asarray(d["x"])[f] for d, f in zip(sources, finite, strict=True)] or [[1.0, 10.0]])
+        y = np.concatenate([np.asarray(d["y"])[f] for d, f in zip(sources, finite, strict=True)] or [[0.0, 1.0]])
+        if len(x):
+            self.figure.x_range.update(start=float(x.min()) / 2, end=float(x.max()) * 2)
+            self.figure.y_range.update(start=0, end=float(y.max()) * 1.12)
+
+    def emphasize(self, temperature):
+        """Draw the current temperature strongly and put the marker on it."""
+        for other, lines in self._lines.items():
+            for line in lines:
+                line.glyph.update(
+                    line_width=3 if other == temperature else 1.4, line_alpha=1 if other == temperature else 0.75
+                )
+        self._curve.data = self._known.get(temperature, {"levels": [], "times": [], "values": []})

@@ -1,0 +1,172 @@
+"""The propensity snapshot: every particle a disc of true radius, recoloured in the browser."""
+
+import numpy as np
+import panel as pn
+from bokeh.events import RangesUpdate
+from bokeh.models import BoxZoomTool, ColumnDataSource, CustomJSHover, HoverTool, Range1d
+
+from glassviz.explore import derive
+from glassviz.explore.colors import gradient, packed_palette
+from glassviz.explore.raster import particle_ids, viewport
+from glassviz.explore.views.base import CARD, HEADING, View, javascript, plain_figure, run
+from glassviz.mixture import RADII
+
+SMALLEST_SIDE, LARGEST_SIDE = 320, 1400  # pixels of the raster
+REDRAW = 40  # ms between two rasters while zooming
+INK = "#10151d"  # between the discs, in both themes
+
+TOOLTIP = """
+<div style="font-size:13px;line-height:1.5;padding:2px 4px">
+<div><b>Particle @image{particle}</b> · species @image{species}</div>
+<div><i>C</i><sub>B</sub> = @image{propensity}</div></div>
+"""
+
+
+def pack(raster):
+    """A raster of `particle_ids` as (y, x) uint32: (alpha << 24 | particle), 0 on the background.
+
+    Where discs are wide enough to see, their rims fade into the background, which outlines them.
+    """
+    edge = raster["edge"].values
+    scale = 1 / float(raster["x"][1] - raster["x"][0])
+    outline = np.clip((RADII.min() * scale - 3) / 5, 0, 1)
+    alpha = 1 - outline * (1 - np.clip(edge / 1.4, 0, 1))
+    particle = raster["particle"].values
+    packed = (np.rint(255 * alpha).astype(np.uint32) << 24) | particle.astype(np.uint32)
+    return np.where(particle < 0, np.uint32(0), packed)
+
+
+class Snapshot(View):
+    """The chosen sample at the chosen state.
+
+    Parameters
+    ----------
+    state : ExplorerState
+    scrub : Scrub
+        The browser's time.
+    """
+
+    def __init__(self, state, scrub, **params):
+        self._scrub = scrub
+        self._sample = None
+        self._drawing = False
+        super().__init__(state, **params)
+        state.param.watch(self.refresh, ["sample", "temperature", "network"])
+
+    def _build(self):
+        self._raster = ColumnDataSource({"image": [], "x": [], "y": [], "dw": [], "dh": []})
+        self._frames = ColumnDataSource({"codes": [], "levels": [], "species": []})
+        paint = javascript(
+            "paint", raster=self._raster, frames=self._frames, scrub=self._scrub, palette=packed_palette()
+        )
+        self._raster.js_on_change("data", paint)
+        self._frames.js_on_change("data", paint)
+        self._scrub.js_on_change("level", paint)
+
+        self.figure = plain_figure(
+            x_range=Range1d(0, 1),
+            y_range=Range1d(0, 1),
+            x_axis_label="x / σ",
+            y_axis_label="y / σ",
+            tools="pan,wheel_zoom,reset,save",
+            active_scroll=None,
+            sizing_mode="scale_width",
+            aspect_ratio=1,
+            min_border_left=58,
+            min_border_right=10,
+            min_border_top=10,
+            min_border_bottom=58,
+            background_fill_color=INK,
+            lod_threshold=None,
+        )
+        self.figure.toolbar.active_scroll = self.figure.tools[1]
+        self.figure.grid.visible = False
+        image = self.figure.image_rgba("image", "x", "y", "dw", "dh", source=self._raster)
+        formatter = CustomJSHover(
+            args={"raster": self._raster, "frames": self._frames, "scrub": self._scrub},
+            code=run("hover", "raster", "frames", "scrub", "format", at="special_vars"),
+        )
+        hover = HoverTool(
+            renderers=[image], tooltips=TOOLTIP, formatters={"@image": formatter}, attachment="horizontal"
+        )
+        self.figure.add_tools(BoxZoomTool(match_aspect=True), hover)
+        self.figure.on_event(RangesUpdate, self._redraw_soon)
+        self.figure.on_change("inner_width", lambda _attr, _old, _new: self._redraw_soon())
+        self._heading = pn.pane.HTML(self._title(), stylesheets=[HEADING], sizing_mode="stretch_width", margin=0)
+        return pn.Column(
+            self._heading,
+            pn.pane.Bokeh(self.figure, sizing_mode="stretch_width", margin=0),
+            stylesheets=[CARD],
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+
+    def _title(self, note=""):
+        weak = f'<span class="weak">{note}</span>' if note else ""
+        return (
+            '<div class="head"><span class="title">Propensity <i>C</i><sub>B</sub><sup><i>i</i></sup></span>'
+            f'{weak}<span class="scale">0 active <span class="bar" style="background:{gradient()}"></span> 1 arrested'
+            "</span></div>"
+        )
+
+    def _derive(self, choice):
+        library, sample = self.state.library, choice.sample
+        configuration = library.configurations(sample.temperature, sample.particles).isel(configuration=sample.index)
+        passed, reason = derive.transfer(library, sample.temperature, sample.particles, choice.network)
+        frames = derive.frames(library, sample, choice.network) if passed else None
+        return sample, configuration, frames, reason
+
+    def _show(self, result):
+        sample, configuration, frames, reason = result
+        species = configuration["species"].values
+        if frames is None:
+            note = f"Not coloured: {reason}"
+            data = {"codes": [], "levels": [], "species": [species.astype(np.uint8)]}
+        else:
+            note = "" if frames.converged else "The mean constraint is not met at every ⟨C̄<sub>B</sub>⟩."
+            data = {
+                "codes": [frames.codes],
+                "levels": [derive.LEVELS],
+                "species": [species.astype(np.uint8)],
+            }
+        self._heading.object = self._title(note)
+        length = float(configuration.attrs["box_length"])
+        new = sample != self._sample
+        if new:
+            self._frames.data = {"codes": [], "levels": [], "species": []}
+            self._position, self._radius, self._length = configuration["position"].values, RADII[species], length
+            if self._sample is None or self._sample.particles != sample.particles:
+                for limits in (self.figure.x_range, self.figure.y_range):
+                    limits.update(start=0, end=length, reset_start=0, reset_end=length)
+            self._sample = sample
+            self._redraw()
+        self._frames.data = data
+
+    def _redraw_soon(self, *_event):
+        """Draw a new raster for the viewport, at most every `REDRAW` ms."""
+        if self._sample is not None and not self._drawing:
+            self._drawing = True
+            pn.state.curdoc.add_timeout_callback(self._redraw, REDRAW)
+
+    def _redraw(self):
+        self._drawing = False
+        x, y = self.figure.x_range, self.figure.y_range
+        canvas = viewport(self._length, self._side(), (x.start, x.end), (y.start, y.end))
+        raster = particle_ids(canvas, self._position, self._radius, self._length)
+        self._raster.data = {
+            "image": [pack(raster)],
+            "x": [x.start],
+            "y": [y.start],
+            "dw": [x.end - x.start],
+            "dh": [y.end - y.start],
+        }
+
+    def _side(self):
+        """Pixels of the raster: those of the frame, twice as many on a small (dense) screen."""
+        side = (
+            self.figure.inner_width
+            if "inner_width" in self.figure.properties_with_values(include_defaults=False)
+            else 0
+        )
+        side = 2 * side if 0 < side < 480 else side
+        return int(np.clip(side or 640, SMALLEST_SIDE, LARGEST_SIDE))
