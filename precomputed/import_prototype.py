@@ -1,11 +1,16 @@
-"""Turn the prototype configurations in ../shared/configurations into `precomputed/configurations/N*_T*.nc`."""
+"""Turn the prototype configurations in ../shared/configurations into `precomputed/configurations/N*_T*.nc`.
 
+Inherent structures are added. A file that exists is left alone; names given on the command line choose among the files.
+"""
+
+import sys
 from pathlib import Path
 
 import numpy as np
 
 from glassviz import mixture
 from glassviz.files import netcdf
+from glassviz.simulate.inherent import inherent_structures
 
 HERE = Path(__file__).parent
 SOURCE = HERE.parents[1] / "shared" / "configurations"
@@ -27,10 +32,12 @@ def convert(path):
             provenance=f"locally balanced swap Monte Carlo (prototype), {sweeps.min()} to {sweeps.max()} sweeps",
             source=path.name,
         )
-    netcdf.save(ds, target)
+    ds = inherent_structures(ds)
+    netcdf.save(ds, target, encoding=netcdf.compact(ds))
     print(target)
 
 
 if __name__ == "__main__":
-    for path in sorted(SOURCE.glob("N*_T*.npz")):
+    chosen = sys.argv[1:] or ["*"]
+    for path in (path for name in chosen for path in sorted(SOURCE.glob(f"{name}.npz"))):
         convert(path)

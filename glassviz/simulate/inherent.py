@@ -2,7 +2,7 @@ r"""Inherent structures: the energy minimum that a configuration relaxes to.
 
 Minimised in float64 to max|F| < 10⁻⁶ by limited-memory BFGS. Near the minimum of a large box the energy changes by less
 than its own rounding, so steps are judged by forces: the step is capped, and refused where the slope along it turns
-uphill beyond the slope it started with (which is how a quadratic tells that it overshot).
+uphill almost as steeply as it began downhill (which is how a quadratic tells that it overshot).
 """
 
 from collections import deque
@@ -18,14 +18,21 @@ LONGEST_STEP = 0.1  # of any particle in one iteration (σ)
 MEMORY = 12
 SKIN = 0.3
 MAX_EVALUATIONS = 20_000
+TILE = 20.0  # side of the tiles of a large box (σ)
+OVERLAP = 10.0  # by which a tile relaxes its neighbours' particles too (σ)
+SHELL = 3.0  # what a tile feels of its surroundings: the range of the interaction and a margin (σ)
 
 
 class _Landscape:
-    """Energies and forces along a minimisation, with a pair list that is kept while it is valid."""
+    """Energies and forces along a minimisation, with a pair list that is kept while it is valid.
 
-    def __init__(self, position, species, length):
+    Particles that are not `free` stay where they are: they push, but feel no force.
+    """
+
+    def __init__(self, position, species, length, free=None):
         self.species = np.ascontiguousarray(species, dtype=np.int8)
         self.length = float(length)
+        self.free = None if free is None else free[:, None]
         self.evaluations = 0
         self._make_list(position)
 
@@ -39,7 +46,8 @@ class _Landscape:
         if ((position - self.made_at) ** 2).sum(axis=1).max() > (SKIN / 2) ** 2:
             self._make_list(position)
         self.evaluations += 1
-        return energies_and_forces(position, self.species, self.length, *self.pairs)
+        energy, force = energies_and_forces(position, self.species, self.length, *self.pairs)
+        return energy, force if self.free is None else force * self.free
 
 
 def _direction(force, history):
@@ -57,8 +65,54 @@ def _direction(force, history):
     return step
 
 
+def _descend(position, landscape, max_force):
+    """Limited-memory BFGS on a landscape; returns the positions and the energies of the minimum."""
+    energy, force = landscape(position)
+    history = deque(maxlen=MEMORY)
+    while np.abs(force).max() > max_force:
+        if landscape.evaluations >= MAX_EVALUATIONS or not np.isfinite(force).all():
+            raise mixture.InvalidData(
+                f"inherent structure: max|F| is {np.abs(force).max():.2g} after {landscape.evaluations} evaluations; "
+                f"expected {max_force:g} (do particles overlap?)."
+            )
+        step = _direction(force, history) if history else force / 100
+        if np.vdot(step, force) <= 0:
+            history.clear()
+            continue
+        step *= min(1.0, LONGEST_STEP / np.sqrt((step**2).sum(axis=1).max()))
+        slope = np.vdot(step, force)
+        tried_energy, tried_force = landscape(position + step)
+        while np.vdot(step, tried_force) < -0.9 * slope:
+            step *= 0.4
+            slope *= 0.4
+            tried_energy, tried_force = landscape(position + step)
+        drop = force - tried_force
+        curvature = np.vdot(step, drop)
+        if curvature > 1e-12 * np.vdot(step, step):
+            history.append((step, drop, curvature))
+        position = position + step
+        energy, force = tried_energy, tried_force
+    return position, energy
+
+
+def _relax_tiles(position, species, length, tiles, offset, max_force):
+    """Minimise overlapping square tiles of the box one after the other, in place, the rest of the box at rest."""
+    width = length / tiles
+    place = mixture.wrap(position - offset, length) / width
+    for tile in np.ndindex(tiles, tiles):
+        # Distance outside the tile along each axis, around the periodic box (σ).
+        beyond = (np.abs((place - tile - 0.5 + tiles / 2) % tiles - tiles / 2) - 0.5) * width
+        beyond = beyond.max(axis=1)
+        near = np.flatnonzero(beyond < OVERLAP + SHELL)
+        landscape = _Landscape(position[near], species[near], length, beyond[near] < OVERLAP)
+        position[near] = _descend(position[near], landscape, max_force)[0]
+
+
 def minimize(position, species, box_length, max_force=MAX_FORCE):
     """Relax one configuration to its inherent structure.
+
+    A quench is a cascade of local rearrangements, and in a large box a global step waits for every one of them. Boxes
+    wider than two tiles are therefore first relaxed by overlapping tiles, on two grids of tiles, and then as a whole.
 
     Parameters
     ----------
@@ -77,8 +131,6 @@ def minimize(position, species, box_length, max_force=MAX_FORCE):
         Positions of the minimum, in [0, L).
     energy : (n,) ndarray of float64
         Energy per particle E_i (ε) there.
-    evaluations : int
-        Number of force evaluations.
 
     Raises
     ------
@@ -88,36 +140,14 @@ def minimize(position, species, box_length, max_force=MAX_FORCE):
     position = np.asarray(position, dtype=np.float64)
     # Particles in the order of their cells keep a pair's data close together in memory.
     order = sort_into_cells(position, float(box_length), max(1, int(box_length / 3)))[2]
-    position = position[order]
-    landscape = _Landscape(position, np.asarray(species)[order], box_length)
-    energy, force = landscape(position)
-    history = deque(maxlen=MEMORY)
-    while np.abs(force).max() > max_force:
-        if landscape.evaluations >= MAX_EVALUATIONS or not np.isfinite(force).all():
-            raise mixture.InvalidData(
-                f"inherent structure: max|F| is {np.abs(force).max():.2g} after {landscape.evaluations} evaluations; "
-                f"expected {max_force:g} (do particles overlap?)."
-            )
-        step = _direction(force, history) if history else force / 100
-        slope = np.vdot(step, force)
-        if slope <= 0:
-            history.clear()
-            continue
-        step *= min(1.0, LONGEST_STEP / np.sqrt((step**2).sum(axis=1).max()))
-        slope = np.vdot(step, force)
-        tried_energy, tried_force = landscape(position + step)
-        while np.vdot(step, tried_force) < -0.9 * slope:
-            step *= 0.4
-            slope *= 0.4
-            tried_energy, tried_force = landscape(position + step)
-        drop = force - tried_force
-        curvature = np.vdot(step, drop)
-        if curvature > 1e-12 * np.vdot(step, step):
-            history.append((step, drop, curvature))
-        position = position + step
-        energy, force = tried_energy, tried_force
+    position, species = position[order], np.ascontiguousarray(np.asarray(species)[order], dtype=np.int8)
+    tiles = int(box_length / TILE)
+    if tiles > 2:
+        for offset, tolerance in ((0.0, 1e-1), (0.5, 1e-3), (0.0, 1e-4)):
+            _relax_tiles(position, species, box_length, tiles, offset * box_length / tiles, tolerance)
+    position, energy = _descend(position, _Landscape(position, species, box_length), max_force)
     back = np.argsort(order)
-    return mixture.wrap(position[back], box_length), energy[back], landscape.evaluations
+    return mixture.wrap(position[back], box_length), energy[back]
 
 
 def inherent_structures(ds, progress=None):
@@ -146,7 +176,7 @@ def inherent_structures(ds, progress=None):
     results = []
     for index in range(ds.sizes["configuration"]):
         position, species = (ds[name].values[index] for name in ("position", "species"))
-        minimum, energy, _ = minimize(position, species, length)
+        minimum, energy = minimize(position, species, length)
         results.append((minimum, energy, potential_energy(position, species, length)))
         if progress:
             progress(index + 1, ds.sizes["configuration"])
