@@ -1,0 +1,130 @@
+"""Speed of learning and prediction: seconds are printed, ratios in one run are asserted."""
+
+from time import perf_counter
+
+import numpy as np
+import pytest
+import torch
+
+from glassviz.learn import architecture
+from glassviz.learn.factorised import Branch
+from glassviz.learn.inference import Ensemble
+from glassviz.learn.loss import FullLoss, ring_averages, squared_error
+from glassviz.learn.network import TGlassMLP
+
+pytestmark = pytest.mark.benchmark
+
+STATES = np.linspace(0.97, 0.3, 40)
+PARTICLES = 38400
+NETWORKS = 4
+CHUNK = 1200  # particles the plain way takes at a time, as its memory grows with states × particles × columns
+
+
+def best(call, repeats=3):
+    call()
+    times = []
+    for _ in range(repeats):
+        start = perf_counter()
+        call()
+        times.append(perf_counter() - start)
+    return min(times)
+
+
+@pytest.fixture(scope="module")
+def field():
+    """An untrained ensemble whose mean prediction is its input C (one path of the head carries it), and columns."""
+    kept = np.arange(176) >= 12
+    net = TGlassMLP(NETWORKS, int(kept.sum()), seed=1)
+    with torch.no_grad():
+        for layer in range(3):
+            weight = net.weights[f"mlp2_{layer}_weight"]
+            weight[:, :, 0] = 0
+            weight[:, 3 if layer == 0 else 0, 0] = 1
+            head = net.weights[f"head_{layer}_weight"]
+            if layer < 2:
+                head[:, :, 0] = 0
+            else:
+                head.mul_(0.1)
+            head[:, 2 if layer == 0 else 0, 0] = 1
+    branch: Branch = net.branch(np.zeros(176), np.ones(176), kept)
+    columns = np.random.default_rng(0).normal(size=(PARTICLES, 176)).astype(np.float32)
+    return net, Ensemble({0: branch}, {"reference_temperature": architecture.REFERENCE_TEMPERATURE}), columns, kept
+
+
+def test_factorised_inference_against_the_plain_forward_pass(field):
+    """40 states × 38400 particles, one network, unconstrained: ≥ 20×, the bar is 50×."""
+    from glassviz.learn.factorised import Field
+
+    net, ensemble, columns, kept = field
+    branch = ensemble.select(slice(1)).branches[0]
+    single = TGlassMLP(1, int(kept.sum()), seed=1)
+    with torch.no_grad():
+        for name, values in single.weights.items():
+            values.copy_(net.weights[name][:1])
+    features = torch.as_tensor(architecture.state_features(0.23, STATES), dtype=torch.float32)[None]
+    standard = torch.as_tensor(columns[:, kept])[None]
+
+    def plain():
+        with torch.no_grad():
+            return torch.cat([single(part, features) for part in standard.split(CHUNK, dim=1)], dim=-1)
+
+    def fast():
+        return Field(branch, 0, columns, architecture.REFERENCE_TEMPERATURE).propensity(np.full(40, 0.23), STATES)
+
+    np.testing.assert_allclose(fast(), plain()[0].numpy(), atol=1e-5)
+    slow, quick = best(plain, 1), best(fast)
+    print(f"\nplain {slow:.2f} s, factorised {1e3 * quick:.0f} ms: {slow / quick:.0f}×")
+    assert slow / quick >= 20
+
+
+def test_constrained_curves_of_an_ensemble(field):
+    """40 states × 38400 particles × 4 networks with the constraint: no more than 5 unconstrained passes' time."""
+    _, ensemble, columns, _ = field
+    species = np.zeros(PARTICLES, int)
+    _, report = ensemble.propensity(columns, species, 0.23, STATES)
+    constrained = best(lambda: ensemble.propensity(columns, species, 0.23, STATES))
+
+    from glassviz.learn.factorised import Field
+
+    def once():
+        for network in range(NETWORKS):
+            one = Field(ensemble.branches[0], network, columns, architecture.REFERENCE_TEMPERATURE)
+            one.propensity(np.full(40, 0.23), STATES)
+
+    unconstrained = best(once)
+    print(f"\n4 networks: {unconstrained:.2f} s unconstrained, {constrained:.2f} s constrained,", end=" ")
+    print(f"{report['iterations']} iterations, converged {report['converged'].mean():.0%}")
+    assert report["converged"].all()
+    assert constrained < 5 * unconstrained
+
+
+def steps_per_second(networks, phase, steps=20):
+    net = TGlassMLP(networks, 164)
+    columns = torch.randn(1, 600, 164)
+    levels = np.linspace(0.99, 0.4, 10)
+    features = torch.as_tensor(architecture.state_features(0.4, levels), dtype=torch.float32)[None]
+    labels = torch.rand(10, 600)
+    rings = ring_averages(np.random.default_rng(0).uniform(0, 32.9, (600, 2)), 32.9)
+    full = FullLoss(labels, rings, torch.ones(10))
+    optimiser = torch.optim.Adam(net.parameters(), fused=True)
+
+    def run():
+        for _ in range(steps):
+            optimiser.zero_grad(set_to_none=True)
+            prediction = net.fast_forward(columns, features)
+            loss = squared_error(prediction, labels) if phase == "squared" else full(prediction)
+            loss.mean(dim=-1).sum().backward()
+            optimiser.step()
+
+    return steps / best(run)
+
+
+@pytest.mark.parametrize("phase", ["squared", "full"])
+def test_training_together_against_one_by_one(phase):
+    """Ten levels of one structure of 600 particles per step, eight networks at once or one."""
+    torch.set_num_threads(1)
+    together, alone = steps_per_second(8, phase), steps_per_second(1, phase)
+    print(
+        f"\n{phase}: {together:.0f} steps/s of 8 networks, {alone:.0f} of one: {8 * together / alone:.1f}× per network"
+    )
+    assert 8 * together / alone > 1
