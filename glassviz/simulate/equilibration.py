@@ -249,7 +249,7 @@ def equilibrate(
         Sweeps of N displacements, with the swaps that belong to them.
     particles : int, optional
         Size of a random start.
-    seed : int, optional
+    seed : int or sequence of int, optional
         Configuration k takes the k-th stream of this seed.
     swap : {"balanced", "plain"}, optional
         Swap moves.
@@ -283,4 +283,4 @@ def equilibrate(
         one = ds.isel(configuration=[index])
         rng = np.random.default_rng(stream)
         results.append(_run_one(one, temperature, sweeps, rng, swap, checkpoint, progress))
-    return xr.concat(results, "configuration", combine_attrs="override").assign_attrs(seed=seed)
+    return xr.concat(results, "configuration", combine_attrs="override")

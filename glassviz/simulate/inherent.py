@@ -69,7 +69,7 @@ def _descend(position, landscape, max_force):
     """Limited-memory BFGS on a landscape; returns the positions and the energies of the minimum."""
     energy, force = landscape(position)
     history = deque(maxlen=MEMORY)
-    while np.abs(force).max() > max_force:
+    while not np.abs(force).max() <= max_force:  # so that forces that are not numbers do not pass for small ones
         if landscape.evaluations >= MAX_EVALUATIONS or not np.isfinite(force).all():
             raise mixture.InvalidData(
                 f"inherent structure: max|F| is {np.abs(force).max():.2g} after {landscape.evaluations} evaluations; "

@@ -4,6 +4,7 @@ Maxwell velocities with zero total momentum. Bond breaking, mean square displace
 are measured on the fly at the output times; no trajectory is stored.
 """
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,6 +24,20 @@ CAPTION = "The bond-breaking propensity is the fraction of its neighbours a part
 SCATTERING_WAVENUMBER = 7.0
 
 
+def logarithmic_times(until, per_decade=6):
+    """Output times 1 … until (σ(m/ε)^½), evenly spaced in the logarithm, `until` included.
+
+    Raises
+    ------
+    InvalidData
+        Where `until` does not exceed 1.
+    """
+    if not until > 1:
+        raise mixture.InvalidData(f"dynamics: the last time is {until:g}; expected more than 1.")
+    times = 10 ** (np.arange(0, np.floor(np.log10(until) * per_decade + 1e-9) + 1) / per_decade)
+    return times if np.isclose(times[-1], until) else np.append(times, until)
+
+
 class _Ensemble:
     """The replicas of one structure, lane group by lane group, and what has been measured of them so far."""
 
@@ -34,6 +49,16 @@ class _Ensemble:
         self.length, self.time_step, self.times = float(length), time_step, times
         self.bonds = initial_bonds(position[self.order], self.species, length)
         groups = -(-replicas // LANES)
+        # What a checkpoint must agree with to be of this run.
+        self.run = {
+            "box_length": self.length,
+            "time_step": time_step,
+            "times": times,
+            "temperature": temperature,
+            "seed": seed,
+            "replicas": LANES * groups,
+            "structure": hashlib.sha256(position.tobytes() + species.tobytes()).hexdigest(),
+        }
         self.groups = [
             start_lanes(position[self.order], length, temperature, time_step, seed, range(LANES * g, LANES * (g + 1)))
             for g in range(groups)
@@ -73,14 +98,15 @@ class _Ensemble:
         dataset = xr.Dataset(
             {name: (("particle", "lane"), value) for name, value in state.items()}
             | {name: (("time", "particle")[: value.ndim], value) for name, value in self.measured.items()},
-            attrs={"done": self.done, "box_length": self.length, "time_step": self.time_step},
+            attrs={"done": self.done, **self.run},
         )
         netcdf.save(dataset, path)
 
     def restore(self, path):
         """Take up the state that `save` wrote."""
         saved = netcdf.load(path)
-        if saved.sizes["particle"] != len(self.species) or saved.sizes["time"] != len(self.times):
+        same = (np.array_equal(saved.attrs.get(name, value), value) for name, value in self.run.items())
+        if "done" not in saved.attrs or not all(same):
             raise mixture.InvalidData(
                 f"{path}: this checkpoint is of another run; remove it or repeat the run's options."
             )
@@ -139,7 +165,8 @@ def isoconfigurational(
     Raises
     ------
     InvalidData
-        Where `ds` is not one configuration of known temperature, or the times do not rise.
+        Where `ds` is not one configuration of known temperature, the times do not rise, there is no replica, or the
+        checkpoint is of another run.
     """
     ds = mixture.check(ds)
     if ds.sizes["configuration"] != 1:
@@ -150,8 +177,10 @@ def isoconfigurational(
     if not temperature > 0:
         raise mixture.InvalidData("isoconfigurational: the temperature is unknown; expected a positive number.")
     times = np.rint(np.asarray(times, dtype=float) / time_step) * time_step
-    if times.size == 0 or np.any(np.diff(times, prepend=0) <= 0):
+    if times.size == 0 or not np.all(np.diff(times, prepend=0) > 0) or np.isinf(times[-1]):
         raise mixture.InvalidData("isoconfigurational: the output times do not rise from above zero; expected them to.")
+    if replicas < 1:
+        raise mixture.InvalidData(f"isoconfigurational: {replicas} replicas; expected at least one.")
 
     configuration = ds.isel(configuration=0)
     ensemble = _Ensemble(
