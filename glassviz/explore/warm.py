@@ -1,0 +1,59 @@
+"""What an installation does in advance: compile every kernel and cache the descriptors of what ships."""
+
+import tempfile
+from pathlib import Path
+
+from glassviz.explore.library import Library
+from glassviz.explore.movie import render_movie
+from glassviz.observe.structure_factor import fit_xi4, structure_factor
+from glassviz.simulate.equilibration import BLOCKS, equilibrate
+from glassviz.simulate.inherent import inherent_structures
+from glassviz.simulate.isoconfigurational import isoconfigurational
+from glassviz.structure.descriptors import descriptors
+
+PARTICLES = 200  # of the box that the kernels are tried on
+
+
+def warm(progress):
+    """Compile the kernels by using them, and cache descriptors of all shipped configurations.
+
+    Parameters
+    ----------
+    progress : callable
+        Called with (steps done, steps in all).
+
+    Raises
+    ------
+    InvalidData
+        Where there is nothing to explore.
+    """
+    library = Library()
+    stored = [
+        (temperature, particles) for temperature in library.temperatures for particles in library.sizes(temperature)
+    ]
+    total = len(stored) * len(library.networks) + 2
+    ds = inherent_structures(equilibrate(temperature=0.5, sweeps=BLOCKS, particles=PARTICLES))
+    descriptors(ds.drop_vars("inherent_energy"))
+    isoconfigurational(ds, [0.1], replicas=8)
+    progress(1, total)
+    _show(library)
+    progress(2, total)
+    for done, (temperature, particles) in enumerate(stored * len(library.networks)):
+        library.descriptors(temperature, particles, library.networks[done // len(stored)])
+        progress(done + 3, total)
+
+
+def _show(library):
+    """Two frames and one fit: everything a view calls."""
+    temperature = library.temperatures[0]
+    sample = library.samples(temperature)[-1]
+    with tempfile.TemporaryDirectory() as folder:
+        movie = Path(folder) / "warm.gif"
+        render_movie(movie, temperature=temperature, sample=sample.label, size=240, frames=2, library=library)
+    network = library.networks[0]
+    columns = library.descriptors(temperature, sample.particles, network)
+    ds = library.configurations(temperature, sample.particles)
+    predicted = library.ensemble(network).predict(columns, temperature, [0.8, 0.5])
+    fit_xi4(structure_factor(predicted, ds))
+    library.ensemble(network).attention(columns, temperature, 0.8)
+    library.ensemble(network).bottleneck(columns, temperature, 0.8)
