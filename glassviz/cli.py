@@ -401,3 +401,7 @@ def main():
     except InvalidData as error:
         errors.print(f"[red]glassviz:[/red] {error}", highlight=False, soft_wrap=True)
         sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

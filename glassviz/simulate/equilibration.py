@@ -134,7 +134,7 @@ def random_start(particles, seed):
     return mixture.configurations(sites[chosen], rng.permutation(species), length)
 
 
-def _save_chain(chain, start, energies, path):
+def _save_chain(chain, start, energies, bonds, path):
     """Write everything a later process needs to go on bit for bit."""
     state = xr.Dataset(
         {
@@ -144,6 +144,7 @@ def _save_chain(chain, start, energies, path):
             "start_position": (("particle", "space"), start[0]),
             "start_species": ("particle", start[1]),
             "energy_series": ("block", np.array(energies)),
+            "bond_series": ("block", np.array(bonds)),
         },
         attrs={"generator": chain.rng.bit_generator.state, "beta": chain.beta},
     )
@@ -151,14 +152,15 @@ def _save_chain(chain, start, energies, path):
 
 
 def _restore_chain(chain, path):
-    """Take up the state `_save_chain` wrote; returns the start and the energies so far."""
+    """Take up the state `_save_chain` wrote; returns the start and the series so far."""
     saved = netcdf.load(path)
     if saved.sizes["particle"] != len(chain.x) or saved.attrs["beta"] != chain.beta:
         raise mixture.InvalidData(f"{path}: this checkpoint is of another run; expected the same box and temperature.")
     chain.x, chain.y = saved["x"].values.astype(np.float32), saved["y"].values.astype(np.float32)
     chain.species = saved["species"].values.astype(np.int8)
     chain.rng.bit_generator.state = saved.attrs["generator"]
-    return (saved["start_position"].values, saved["start_species"].values), list(saved["energy_series"].values)
+    start = saved["start_position"].values, saved["start_species"].values
+    return start, list(saved["energy_series"].values), list(saved["bond_series"].values)
 
 
 def _drift(energies):
@@ -197,32 +199,32 @@ def _run_one(ds, temperature, sweeps, seed, swap, checkpoint, progress):
     length = ds.attrs["box_length"]
     position, species = configuration["position"].values, configuration["species"].values
     chain = SwapMonteCarlo(position, species, length, temperature, seed, swap)
-    start, energies = (position, species.copy()), []
+    start, energies, bonds = (position, species.copy()), [], []
     if checkpoint and checkpoint.exists():
-        start, energies = _restore_chain(chain, checkpoint)
+        start, energies, bonds = _restore_chain(chain, checkpoint)
+    initial = initial_bonds(*start, length)
     marks = np.rint(np.linspace(0, sweeps, BLOCKS + 1)).astype(int)
     while len(energies) < BLOCKS:
         # The list is renewed at every mark, in an uninterrupted run too, so that a restart repeats it.
         chain.renew_neighbors()
         chain.run(marks[len(energies) + 1] - marks[len(energies)])
         energies.append(potential_energy(chain.position, chain.species, length).mean())
+        surviving = surviving_fraction(*initial, chain.position, start[1].astype(np.int8), length)
+        bonds.append(surviving[start[1] == 0].mean())
         if checkpoint:
-            _save_chain(chain, start, energies, checkpoint)
+            _save_chain(chain, start, energies, bonds, checkpoint)
         if progress:
             progress(len(energies), BLOCKS)
-    bonds = initial_bonds(start[0], start[1], length)
-    surviving = surviving_fraction(*bonds, chain.position, start[1].astype(np.int8), length)
     if checkpoint:
         checkpoint.unlink(missing_ok=True)
-    result = mixture.configurations(
-        chain.position, chain.species, length, temperature, names=ds["configuration"].values
-    )
+    names = ds["configuration"].values
+    result = mixture.configurations(chain.position, chain.species, length, temperature, names=names)
     return result.assign(
         energy_series=(("configuration", "block"), [energies]),
-        bond_persistence=("configuration", [surviving[start[1] == 0].mean()]),
+        bond_series=(("configuration", "block"), [bonds]),
         species_changed=("configuration", [(chain.species != start[1]).mean()]),
         sweeps=("configuration", [sweeps]),
-        verdict=("configuration", [verdict(energies, surviving[start[1] == 0].mean())]),
+        verdict=("configuration", [verdict(energies, bonds[-1])]),
     )
 
 
@@ -262,8 +264,9 @@ def equilibrate(
     Returns
     -------
     xarray.Dataset
-        Configurations with `energy_series (configuration, block)` (ε per particle), `bond_persistence` (of species 1,
-        over this run), `species_changed` (fraction of particles), `sweeps` and `verdict (configuration)`.
+        Configurations with `energy_series` (ε per particle) and `bond_series` (fraction of the bonds that species 1 had
+        at the start) `(configuration, block)` at twenty equal intervals, `species_changed` (fraction of particles),
+        `sweeps` and `verdict (configuration)`.
 
     Raises
     ------

@@ -1,0 +1,156 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from glassviz.files import netcdf, store
+
+GLASSVIZ = [sys.executable, "-m", "glassviz.cli"]
+
+
+def run(*arguments, code=0, **options):
+    done = subprocess.run(
+        [*GLASSVIZ, *map(str, arguments)], capture_output=True, text=True, timeout=300, check=False, **options
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def cooled(tmp_path_factory):
+    """Two samples of 200 particles at T = 0.5, made by the command."""
+    folder = tmp_path_factory.mktemp("cooled")
+    run("equilibrate", folder, "--temperatures", 1.0, 0.5, "--sweeps", 100, "--samples", 2, "--particles", 200)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def labels(cooled, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("labels")
+    run("dynamics", cooled / "N200_T0.50.nc", folder, "--until", 20, "--replicas", 8, "--per-decade", 3)
+    return folder
+
+
+def test_help_of_every_command():
+    listed = run("--help").stdout
+    for command in ("serve", "equilibrate", "dynamics", "descriptors", "train", "predict", "movie", "warm", "info"):
+        assert command in listed
+        assert "Usage" in run(command, "--help").stdout
+
+
+def test_equilibrate_writes_one_file_per_temperature_and_says_how(cooled):
+    assert sorted(path.name for path in cooled.iterdir()) == ["N200_T0.50.nc", "N200_T1.00.nc"]
+    ds = netcdf.load(cooled / "N200_T0.50.nc")
+    assert ds.sizes["configuration"] == 2
+    assert "glassviz" in ds.attrs["command"]
+    assert set(ds["verdict"].values) <= {"equilibrium", "nearly", "glass"}
+    assert {"inherent_position", "energy_series", "bond_series"} <= set(ds)
+    assert not np.array_equal(ds["position"][0], ds["position"][1])
+
+
+def test_equilibrate_again_changes_nothing(cooled):
+    before = (cooled / "N200_T0.50.nc").stat().st_mtime_ns
+    run("equilibrate", cooled, "--temperatures", 1.0, 0.5, "--sweeps", 100, "--samples", 2, "--particles", 200)
+    assert (cooled / "N200_T0.50.nc").stat().st_mtime_ns == before
+
+
+def test_a_killed_equilibrate_goes_on_to_the_same_end(tmp_path):
+    arguments = ["--temperatures", "0.6", "--sweeps", "3000", "--particles", "400", "--seed", "5"]
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    run("equilibrate", whole, *arguments)
+    process = subprocess.Popen([*GLASSVIZ, "equilibrate", str(broken), *arguments], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 200
+    while not list(broken.glob("*checkpoint*")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (broken / "N400_T0.60.nc").exists(), "it was not killed in the middle"
+    run("equilibrate", broken, *arguments)
+    first, second = (netcdf.load(folder / "N400_T0.60.nc") for folder in (whole, broken))
+    np.testing.assert_array_equal(first["position"], second["position"])
+    np.testing.assert_array_equal(first["energy_series"], second["energy_series"])
+
+
+def test_dynamics_writes_one_file_per_structure(labels):
+    ds = netcdf.load(labels / "T0.50_s0-1.nc")
+    assert ds.attrs["role"] == "train"
+    assert ds.attrs["replicas"] == 8
+    assert ds["propensity"].dims == ("configuration", "time", "particle")
+    assert ds["propensity"].min() >= 0
+    assert ds["mean_propensity"][0, -1] < ds["mean_propensity"][0, 0] <= 1
+
+
+def test_descriptors_train_predict_and_info(cooled, labels, tmp_path):
+    run("descriptors", cooled / "N200_T0.50.nc", tmp_path / "descriptors.nc", "--cutoff", 6)
+    assert netcdf.load(tmp_path / "descriptors.nc")["descriptors"].shape == (2, 200, 4, 11, 4)
+
+    network = tmp_path / "small.safetensors"
+    run("train", labels, "--output", network, "--species", 1, 2, "--seeds", 2, "--effort", 0.002)
+    assert "train" in run("info", network).stdout
+
+    arguments = ["predict", cooled / "N200_T0.50.nc", tmp_path / "predicted.nc", "--network", network]
+    run(*arguments, "--mean-propensity", 0.9, 0.8)
+    predicted = netcdf.load(tmp_path / "predicted.nc")["propensity"]
+    assert predicted.dims == ("network", "state", "configuration", "particle")
+    species = netcdf.load(cooled / "N200_T0.50.nc")["species"].values
+    assert np.isfinite(predicted.values[..., species < 2]).all()
+    assert np.isnan(predicted.values[..., species == 2]).all()
+    assert "inherent_position" in run("info", cooled / "N200_T0.50.nc").stdout
+
+
+def test_info_lists_what_ships():
+    listed = run("info").stdout
+    for file in store.available_configurations():
+        assert file.path.name in listed
+
+
+@pytest.mark.slow
+def test_movie(tmp_path):
+    for suffix in ("mp4", "gif"):
+        path = tmp_path / f"sweep.{suffix}"
+        run("movie", path, "--temperature", 0.4, "--sample", "N = 1290 · c01000", "--frames", 3, "--size", 240)
+        assert path.stat().st_size > 1000
+
+
+def test_serve_answers(tmp_path):
+    with subprocess.Popen(
+        [*GLASSVIZ, "serve", "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    ) as process:
+        try:
+            assert "http://localhost" in process.stdout.readline()
+        finally:
+            process.send_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("dynamics", "missing.nc", "out", "--until", 10),
+        ("descriptors", "pickle.nc", "out.nc"),
+        ("predict", "page.gsd", "out.nc", "--network", "nothing", "--mean-propensity", 0.8),
+        ("train", "missing.nc", "--output", "out.safetensors"),
+        ("movie", "out.avi"),
+        ("movie", "out.mp4", "--temperature", 0.111),
+        ("info", "missing.nc"),
+        ("equilibrate", "out", "--temperatures", -1, "--sweeps", 100),
+        ("equilibrate", "out", "--temperatures", 0.5, "--sweeps", 1),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(arguments, tmp_path):
+    (tmp_path / "pickle.nc").write_bytes(b"\x80\x04\x95\x05\x00\x00\x00\x00\x00\x00\x00K\x01.")
+    (tmp_path / "page.gsd").write_text("<html></html>")
+    said = run(*arguments, code=2, cwd=tmp_path).stderr
+    sentence = [line for line in said.splitlines() if line.startswith("glassviz:")]
+    assert len(sentence) == 1
+    assert sentence[0].rstrip().endswith(".")
+    assert not list(Path(tmp_path).glob("out*/*.nc"))
