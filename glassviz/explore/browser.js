@@ -6,7 +6,7 @@
 
 const quietly = {sync: false}
 const unknown = 255 // the code of a particle without a prediction; 0 … 254 are C_B = 0 … 1
-const grey = 0x988f8a // what is not coloured
+const grey = 0xbfb8b4 // what is not coloured
 
 // Index of the level below `level` in the falling list `levels`, and the fraction of the way to the next one.
 function between(levels, level) {

@@ -9,7 +9,7 @@ import numpy as np
 # Active 0 … arrested 1, and the ends of the temperature axis.
 _PROPENSITY = ("#a50f26", "#e0553f", "#f7a983", "#f1ece8", "#8fc1e3", "#3a7fc4", "#123f8c")
 _TEMPERATURES = ("#2451c9", "#7a4fd0", "#b9469f", "#dd5a5c", "#ee9236")
-_UNKNOWN = "#8a8f98"
+_UNKNOWN = "#b4b8bf"
 
 LEVELS = 255  # bytes 0 … 254 stand for C_B = 0 … 1
 UNKNOWN = 255  # a particle without a prediction

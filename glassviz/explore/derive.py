@@ -34,17 +34,11 @@ class Frames:
     ----------
     codes : (level, particle) ndarray of uint8
         Ensemble mean of C_B^i as `colors.encode` writes it.
-    time : (level,) ndarray
-        Time (σ(m/ε)^½) at which ⟨C̄_B⟩ has fallen to the level.
-    simulated : (level,) ndarray of bool
-        Whether molecular dynamics reached it; else the time is extrapolated.
     converged : bool
         Whether the mean constraint of the networks is met at every level.
     """
 
     codes: np.ndarray
-    time: np.ndarray
-    simulated: np.ndarray
     converged: bool
 
     @property
@@ -88,8 +82,7 @@ def frames(library, sample, network, progress=None):
         return encode(C.mean("network").values), bool(np.all(C.attrs["converged"]))
 
     codes, converged = library.memo(("codes", temperature, particles, network), compute)
-    time, simulated = times(library, temperature)
-    return Frames(codes[:, sample.index], time, simulated, converged)
+    return Frames(codes[:, sample.index], converged)
 
 
 def transfer(library, temperature, particles, network):

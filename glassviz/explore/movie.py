@@ -17,7 +17,7 @@ from glassviz.mixture import RADII, InvalidData
 FORMATS = (".mp4", ".gif")
 SWEEPS = ("time", "temperature")
 SIZES = (240, 2160)  # pixels
-INK, PAPER, TEXT = (16, 21, 29), (255, 255, 255), (24, 28, 36)
+PAPER, TEXT = (255, 255, 255), (24, 28, 36)
 
 
 class Cancelled(Exception):
@@ -167,7 +167,7 @@ class _Stage:
 
     def image(self, level):
         colours = PALETTE[encode(self.frames.at(level))].astype(np.float32)
-        shown = colours[self.particle] * self.opacity + np.array(INK, np.float32) * (1 - self.opacity)
+        shown = colours[self.particle] * self.opacity + np.array(PAPER, np.float32) * (1 - self.opacity)
         picture = Image.new("RGB", (self.size, self.size + self.band), PAPER)
         picture.paste(Image.fromarray(np.rint(shown).astype(np.uint8)), (0, self.band))
         self._annotate(picture, level)

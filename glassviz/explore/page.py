@@ -12,6 +12,7 @@ from glassviz.explore.views.base import Scrub
 from glassviz.explore.views.bottleneck import Bottleneck
 from glassviz.explore.views.controls import Controls
 from glassviz.explore.views.curves import Curves
+from glassviz.explore.views.export import Export
 from glassviz.explore.views.help import help_text
 from glassviz.explore.views.snapshot import Snapshot
 from glassviz.mixture import InvalidData
@@ -19,11 +20,12 @@ from glassviz.mixture import InvalidData
 # Wide: the snapshot as large as the height allows, everything on one screen. Narrow: one column.
 GRID = """
 :host { display: grid !important; gap: 10px; padding: 10px; box-sizing: border-box; align-content: start;
-        grid-template-columns: minmax(0, 1fr);
+        grid-template-columns: minmax(0, 1fr); grid-template-rows: auto auto 340px 280px auto;
         grid-template-areas: "controls" "snapshot" "bottleneck" "attention" "curves"; }
 @media (min-width: 900px) {
-  :host { --side: clamp(380px, min(100vh - 258px, 52vw), 1100px); min-height: calc(100vh - 66px);
-          grid-template-columns: var(--side) minmax(0, 1fr) minmax(0, 1fr); grid-template-rows: auto minmax(0, 1fr) minmax(0, 1.05fr);
+  :host { --side: clamp(380px, min(100vh - 262px, 50vw), 1200px); height: max(100vh - 70px, 690px);
+          grid-template-columns: var(--side) minmax(0, 1fr) minmax(0, 1fr);
+          grid-template-rows: auto minmax(0, 1fr) minmax(0, 1.15fr);
           grid-template-areas: "controls controls controls" "snapshot bottleneck attention" "snapshot curves curves"; }
 }
 """
@@ -45,12 +47,15 @@ def build():
     """
     pn.extension("katex", notifications=True, respect_explicit_sizing=True)
     try:
-        main = _views(ExplorerState(library()))
+        state = ExplorerState(library())
+        export = Export(state)
+        main, header = [_views(state), export.dialog], [export]
     except InvalidData as error:
-        main = pmui.Alert(str(error), alert_type="warning", margin=20)
+        header, main = [], [pmui.Alert(str(error), alert_type="warning", margin=20)]
     return pmui.Page(
         title="glassviz",
-        main=[main],
+        main=main,
+        header=header,
         sidebar=[help_text()],
         sidebar_open=False,
         sidebar_width=380,

@@ -1,7 +1,7 @@
 """Discs of true radius on a datashader canvas: which particle does each pixel show?
 
-Recolouring, hover and tap need no drawing at all once every pixel knows its particle, so a snapshot is splatted once per
-viewport and then only looked up. Discs of the Kob-Andersen mixture overlap (σ₁₂ < (σ₁₁ + σ₂₂)/2); a pixel inside several
+Recolouring, hover and tap need no drawing once every pixel knows its particle, so a snapshot is splatted once per
+viewport and then only looked up. Discs of the Kob-Andersen mixture overlap (σ₁₂ < (σ₁₁ + σ₂₂)/2); a pixel inside many
 discs belongs to the one with the smallest power distance |x − R_i|² − r_i², so two discs meet along the straight line
 through their crossing points, which is also the border of their radical cells.
 """
@@ -35,8 +35,8 @@ def particle_ids(canvas, position, radius, box_length):
     Returns
     -------
     xarray.Dataset
-        `particle` (y, x) int32, the index of the disc that covers the pixel's centre, −1 where there is none, and `edge`
-        (y, x) float32, the distance in pixels from the pixel's centre to the border of the visible part of its disc
+        `particle` (y, x) int32, the index of the disc that covers the pixel's centre, −1 where there is none, and
+        `edge` (y, x) float32, the distance in pixels from the pixel's centre to the border of the visible part of its disc
         (0 on the background). Coordinates `x`, `y` are pixel centres in σ, rows from the bottom up.
     """
     canvas.validate()

@@ -7,6 +7,8 @@ import param
 from glassviz.explore.derive import LEVELS
 from glassviz.explore.library import Sample
 
+OPENING_TEMPERATURE = 0.23
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -29,32 +31,31 @@ class ExplorerState(param.Parameterized):
         First values of the parameters below; the sample by its label.
     """
 
-    temperature = param.Selector(objects=[], doc="Temperature T (ε/k_B), one of those with configurations.")
+    temperature = param.Selector(
+        objects=[], check_on_set=True, doc="Temperature T (ε/k_B), one of those with configurations."
+    )
     mean_propensity = param.Number(
         0.8, bounds=(float(LEVELS[-1]), float(LEVELS[0])), doc="Mean propensity ⟨C̄_B⟩ of species 1."
     )
-    sample = param.Selector(objects=[], doc="The configuration shown, by its label.")
-    network = param.Selector(objects=[], doc="The network ensemble that predicts.")
+    sample = param.Selector(objects=[], check_on_set=True, doc="The configuration shown, by its label.")
+    network = param.Selector(objects=[], check_on_set=True, doc="The network ensemble that predicts.")
 
     def __init__(self, library, **chosen):
+        super().__init__()
         self.library = library
         self.param.temperature.objects = library.temperatures
         self.param.network.objects = library.networks
-        chosen.setdefault("temperature", _nearest(library.temperatures, 0.23))
-        chosen.setdefault("network", library.networks[-1])
-        labels = [sample.label for sample in library.samples(chosen["temperature"])]
-        self.param.sample.objects = labels
-        chosen.setdefault("sample", labels[0])
-        super().__init__(**chosen)
+        self.network = library.networks[-1]
+        self.temperature = chosen.pop("temperature", _nearest(library.temperatures, OPENING_TEMPERATURE))
+        self.param.update(**chosen)
 
     @param.depends("temperature", watch=True)
     def _offer_samples(self):
-        """Offer the samples of the new temperature and stay with the same one, or the same size where it is missing."""
+        """Offer the samples of the new temperature; stay with the same one, or its size, else take the first."""
         samples = self.library.samples(self.temperature)
+        same_size = [s.label for s in samples if self.sample and s.label.split(" ·")[0] == self.sample.split(" ·")[0]]
         labels = [sample.label for sample in samples]
-        old = self.sample
-        same_size = [label for label in labels if label.split(" ·")[0] == old.split(" ·")[0]]
-        kept = old if old in labels else (same_size or labels)[0]
+        kept = self.sample if self.sample in labels else (same_size or labels)[0]
         with param.parameterized.batch_call_watchers(self):
             self.param.sample.objects = labels
             self.sample = kept

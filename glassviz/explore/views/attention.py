@@ -26,7 +26,6 @@ class Attention(View):
             y_axis_label="Pᵢₙₜ / σ⁻¹",
             tools="save",
             sizing_mode="stretch_both",
-            min_height=180,
         )
         self.figure.xgrid.visible = False
         self.figure.quad("left", "right", "top", 0, source=self._bars, color=BAR, alpha=0.9, line_color=None)

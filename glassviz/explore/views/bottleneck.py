@@ -61,7 +61,6 @@ class Bottleneck(View):
             y_axis_label="bottleneck node 2",
             tools="save",
             sizing_mode="stretch_both",
-            min_height=180,
         )
         self.figure.image_rgba("image", "x", "y", "dw", "dh", source=self._image)
         self._heading = pn.pane.HTML(stylesheets=[HEADING], sizing_mode="stretch_width", margin=0)

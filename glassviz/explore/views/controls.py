@@ -24,6 +24,7 @@ sup, sub { line-height: 0; font-size: .7em; }
 HIDDEN_LABEL = {"& .MuiFormLabel-root": {"position": "absolute", "opacity": 0, "pointerEvents": "none"}}
 NOTE = """
 :host { margin: 0; font-size: 12px; line-height: 1.4; color: var(--panel-on-surface-color); opacity: .85; }
+.note { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 .weak { color: #b45309; }
 """
 
@@ -77,7 +78,7 @@ class Controls(View):
             value=STOPS[start],
             **full,
         )
-        self.play = pmui.Toggle(label="Play", icon="play_arrow", color="primary", width=104, margin=0)
+        self.play = pmui.Toggle(label="Play", icon="play_arrow", color="primary", width=104, height=40, margin=0)
         self.speed = pmui.Select(
             label="Speed",
             options={"½×": 0.06, "1×": 0.12, "2×": 0.24, "4×": 0.48},
@@ -104,7 +105,13 @@ class Controls(View):
             "source.icon = source.value ? 'pause' : 'play_arrow'\n"
             + run("play", "scrub", "stops", slider="level.data"),
         )
-        player = pn.Row(self.play, self.speed, self.level, styles={"align-items": "center", "gap": "12px"}, **full)
+        player = pn.Row(
+            self.play,
+            self.speed,
+            self.level,
+            styles={"align-items": "center", "gap": "14px", "padding-top": "8px"},
+            **full,
+        )
         return pn.Column(
             pn.Column(self._readout, player, styles={"grid-area": "time"}, **full),
             pn.Column(
@@ -131,9 +138,9 @@ class Controls(View):
         verdict = str(attributes.get("verdict", "")) or "equilibration not assessed"
         made = str(attributes.get("provenance", ""))
         kind = "" if verdict.startswith("equilibrium") else ' class="weak"'
-        self._note.object = (
-            f"{html.escape(sample.label)}: <span{kind}>{html.escape(verdict)}</span><br>{html.escape(made)}"
-        )
+        text = f"{html.escape(sample.label)}: <span{kind}>{html.escape(verdict)}</span>"
+        made = html.escape(made)
+        self._note.object = f'<div class="note" title="{made}">{text} · {made}</div>'
 
     def _move(self, event):
         """The mean propensity was set elsewhere than in the browser."""

@@ -14,10 +14,10 @@ from glassviz.explore.views.base import CARD, HEADING, View, javascript, on_sess
 
 MARKER = "#e8b50c"
 GRID = """
-:host { display: grid !important; gap: 10px; grid-template-columns: minmax(0, 1fr); grid-auto-rows: minmax(250px, auto); }
+:host { display: grid !important; gap: 10px; grid-template-columns: minmax(0, 1fr);
+        grid-template-rows: auto repeat(3, 270px); }
 @media (min-width: 900px) {
-  :host { grid-template-columns: repeat(3, minmax(0, 1fr)); grid-template-rows: auto minmax(190px, 1fr);
-          grid-auto-rows: auto; }
+  :host { grid-template-columns: repeat(3, minmax(0, 1fr)); grid-template-rows: auto minmax(0, 1fr); }
 }
 """
 LEGEND = """
@@ -83,9 +83,9 @@ class Curves(View):
         )
         progress = f"<span>· computing, {100 * self.progress:.0f} %</span>" if self.busy else ""
         return (
-            f'<div class="legend"><span><i>T</i> =</span>{items}<span>● molecular dynamics</span>'
+            f'<div class="legend"><span><i>T</i> =</span>{items}<span>● MD</span>'
             f'<span>┊ <i>τ</i><sub>BB</sub></span><span><b style="color:{MARKER}">◆</b> now</span>'
-            f"<span>┅ extrapolated time</span>{progress}</div>"
+            f"<span>┅ time extrapolated</span>{progress}</div>"
         )
 
     def refresh(self, *_events):
@@ -186,7 +186,6 @@ class _Panel:
             y_axis_label=label,
             tools="pan,xwheel_zoom,save",
             sizing_mode="stretch_both",
-            min_height=170,
         )
         self.figure.grid.grid_line_alpha = 0.5
         self._curves, self._points, self._lines, self._spans = {}, {}, {}, {}
@@ -232,29 +231,14 @@ class _Panel:
     def draw(self, temperature, curve, name, measured, tau):
         """Show the results of one temperature."""
         if curve is not None:
-            y, error = curve[name].values, np.nan_to_num(curve[f"{name}_error"].values)
-            known = np.where(curve["simulated"].values, y, np.nan)
-            self._curves[temperature].data = {
-                "x": curve["time"].values,
-                "y": y,
-                "known": known,
-                "low": y - error,
-                "high": y + error,
-            }
+            self._curves[temperature].data = _columns(curve, name, bars=10)
             self._known[temperature] = {
                 "levels": curve["mean_propensity"].values,
                 "times": curve["time"].values,
-                "values": y,
+                "values": curve[name].values,
             }
         if measured is not None:
-            y, error = measured[name].values, np.nan_to_num(measured[f"{name}_error"].values)
-            self._points[temperature].data = {
-                "x": measured["time"].values,
-                "y": y,
-                "known": y,
-                "low": y - error,
-                "high": y + error,
-            }
+            self._points[temperature].data = _columns(measured, name, bars=measured.sizes["state"])
         self._spans[temperature].update(location=tau, visible=True)
         self._fit()
 
@@ -276,3 +260,11 @@ class _Panel:
                     line_width=3 if other == temperature else 1.4, line_alpha=1 if other == temperature else 0.75
                 )
         self._curve.data = self._known.get(temperature, {"levels": [], "times": [], "values": []})
+
+
+def _columns(curve, name, bars):
+    """Columns of a curve's data source, with about `bars` error bars and `known` only where the time is simulated."""
+    y, error = curve[name].values, curve[f"{name}_error"].values
+    error = np.where(np.arange(len(y)) % max(len(y) // bars, 1) == 0, error, np.nan)
+    known = np.where(curve["simulated"].values, y, np.nan) if "simulated" in curve else y
+    return {"x": curve["time"].values, "y": y, "known": known, "low": y - error, "high": y + error}

@@ -13,7 +13,6 @@ from glassviz.mixture import RADII
 
 SMALLEST_SIDE, LARGEST_SIDE = 320, 1400  # pixels of the raster
 REDRAW = 40  # ms between two rasters while zooming
-INK = "#10151d"  # between the discs, in both themes
 
 TOOLTIP = """
 <div style="font-size:13px;line-height:1.5;padding:2px 4px">
@@ -76,7 +75,6 @@ class Snapshot(View):
             min_border_right=10,
             min_border_top=10,
             min_border_bottom=58,
-            background_fill_color=INK,
             lod_threshold=None,
         )
         self.figure.toolbar.active_scroll = self.figure.tools[1]
@@ -123,7 +121,11 @@ class Snapshot(View):
             note = f"Not coloured: {reason}"
             data = {"codes": [], "levels": [], "species": [species.astype(np.uint8)]}
         else:
-            note = "" if frames.converged else "The mean constraint is not met at every ⟨C̄<sub>B</sub>⟩."
+            note = (
+                ""
+                if frames.converged
+                else '<span title="The mean of the predictions is off at some ⟨C̄_B⟩">mean not met everywhere</span>'
+            )
             data = {
                 "codes": [frames.codes],
                 "levels": [derive.LEVELS],

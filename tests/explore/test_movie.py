@@ -1,0 +1,95 @@
+from itertools import pairwise
+
+import imageio_ffmpeg
+import numpy as np
+import pytest
+from PIL import Image
+
+from glassviz.explore import derive
+from glassviz.explore.movie import Cancelled, render_movie
+from glassviz.mixture import InvalidData
+
+
+@pytest.fixture(scope="module")
+def small(library):
+    """Temperature and label of a small sample."""
+    for temperature in sorted(library.temperatures):
+        for sample in library.samples(temperature):
+            if sample.particles < derive.LARGE:
+                return {"temperature": temperature, "sample": sample.label, "library": library}
+    pytest.skip("the store holds no small sample")
+
+
+def decoded(path):
+    reader = imageio_ffmpeg.read_frames(str(path), pix_fmt="rgb24")
+    about = next(reader)
+    width, height = about["size"]
+    return about, np.stack([np.frombuffer(f, np.uint8).reshape(height, width, 3) for f in reader])
+
+
+def test_a_time_sweep_plays_and_changes(small, tmp_path):
+    seen = []
+    path = render_movie(
+        tmp_path / "time.mp4", size=361, frames=12, fps=10, progress=lambda k, n: seen.append((k, n)), **small
+    )
+    about, frames = decoded(path)
+    assert about["codec"] == "h264"
+    assert "yuv420p" in about["pix_fmt"]
+    assert about["fps"] == 10
+    assert len(frames) == 12
+    assert about["size"][0] == 360
+    assert about["size"][1] % 2 == 0
+    assert seen == [(k, 12) for k in range(1, 13)]
+    picture = frames[:, -360:].astype(int)
+    # Early everything is arrested and blue; late it is red.
+    assert picture[0, ..., 2].mean() > picture[0, ..., 0].mean()
+    assert picture[-1, ..., 0].mean() > picture[-1, ..., 2].mean()
+    assert (frames[0, :30] < 128).any(), "nothing is written above the picture"
+
+
+def test_a_temperature_sweep_shows_every_temperature(small, tmp_path, library):
+    count = 2 * len(library.temperatures)
+    path = render_movie(
+        tmp_path / "temperature.gif", sweep="temperature", mean_propensity=0.7, size=240, frames=count, fps=5, **small
+    )
+    with Image.open(path) as movie:
+        shown = []
+        for k in range(movie.n_frames):
+            movie.seek(k)
+            shown.append(np.asarray(movie.convert("RGB")).astype(int))
+        assert movie.size[0] == 240
+    changes = [np.abs(a - b).mean() > 3 for a, b in pairwise(shown)]
+    assert sum(changes) >= len(library.temperatures) - 1
+
+
+def test_giving_up_leaves_nothing_behind(small, tmp_path):
+    done = []
+
+    def cancelled():
+        return len(done) >= 3
+
+    with pytest.raises(Cancelled):
+        render_movie(
+            tmp_path / "x.mp4", size=240, frames=50, progress=lambda k, n: done.append(k), cancelled=cancelled, **small
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"path": "x.avi"}, "x.avi"),
+        ({"sweep": "space"}, "sweep"),
+        ({"temperature": 3.0}, "no configurations at T = 3"),
+        ({"sample": "N = 3"}, "N = 3"),
+        ({"network": "nobody"}, "nobody"),
+        ({"size": 10}, "size 10"),
+        ({"sweep": "temperature", "mean_propensity": 2.0}, "mean propensity"),
+    ],
+)
+def test_a_wrong_request_ends_in_one_sentence(small, tmp_path, wrong, sentence):
+    request = {**small, "path": "x.mp4", **wrong}
+    with pytest.raises(InvalidData, match=sentence) as caught:
+        render_movie(tmp_path / request.pop("path"), **request)
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,148 @@
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from glassviz.explore import derive
+from glassviz.explore.library import Memo
+from glassviz.explore.state import ExplorerState
+
+
+@pytest.fixture
+def state(library):
+    return ExplorerState(library)
+
+
+@pytest.fixture
+def small(state):
+    """A state on a small sample, quick to compute."""
+    samples = [s for s in state.library.samples(state.temperature) if s.particles < derive.LARGE]
+    if not samples:
+        pytest.skip("the store holds no small sample at this temperature")
+    state.sample = samples[0].label
+    return state
+
+
+def test_the_state_needs_no_user_interface():
+    code = (
+        "import sys, glassviz.explore.state as s; print([m for m in ('panel', 'bokeh', 'torch') if m in sys.modules])"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert printed.stdout.strip() == "[]"
+
+
+def test_the_page_does_not_import_torch():
+    code = "import sys, glassviz.explore.page; print('torch' in sys.modules)"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert printed.stdout.strip() == "False"
+
+
+def test_samples_follow_the_temperature_and_keep_their_size(state):
+    for sample in state.library.samples(state.temperature):
+        state.sample = sample.label
+        for temperature in state.library.temperatures:
+            state.temperature = temperature
+            assert state.chosen_sample.temperature == temperature
+            assert state.sample in state.param.sample.objects
+            if sample.particles in state.library.sizes(temperature):
+                assert state.chosen_sample.particles == sample.particles
+        state.temperature = sample.temperature
+
+
+def test_what_is_not_there_cannot_be_chosen(state):
+    with pytest.raises(ValueError, match="temperature"):
+        state.temperature = 0.123
+    with pytest.raises(ValueError, match="mean_propensity"):
+        state.mean_propensity = 1.5
+    with pytest.raises(ValueError, match="sample"):
+        state.sample = "N = 7"
+
+
+def test_frames_are_the_constrained_predictions(small):
+    library, choice = small.library, small.choice()
+    frames = derive.frames(library, choice.sample, choice.network)
+    particles = choice.sample.particles
+    assert frames.codes.shape == (40, particles)
+    ds = library.configurations(choice.temperature, particles)
+    X = library.descriptors(choice.temperature, particles, choice.network)
+    level = float(derive.LEVELS[13])
+    C = library.ensemble(choice.network).predict(X, temperature=choice.temperature, mean_propensity=level)
+    expected = np.clip(C.mean("network").isel(configuration=choice.sample.index).values, 0, 1)
+    shown = frames.at(level)
+    assert np.array_equal(np.isnan(shown), np.isnan(expected))
+    assert np.nanmax(np.abs(shown - expected)) < 0.6 / 254
+    first = ds["species"].values[choice.sample.index] == 0
+    assert np.isfinite(shown[first]).all()
+
+
+def test_frames_are_interpolated_between_the_levels(small):
+    frames = derive.frames(small.library, small.chosen_sample, small.network)
+    a, b = frames.at(derive.LEVELS[4]), frames.at(derive.LEVELS[5])
+    between = frames.at(0.25 * derive.LEVELS[4] + 0.75 * derive.LEVELS[5])
+    assert np.nanmax(np.abs(between - (0.25 * a + 0.75 * b))) < 1e-5
+
+
+def test_bottleneck_and_attention_belong_to_the_sample(small):
+    nodes, propensity = derive.bottleneck(small.library, small.choice())
+    assert nodes.shape == (small.chosen_sample.particles, 2)
+    assert np.array_equal(np.isnan(nodes).any(axis=1), np.isnan(propensity))
+    distribution, xi = derive.attention(small.library, small.choice())
+    assert np.allclose(distribution.integrate("length"), 1)
+    assert 0 < float(xi) < 9
+
+
+def test_curves_carry_errors_and_times(small):
+    curves = derive.fluctuations(small.library, small.temperature, small.network)
+    assert curves.sizes["state"] == 40
+    assert (np.diff(curves["time"]) > 0).all()
+    if curves.attrs["structures"] > 1:
+        assert np.isfinite(curves["chi4"]).all()
+        assert (curves["chi4"] >= 0).all()
+    box = small.library.configurations(small.temperature, curves.attrs["particles"]).attrs["box_length"]
+    assert (curves["chord"] <= box).all()
+
+
+def test_large_boxes_are_shown_only_where_the_transfer_test_passes(state):
+    library = state.library
+    for temperature in library.temperatures:
+        smallest = library.sizes(temperature)[-1]
+        if smallest < derive.LARGE:
+            assert derive.transfer(library, temperature, smallest, state.network) == (True, "")
+
+
+def test_the_memory_computes_once_and_stays_bounded():
+    class Value:
+        nbytes = 100
+
+    memo, calls = Memo(limit=350), []
+
+    def compute():
+        calls.append(1)
+        time.sleep(0.05)
+        return Value()
+
+    threads = [threading.Thread(target=memo, args=("same", compute)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(calls) == 1
+    for key in range(10):
+        memo(key, Value)
+    assert "same" not in memo
+    assert 9 in memo
+    assert 6 not in memo
+
+
+def test_a_failed_computation_is_tried_again():
+    memo = Memo()
+
+    def fail():
+        raise OSError("no")
+
+    with pytest.raises(OSError, match="no"):
+        memo("key", fail)
+    assert memo("key", lambda: 5) == 5
