@@ -46,6 +46,12 @@ class Plan:
         """Steps of all stages."""
         return sum(steps for steps, _ in self.squared + self.full)
 
+    def lasting(self, steps):
+        """The same plan with every stage longer or shorter in proportion, about `steps` steps in all."""
+        factor = steps / self.steps
+        stages = (tuple((max(1, round(n * factor)), rate) for n, rate in part) for part in (self.squared, self.full))
+        return Plan(*stages, self.folds, self.decay)
+
 
 @dataclass
 class _Batch:

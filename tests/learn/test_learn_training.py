@@ -95,6 +95,14 @@ def test_record_survives_the_file(tmp_path):
     np.testing.assert_array_equal(back.branches[0].kept, ensemble.branches[0].kept)
 
 
+def test_a_plan_of_another_length_keeps_its_proportions():
+    plan = Plan(decay=0.5).lasting(2000)
+    assert plan.steps == pytest.approx(2000, abs=3)
+    assert plan.squared[1][0] / plan.full[0][0] == pytest.approx(7500 / 7000, rel=0.01)
+    assert [rate for _, rate in plan.squared] == [rate for _, rate in Plan().squared]
+    assert plan.decay == 0.5
+
+
 def test_progress_is_told():
     told = []
     train([points()], seeds=2, plan=QUICK, progress=lambda *args: told.append(args))
