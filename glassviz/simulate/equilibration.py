@@ -14,7 +14,7 @@ from glassviz.files import netcdf
 from glassviz.simulate.bonds import initial_bonds, surviving_fraction
 from glassviz.simulate.neighbors import pair_list
 from glassviz.simulate.potential import potential_energy
-from glassviz.simulate.swap import REACH, balanced_swap, displace, plain_swap
+from glassviz.simulate.swap import REACH, allowed_travel, balanced_swap, displace, plain_swap
 
 STEP = 0.11  # half-width of the displacement square (σ)
 SKIN = 1.0
@@ -102,12 +102,13 @@ class SwapMonteCarlo:
     def _displace(self, moves):
         row, length = self.species.astype(np.int32), np.float32(self.length)
         while moves > 0:
+            _, _, from_x, from_y = self.neighbors
+            if ((self.x - from_x) ** 2 + (self.y - from_y) ** 2).max() > allowed_travel(SKIN, STEP) ** 2:
+                self.renew_neighbors()
             state = (self.x, self.y, row, length, self.beta)
             done, accepted = displace(*state, STEP, moves, *self.neighbors, SKIN, self.rng)
             self.displacements += [done, accepted]
             moves -= done
-            if moves > 0:
-                self.renew_neighbors()
 
 
 def random_start(particles, seed):
@@ -134,7 +135,7 @@ def random_start(particles, seed):
     return mixture.configurations(sites[chosen], rng.permutation(species), length)
 
 
-def _save_chain(chain, start, energies, bonds, path):
+def _save_chain(chain, run, start, energies, bonds, path):
     """Write everything a later process needs to go on bit for bit."""
     state = xr.Dataset(
         {
@@ -146,21 +147,25 @@ def _save_chain(chain, start, energies, bonds, path):
             "energy_series": ("block", np.array(energies)),
             "bond_series": ("block", np.array(bonds)),
         },
-        attrs={"generator": chain.rng.bit_generator.state, "beta": chain.beta},
+        attrs={"generator": chain.rng.bit_generator.state, **run},
     )
     netcdf.save(state, path)
 
 
-def _restore_chain(chain, path):
-    """Take up the state `_save_chain` wrote; returns the start and the series so far."""
+def _restore_chain(chain, run, start, path):
+    """Take up the state `_save_chain` wrote; returns the series so far."""
     saved = netcdf.load(path)
-    if saved.sizes["particle"] != len(chain.x) or saved.attrs["beta"] != chain.beta:
-        raise mixture.InvalidData(f"{path}: this checkpoint is of another run; expected the same box and temperature.")
+    same = [saved.attrs.get(name, value) == value for name, value in run.items()]
+    for name, values in zip(("start_position", "start_species"), start, strict=True):
+        same.append(name in saved and np.array_equal(saved[name], values))
+    if not all(same):
+        raise mixture.InvalidData(
+            f"{path}: this checkpoint is of another run; remove it or repeat the run's start and options."
+        )
     chain.x, chain.y = saved["x"].values.astype(np.float32), saved["y"].values.astype(np.float32)
     chain.species = saved["species"].values.astype(np.int8)
     chain.rng.bit_generator.state = saved.attrs["generator"]
-    start = saved["start_position"].values, saved["start_species"].values
-    return start, list(saved["energy_series"].values), list(saved["bond_series"].values)
+    return list(saved["energy_series"].values), list(saved["bond_series"].values)
 
 
 def _drift(energies):
@@ -200,8 +205,16 @@ def _run_one(ds, temperature, sweeps, seed, swap, checkpoint, progress):
     position, species = configuration["position"].values, configuration["species"].values
     chain = SwapMonteCarlo(position, species, length, temperature, seed, swap)
     start, energies, bonds = (position, species.copy()), [], []
+    # What a checkpoint must agree with to be of this run.
+    run = {
+        "beta": chain.beta,
+        "box_length": length,
+        "sweeps": sweeps,
+        "swap": swap,
+        "first_generator": chain.rng.bit_generator.state,
+    }
     if checkpoint and checkpoint.exists():
-        start, energies, bonds = _restore_chain(chain, checkpoint)
+        energies, bonds = _restore_chain(chain, run, start, checkpoint)
     initial = initial_bonds(*start, length)
     marks = np.rint(np.linspace(0, sweeps, BLOCKS + 1)).astype(int)
     while len(energies) < BLOCKS:
@@ -212,7 +225,7 @@ def _run_one(ds, temperature, sweeps, seed, swap, checkpoint, progress):
         surviving = surviving_fraction(*initial, chain.position, start[1].astype(np.int8), length)
         bonds.append(surviving[start[1] == 0].mean())
         if checkpoint:
-            _save_chain(chain, start, energies, bonds, checkpoint)
+            _save_chain(chain, run, start, energies, bonds, checkpoint)
         if progress:
             progress(len(energies), BLOCKS)
     if checkpoint:
@@ -271,7 +284,8 @@ def equilibrate(
     Raises
     ------
     InvalidData
-        Where the start is not a configuration, or the temperature or the number of sweeps is not positive.
+        Where the start is not a configuration, the temperature or the number of sweeps is not positive, or the
+        checkpoint is of another run.
     """
     if not temperature > 0 or not sweeps >= BLOCKS:
         raise mixture.InvalidData(

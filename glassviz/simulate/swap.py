@@ -97,6 +97,12 @@ def _pair_energy32(s):
 
 
 @njit(cache=True, error_model="numpy")
+def allowed_travel(skin, step):
+    """How far a particle may be from where the list was made, so that the list holds what any trial may meet (σ)."""
+    return 0.5 * (skin - step * np.sqrt(2.0))
+
+
+@njit(cache=True, error_model="numpy")
 def displace(x, y, row, length, beta, step, moves, start, neighbor, from_x, from_y, skin, rng):
     """Displacement moves until `moves` are done or a particle has left its neighbour list.
 
@@ -126,8 +132,7 @@ def displace(x, y, row, length, beta, step, moves, start, neighbor, from_x, from
         Moves made, and accepted among them; with fewer done than asked the list must be renewed.
     """
     n = len(x)
-    # A trial reaches step √2 further than the particle may have gone; the list must still hold all its neighbours.
-    limit2 = (0.5 * (skin - step * np.sqrt(2.0))) ** 2
+    limit2 = allowed_travel(skin, step) ** 2
     accepted = 0
     for done in range(moves):
         i = int(rng.random() * n)

@@ -88,7 +88,7 @@ def test_nearest_lane_looks_across_the_edge_of_the_box():
 
 
 def nearest_of(x, y):
-    """Through `close_pairs`: the smallest reach² that chooses the pair is one more than its nearest lane's distance²."""
+    """Squared distance in the nearest lane: one less than the smallest reach² at which `close_pairs` takes them."""
     start, candidate = np.array([0, 1, 1]), np.array([1], np.int32)
     for reach2 in range(1, 400):
         table = np.full(9, reach2, np.float32)

@@ -1,0 +1,220 @@
+import numpy as np
+import pytest
+import xarray as xr
+
+from glassviz import mixture
+from glassviz.mixture import InvalidData
+from glassviz.simulate.bonds import initial_bonds, surviving_fraction
+from glassviz.simulate.equilibration import BLOCKS, SKIN, STEP, SwapMonteCarlo, equilibrate, random_start, verdict
+from glassviz.simulate.potential import potential_energy
+from glassviz.simulate.swap import REACH, allowed_travel
+
+
+class Interruption(Exception):
+    pass
+
+
+def test_a_random_start_is_the_mixture():
+    start = random_start(1290, seed=1)
+    assert start.attrs["box_length"] == pytest.approx(32.8962)
+    np.testing.assert_array_equal(np.bincount(start["species"].values[0]), [600, 330, 360])
+    separation = start["position"].values[0, :, None] - start["position"].values[0]
+    separation -= start.attrs["box_length"] * np.rint(separation / start.attrs["box_length"])
+    assert np.hypot(*np.moveaxis(separation, -1, 0))[np.triu_indices(1290, 1)].min() > 0.85
+    other = random_start(1290, seed=2)
+    assert np.any(other["species"] != start["species"])
+    xr.testing.assert_identical(random_start(1290, seed=1), start)
+
+
+@pytest.mark.parametrize("swap", ["balanced", "plain"])
+def test_a_chain_keeps_composition_and_repeats_from_its_seed(liquid, swap):
+    position, species, length = liquid
+
+    def run(seed):
+        chain = SwapMonteCarlo(position, species, length, 0.5, seed=seed, swap=swap)
+        chain.run(300)
+        return chain
+
+    chain, again, other = run(7), run(7), run(8)
+    np.testing.assert_array_equal(chain.position, again.position)
+    np.testing.assert_array_equal(chain.species, again.species)
+    assert np.any(chain.position != other.position)
+    np.testing.assert_array_equal(np.bincount(chain.species), np.bincount(species))
+    assert np.any(chain.species != species)
+    np.testing.assert_array_equal(chain.displacements, again.displacements)
+    assert chain.displacements[0] == 300 * len(species)
+    assert 0.2 < chain.displacements[1] / chain.displacements[0] < 0.9
+    assert 0 < chain.swaps[1] <= chain.swaps[0]
+    assert chain.position.min() >= 0
+    assert chain.position.max() < length
+
+
+@pytest.mark.parametrize("moves", [1, 7, 10_000])
+def test_the_neighbor_list_holds_what_any_trial_may_meet(liquid, moves):
+    """However the moves are portioned out: nobody goes further than the skin allows, nothing in reach is missing."""
+    position, species, length = liquid
+    chain = SwapMonteCarlo(position, species, length, 3.0, seed=9)
+    n, made_at = len(species), set()
+    for _ in range(max(40_000 // moves, 60)):
+        chain._displace(moves)
+        start, neighbor, from_x, from_y = chain.neighbors
+        made_at.add(from_x.tobytes())
+        travel = np.hypot(chain.x - from_x, chain.y - from_y)
+        assert np.count_nonzero(travel > allowed_travel(SKIN, STEP)) <= 1
+        assert travel.max() < allowed_travel(SKIN, STEP) + STEP * np.sqrt(2)
+    assert len(made_at) > 3
+    known = np.eye(n, dtype=bool)
+    known[np.repeat(np.arange(n), np.diff(start)), neighbor] = True
+    separation = chain.position[:, None] - chain.position[None]
+    separation -= length * np.rint(separation / length)
+    assert known[np.hypot(*np.moveaxis(separation, -1, 0)) < REACH.max()].all()
+
+
+def test_what_a_run_records(liquid_dataset):
+    seen = []
+    result = equilibrate(
+        liquid_dataset, temperature=0.45, sweeps=400, seed=3, progress=lambda *state: seen.append(state)
+    )
+    assert seen == [(k + 1, BLOCKS) for k in range(BLOCKS)]
+    species, length = result["species"].values[0], result.attrs["box_length"]
+    assert result.attrs["temperature"] == 0.45
+    assert result["energy_series"].shape == (1, BLOCKS)
+    last = potential_energy(result["position"].values[0], species, length).mean()
+    assert result["energy_series"].values[0, -1] == pytest.approx(last)
+    start = liquid_dataset["species"].values[0]
+    bonds = initial_bonds(liquid_dataset["position"].values[0], start, length)
+    assert result["bond_series"].shape == (1, BLOCKS)
+    kept = surviving_fraction(*bonds, result["position"].values[0], start, length)[start == 0].mean()
+    assert result["bond_series"].values[0, -1] == pytest.approx(kept)
+    assert result["species_changed"].item() == pytest.approx((species != start).mean())
+    assert result["sweeps"].item() == 400
+    assert result["verdict"].item() == verdict(result["energy_series"].values[0], kept)
+
+
+@pytest.mark.parametrize("swap", ["balanced", "plain"])
+@pytest.mark.parametrize("stop", [1, 13])
+def test_an_interrupted_run_goes_on_bit_for_bit(liquid_dataset, tmp_path, swap, stop):
+    options = {"temperature": 0.6, "sweeps": 500, "seed": 4, "swap": swap}
+    expected = equilibrate(liquid_dataset, **options)
+    checkpoint = tmp_path / "chain.nc"
+
+    def progress(done, _):
+        if done == stop:
+            raise Interruption
+
+    with pytest.raises(Interruption):
+        equilibrate(liquid_dataset, **options, checkpoint=checkpoint, progress=progress)
+    seen = []
+    resumed = equilibrate(liquid_dataset, **options, checkpoint=checkpoint, progress=lambda done, _: seen.append(done))
+    xr.testing.assert_identical(resumed, expected)
+    assert seen == list(range(stop + 1, BLOCKS + 1))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"temperature": 0.7}, {"sweeps": 600}, {"seed": 5}, {"swap": "plain"}],
+    ids=lambda other: "-".join(other),
+)
+def test_a_checkpoint_of_another_run_is_refused(liquid_dataset, tmp_path, other):
+    options = {"temperature": 0.6, "sweeps": 500, "seed": 4, "checkpoint": tmp_path / "chain.nc"}
+
+    def progress(*_):
+        raise Interruption
+
+    with pytest.raises(Interruption):
+        equilibrate(liquid_dataset, **options, progress=progress)
+    with pytest.raises(InvalidData, match=r"chain\.nc.*another run"):
+        equilibrate(liquid_dataset, **{**options, **other})
+    turned = liquid_dataset["position"].copy(data=liquid_dataset["position"].values[..., ::-1])
+    with pytest.raises(InvalidData, match=r"chain\.nc.*another run"):
+        equilibrate(liquid_dataset.assign(position=turned), **options)
+    assert options["checkpoint"].exists()
+
+
+def test_bad_input_is_refused(liquid, liquid_dataset, tmp_path):
+    for options in (
+        {"temperature": 0.0, "sweeps": 100},
+        {"temperature": np.nan, "sweeps": 100},
+        {"temperature": 0.4, "sweeps": BLOCKS - 1},
+    ):
+        with pytest.raises(InvalidData, match="expected T > 0"):
+            equilibrate(liquid_dataset, **options)
+    with pytest.raises(InvalidData, match="balanced or plain"):
+        equilibrate(liquid_dataset, temperature=0.4, sweeps=100, swap="both")
+    two = mixture.configurations(np.stack([liquid[0]] * 2), *liquid[1:], 0.4)
+    with pytest.raises(InvalidData, match="one at a time"):
+        equilibrate(two, temperature=0.4, sweeps=100, checkpoint=tmp_path / "chain.nc")
+
+
+def test_configurations_take_their_own_streams(liquid):
+    two = mixture.configurations(np.stack([liquid[0]] * 2), *liquid[1:], 0.4)
+    result = equilibrate(two, temperature=0.4, sweeps=100, seed=1)
+    assert result["verdict"].shape == (2,)
+    assert np.any(result["position"][0].values != result["position"][1].values)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_verdicts(seed):
+    noise = np.random.default_rng(seed).normal(0, 1e-3, BLOCKS)
+    settled = -2.5 + noise
+    assert verdict(settled, 0.3) == "equilibrium"
+    assert verdict(settled, 0.5) == "nearly"
+    assert verdict(settled, 0.98) == "nearly"
+    falling = settled - 0.01 * np.arange(BLOCKS) / BLOCKS * 4
+    assert verdict(falling, 0.98) == verdict(falling, 0.1) == "glass"
+    rising = settled + 0.01 * np.arange(BLOCKS) / BLOCKS * 4
+    assert verdict(rising, 0.1) == "equilibrium"
+    fell_early = settled + np.where(np.arange(BLOCKS) < BLOCKS // 2, 0.3, 0)
+    assert verdict(fell_early, 0.1) == "equilibrium"
+
+
+def test_a_fresh_quench_is_a_glass_and_a_hot_liquid_is_not():
+    hot = equilibrate(temperature=2.0, sweeps=16_000, particles=129, seed=2)
+    assert hot["verdict"].item() == "equilibrium"
+    quenched = equilibrate(hot, temperature=0.15, sweeps=100, seed=3)
+    assert quenched["verdict"].item() == "glass"
+    assert quenched["energy_series"].values[0, -1] < hot["energy_series"].values[0, -1] - 0.3
+
+
+@pytest.fixture(scope="module")
+def chains(liquid):
+    """Energies and pair histograms along a plain and a balanced chain at T = 0.40, from the same equilibrated start."""
+    position, species, length = liquid
+    edges = np.array([0.0, 0.85, 0.95, 1.05, 1.2, 1.4, 1.7, 2.0, 2.5, 3.0, 3.5, 4.2, 5.0])
+    one, other = np.triu_indices(len(species), 1)
+
+    def record(swap, sweeps):
+        chain = SwapMonteCarlo(position, species, length, 0.40, seed=11, swap=swap)
+        chain.run(4000)
+        rows = np.empty((900, 1 + 9 * (len(edges) + 1)))
+        for row in rows:
+            chain.run(sweeps)
+            row[0] = potential_energy(chain.position, chain.species, length).mean()
+            x, y = (c[one] - c[other] for c in chain.position.T)
+            shell = np.searchsorted(edges, np.hypot(x - length * np.rint(x / length), y - length * np.rint(y / length)))
+            low, high = np.sort([chain.species[one], chain.species[other]], axis=0)
+            kind = (3 * low + high) * (len(edges) + 1) + shell
+            row[1:] = np.bincount(kind, minlength=row.size - 1)
+        return rows
+
+    return record("plain", 60), record("balanced", 60)
+
+
+@pytest.mark.slow
+def test_plain_and_balanced_chains_sample_the_same_liquid(chains):
+    """Mean energy and every g_ab(r) agree within errors from batches, which include the chains' memory."""
+
+    def mean_and_error(rows):
+        batches = rows[: len(rows) // 15 * 15].reshape(15, -1, rows.shape[1]).mean(axis=1)
+        return batches.mean(axis=0), batches.std(axis=0, ddof=1) / np.sqrt(15)
+
+    (plain, plain_error), (balanced, balanced_error) = map(mean_and_error, chains)
+    error = np.hypot(plain_error, balanced_error)
+    assert error[0] < 0.005
+    assert abs(plain[0] - balanced[0]) < 3 * error[0]
+    filled = (plain + balanced > 0.5) & (np.arange(len(plain)) > 0)
+    z = (plain - balanced)[filled] / error[filled]
+    assert filled.sum() > 40
+    assert np.abs(z).max() < 5
+    assert (z**2).mean() < 2

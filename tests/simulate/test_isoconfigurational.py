@@ -1,0 +1,205 @@
+import numpy as np
+import pytest
+import xarray as xr
+
+from glassviz import mixture
+from glassviz.mixture import InvalidData
+from glassviz.simulate.bonds import initial_bonds, surviving_fraction
+from glassviz.simulate.dynamics import advance, displacements, start_lanes
+from glassviz.simulate.isoconfigurational import isoconfigurational
+
+TIMES = (0.5, 1.0, 2.0, 3.0)
+
+
+class Interruption(Exception):
+    pass
+
+
+def interrupt_after(time):
+    def progress(now, _):
+        if now >= time:
+            raise Interruption
+
+    return progress
+
+
+@pytest.fixture(scope="module")
+def ensemble(liquid_dataset):
+    return isoconfigurational(liquid_dataset, TIMES, 16, seed=3)
+
+
+def test_what_the_ensemble_holds(liquid_dataset, ensemble):
+    assert dict(ensemble.sizes) == {"configuration": 1, "particle": 129, "space": 2, "time": 4}
+    np.testing.assert_allclose(ensemble["time"], TIMES)
+    assert ensemble["propensity"].dims == ensemble["propensity_variance"].dims == ("configuration", "time", "particle")
+    for name in ("mean_propensity", "mean_square_displacement", "self_scattering"):
+        assert ensemble[name].dims == ("configuration", "time")
+    first = ensemble["species"].values[0] == 0
+    np.testing.assert_allclose(
+        ensemble["mean_propensity"][0], ensemble["propensity"].values[0][:, first].mean(axis=1), rtol=1e-12
+    )
+    assert np.all(np.diff(ensemble["mean_propensity"]) < 0)
+    assert np.all(np.diff(ensemble["mean_square_displacement"]) > 0)
+    assert np.all(np.diff(ensemble["self_scattering"]) < 0)
+    xr.testing.assert_identical(ensemble["position"].drop_vars("time", errors="ignore"), liquid_dataset["position"])
+    expected = {"replicas": 16, "time_step": 0.01, "temperature": 0.40, "dynamics_seed": 3}
+    assert {name: ensemble.attrs[name] for name in expected} == expected
+
+
+def test_moments_over_replicas_are_those_of_the_paths(liquid, liquid_dataset):
+    """Sixteen replicas run by hand from particles that already lie in the order of their cells."""
+    position, species, length = liquid
+    order = np.lexsort((*(position // (length / 3)).T[::-1],))
+    position, species = position[order], species[order]
+    ds = mixture.configurations(position, species, length, 0.40)
+    measured = isoconfigurational(ds, [2.0], 16, seed=4)
+    moved, fractions = [], []
+    for group in range(2):
+        lanes = start_lanes(position, length, 0.40, 0.01, 4, range(8 * group, 8 * group + 8))
+        advance(lanes, species, length, 200)
+        moved.append(displacements(lanes, length))
+    moved = np.concatenate(moved)
+    bonds = initial_bonds(position, species, length)
+    fractions = np.array([surviving_fraction(*bonds, position + replica, species, length) for replica in moved])
+    np.testing.assert_allclose(measured["propensity"][0, 0], fractions.mean(axis=0), atol=1e-12)
+    np.testing.assert_allclose(measured["propensity_variance"][0, 0], fractions.var(axis=0, ddof=1), atol=1e-12)
+    assert measured["mean_square_displacement"].item() == pytest.approx((moved**2).sum(axis=-1).mean(), rel=1e-6)
+    assert measured["self_scattering"].item() == pytest.approx(np.cos(7 * moved).mean(), rel=1e-6)
+
+
+def test_a_seed_repeats_a_run_on_any_number_of_threads(liquid_dataset, ensemble):
+    xr.testing.assert_identical(isoconfigurational(liquid_dataset, TIMES, 16, seed=3, threads=2), ensemble)
+    other = isoconfigurational(liquid_dataset, TIMES, 16, seed=4)
+    assert np.any(other["propensity"] != ensemble["propensity"])
+
+
+def test_replicas_are_rounded_up_to_whole_groups(liquid_dataset, ensemble):
+    nine = isoconfigurational(liquid_dataset, TIMES, 9, seed=3)
+    xr.testing.assert_identical(nine, ensemble)
+
+
+@pytest.mark.parametrize("stop", [0.5, 2.0])
+def test_an_interrupted_run_goes_on_bit_for_bit(liquid_dataset, ensemble, tmp_path, stop):
+    checkpoint = tmp_path / "checkpoint.nc"
+    with pytest.raises(Interruption):
+        isoconfigurational(liquid_dataset, TIMES, 16, seed=3, checkpoint=checkpoint, progress=interrupt_after(stop))
+    assert checkpoint.exists()
+    seen = []
+    resumed = isoconfigurational(
+        liquid_dataset, TIMES, 16, seed=3, checkpoint=checkpoint, progress=lambda now, _: seen.append(now)
+    )
+    xr.testing.assert_identical(resumed, ensemble)
+    np.testing.assert_allclose(seen, [time for time in TIMES if time > stop])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"seed": 5},
+        {"times": (0.5, 1.0, 2.0, 4.0)},
+        {"times": (0.5, 1.0)},
+        {"replicas": 24},
+        {"replicas": 8},
+        {"temperature": 0.5},
+        {"time_step": 0.005},
+    ],
+    ids=lambda other: "-".join(other),
+)
+def test_a_checkpoint_of_another_run_is_refused(liquid_dataset, tmp_path, other):
+    options = {"times": TIMES, "replicas": 16, "seed": 3, "checkpoint": tmp_path / "checkpoint.nc"}
+    with pytest.raises(Interruption):
+        isoconfigurational(liquid_dataset, **options, progress=interrupt_after(0.5))
+    with pytest.raises(InvalidData, match=r"checkpoint\.nc.*another run"):
+        isoconfigurational(liquid_dataset, **{**options, **other})
+    assert options["checkpoint"].exists()
+
+
+def test_a_checkpoint_of_another_structure_is_refused(liquid_dataset, tmp_path):
+    options = {"times": TIMES, "replicas": 8, "checkpoint": tmp_path / "checkpoint.nc"}
+    with pytest.raises(Interruption):
+        isoconfigurational(liquid_dataset, **options, progress=interrupt_after(0.5))
+    mirrored = liquid_dataset.assign(
+        position=liquid_dataset["position"].copy(data=liquid_dataset["position"].values[..., ::-1])
+    )
+    with pytest.raises(InvalidData, match="another run"):
+        isoconfigurational(mirrored, **options)
+
+
+def test_bad_input_is_refused(liquid_dataset):
+    two = xr.concat([liquid_dataset, liquid_dataset], "configuration", data_vars="minimal")
+    with pytest.raises(InvalidData, match="2 configurations"):
+        isoconfigurational(two, [1.0])
+    unknown = liquid_dataset.assign_attrs(temperature=np.nan)
+    with pytest.raises(InvalidData, match="temperature is unknown"):
+        isoconfigurational(unknown, [1.0])
+    for times in ([], [0.0, 1.0], [2.0, 1.0], [1.0, 1.001], [-1.0], [np.nan], [np.inf]):
+        with pytest.raises(InvalidData, match="times do not rise"):
+            isoconfigurational(liquid_dataset, times)
+    for replicas in (0, -8):
+        with pytest.raises(InvalidData, match="replicas"):
+            isoconfigurational(liquid_dataset, [1.0], replicas)
+    with pytest.raises(InvalidData):
+        isoconfigurational(liquid_dataset.drop_vars("species"), [1.0])
+
+
+def test_a_temperature_may_be_given(liquid_dataset):
+    unknown = liquid_dataset.assign_attrs(temperature=np.nan)
+    given = isoconfigurational(unknown, [0.1], 8, temperature=0.40, seed=3)
+    xr.testing.assert_identical(given, isoconfigurational(liquid_dataset, [0.1], 8, seed=3))
+
+
+def squared_displacements(later, position, length):
+    """Of published positions, some of which are images of others."""
+    moved = later - position
+    moved -= length * np.rint(moved / length)
+    return (moved**2).sum(axis=-1)
+
+
+def test_early_motion_of_a_published_sample(shared):
+    """GlassBench, T = 0.30, t = 0.11."""
+    with np.load(shared / "reference" / "glassbench" / "N1290T0.30_3_tc01.npz") as data:
+        length, species = float(data["box"]), data["types"] - 1
+        ds = mixture.configurations(mixture.wrap(data["initial_positions"], length), species, length, 0.30)
+        published = squared_displacements(data["positions"], data["initial_positions"], length)
+    assert published.mean() == pytest.approx(0.00502, abs=3e-5)
+    ours = isoconfigurational(ds, [0.11], 24, seed=1)
+    assert ours["mean_square_displacement"].item() == pytest.approx(published.mean(), rel=0.015)
+    assert ours["mean_propensity"].item() == pytest.approx(1, abs=3e-4)
+
+
+@pytest.mark.slow
+def test_bonds_and_motion_of_a_published_sample(reference_sample):
+    """GlassBench, T = 0.23, t = 122.47: sixteen replicas of ours against twenty published ones."""
+    ds, later = reference_sample
+    ours = isoconfigurational(ds, [122.47], 16, seed=2, threads=2)
+    published = squared_displacements(later, ds["position"].values[0], ds.attrs["box_length"]).mean(axis=1)
+    error = published.std(ddof=1) * np.sqrt(1 / 20 + 1 / 16)
+    assert published.mean() == pytest.approx(0.0232, abs=1e-4)
+    assert ours["mean_square_displacement"].item() == pytest.approx(published.mean(), abs=3 * error)
+    # Single rearrangements make the scatter between groups of eight replicas 2e-4.
+    assert ours["mean_propensity"].item() == pytest.approx(0.9997, abs=6e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["c01000", "c02001"])
+def test_propensities_of_the_prototype(configurations_at, shared, name):
+    """The same structure, other velocities: as alike as two ensembles of ours, in the mean and particle by particle."""
+    ds = configurations_at(0.40).sel(configuration=[name])
+    first = ds["species"].values[0] == 0
+    with np.load(shared / "reference" / "prototype_propensities" / f"{name}_T0.40.npz") as data:
+        chosen = (data["time"] > 9) & (data["time"] < 60)
+        times, prototype = data["time"][chosen], data["propensity"][chosen][:, first]
+    one, other = (
+        isoconfigurational(ds, times, 16, seed=seed, threads=2)["propensity"].values[0][:, first] for seed in (6, 7)
+    )
+    np.testing.assert_allclose((one + other).mean(axis=1) / 2, prototype.mean(axis=1), atol=0.006)
+    np.testing.assert_allclose(one.mean(axis=1), other.mean(axis=1), atol=0.008)
+
+    def correlation(a, b):
+        return np.array([np.corrcoef(*pair)[0, 1] for pair in zip(a, b, strict=True)])
+
+    halves = correlation(one, other)
+    across = (correlation(one, prototype) + correlation(other, prototype)) / 2
+    np.testing.assert_allclose(across, halves, atol=0.06)
+    assert across.min() > 0.6
