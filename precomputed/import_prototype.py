@@ -28,7 +28,7 @@ def convert(path):
             data["species"],
             data["box_length"],
             data["temperature"],
-            names=data["name"] if "name" in data else ["large"],
+            names=data.get("name", ["large"]),
             provenance=f"locally balanced swap Monte Carlo (prototype), {sweeps.min()} to {sweeps.max()} sweeps",
             source=path.name,
         )
