@@ -48,7 +48,7 @@ function paint({raster, frames, scrub, palette}) {
 }
 
 // What the pointer is on: the particle's number, species or propensity, by `format`.
-function hover({raster, frames, scrub, format, at}) {
+function hover({raster, frames, kinds, scrub, format, at}) {
   const {x: [x0], y: [y0], dw: [dw], dh: [dh], image: [image]} = raster.data
   const [rows, columns] = image.shape
   const column = Math.floor((at.x - x0) / dw * columns), row = Math.floor((at.y - y0) / dh * rows)
@@ -56,7 +56,7 @@ function hover({raster, frames, scrub, format, at}) {
   if (!entry) { return "–" }
   const particle = entry & 0xffffff
   if (format === "particle") { return String(particle) }
-  if (format === "species") { return String(1 + frames.data.species[0][particle]) }
+  if (format === "species") { return String(1 + kinds.data.species[particle]) }
   const codes = frames.data.codes[0]
   if (codes === undefined) { return "–" }
   const [, n] = codes.shape
@@ -82,16 +82,17 @@ function scientific(value) {
 
 // The time that the level stands for, as text.
 function read({clock, scrub, readout}) {
-  const {levels, times, simulated: reached} = clock.data
-  if (levels.length < 2) { return }
-  const [k, fraction] = between(levels, scrub.level)
-  const time = along(levels, times, scrub.level, true)
-  const simulated = Boolean(reached[fraction > 0 ? k + 1 : k])
+  const {levels, times, simulated} = clock.data
+  let time = ""
+  if (levels.length > 1) {
+    const [k, fraction] = between(levels, scrub.level)
+    const kind = simulated[fraction > 0 ? k + 1 : k] ? "simulated" : "extrapolated"
+    const value = scientific(along(levels, times, scrub.level, true))
+    time = `<span class="time"><i>t</i> ≈ ${value} σ(<i>m</i>/ε)<sup>½</sup></span><span class="kind ${kind}">${kind}</span>`
+  }
   readout.setv({
     text: '<div class="line"><span class="name">Mean propensity ⟨<i>C̄</i><sub>B</sub>⟩</span>' +
-      `<span class="time">${scrub.level.toFixed(2)}</span>` +
-      `<span class="time"><i>t</i> ≈ ${scientific(time)} σ(<i>m</i>/ε)<sup>½</sup></span>` +
-      `<span class="kind ${simulated ? "simulated" : "extrapolated"}">${simulated ? "simulated" : "extrapolated"}</span></div>`,
+      `<span class="time">${scrub.level.toFixed(2)}</span>${time}</div>`,
   }, quietly)
 }
 

@@ -20,26 +20,27 @@ from glassviz.observe.susceptibility import chi4
 LEVELS = np.round(np.linspace(0.99, 0.05, 40), 4)
 """The mean propensities ⟨C̄_B⟩ at which the snapshot is predicted; in between it is interpolated."""
 FIT_LEVELS = LEVELS[1::3]  # levels of the ξ₄ curve
-TEST_LEVELS = (0.95, 0.8, 0.5, 0.2)  # of the size-transfer test
+TEST_LEVELS = (0.95, 0.8, 0.5)  # of the size-transfer test
 FEW_STRUCTURES = 20  # below this a variance over structures is a rough guess
 LARGE = 10_000  # particles a box needs to have wave numbers in the window of the fit of ξ₄
 SPECIES = 0
+UNTRUSTED = "not coloured: the networks fail the size-transfer test for this box"
 
 
 @dataclass(frozen=True)
 class Frames:
-    """A sample at all `LEVELS`.
+    """A sample, or all of a size, at all `LEVELS`.
 
     Attributes
     ----------
-    codes : (level, particle) ndarray of uint8
+    codes : (level, particle) or (level, configuration, particle) ndarray of uint8
         Ensemble mean of C_B^i as `colors.encode` writes it.
-    converged : bool
-        Whether the mean constraint of the networks is met at every level.
+    reached : (level,) ndarray of bool
+        Whether all networks meet their mean constraint at the level.
     """
 
     codes: np.ndarray
-    converged: bool
+    reached: np.ndarray
 
     @property
     def nbytes(self):
@@ -79,10 +80,10 @@ def frames(library, sample, network, progress=None):
 
     def compute():
         C = propensities(library, temperature, particles, network, progress)
-        return encode(C.mean("network").values), bool(np.all(C.attrs["converged"]))
+        return Frames(encode(C.mean("network").values), C["converged"].values.all(axis=0))
 
-    codes, converged = library.memo(("codes", temperature, particles, network), compute)
-    return Frames(codes[:, sample.index], converged)
+    every = library.memo(("frames", temperature, particles, network), compute)
+    return Frames(every.codes[:, sample.index], every.reached)
 
 
 def transfer(library, temperature, particles, network):
@@ -165,7 +166,8 @@ def fluctuations(library, temperature, network):
     def compute():
         C = propensities(library, temperature, particles, network)
         ds = library.configurations(temperature, particles)
-        return _curves(chi4(C, ds), chord_length(C, ds), ds)
+        reached = C["converged"].values.all(axis=0)
+        return _curves(chi4(C, ds), chord_length(C, ds), ds).where(xr.DataArray(reached, dims="state"))
 
     result = library.memo(("fluctuations", temperature, particles, network), compute)
     time, simulated = times(library, temperature)
@@ -222,7 +224,10 @@ def dynamic_length(library, temperature, network):
         fit = fit_xi4(structure_factor(C, ds))
         error = fit["xi4_network_error"] if "xi4_network_error" in fit else fit["xi4_error"]
         attributes = {"structures": ds.sizes["configuration"], "particles": particles}
-        return xr.Dataset({"xi4": ("state", fit["xi4"].values), "xi4_error": ("state", error.values)}, attrs=attributes)
+        curves = xr.Dataset(
+            {"xi4": ("state", fit["xi4"].values), "xi4_error": ("state", error.values)}, attrs=attributes
+        )
+        return curves.where(xr.DataArray(C["converged"].values.all(axis=0), dims="state"))
 
     result = library.memo(("dynamic length", temperature, particles, network), compute)
     time, simulated = times(library, temperature, FIT_LEVELS)

@@ -20,7 +20,7 @@ from glassviz.mixture import InvalidData
 # Wide: the snapshot as large as the height allows, everything on one screen. Narrow: one column.
 GRID = """
 :host { display: grid !important; gap: 10px; padding: 10px; box-sizing: border-box; align-content: start;
-        grid-template-columns: minmax(0, 1fr); grid-template-rows: auto auto 340px 280px auto;
+        grid-template-columns: minmax(0, 1fr); grid-template-rows: max-content max-content 340px 280px 900px;
         grid-template-areas: "controls" "snapshot" "bottleneck" "attention" "curves"; }
 @media (min-width: 900px) {
   :host { --side: clamp(380px, min(100vh - 262px, 50vw), 1200px); height: max(100vh - 70px, 690px);
@@ -82,8 +82,14 @@ def _views(state):
         "attention": attention,
         "curves": curves,
     }
+    natural = ("controls", "snapshot")  # as high as what is in them; the others fill their place in the grid
     placed = [
-        pn.Column(view, styles={"grid-area": name}, sizing_mode="stretch_both", margin=0)
+        pn.Column(
+            view,
+            styles={"grid-area": name},
+            sizing_mode="stretch_width" if name in natural else "stretch_both",
+            margin=0,
+        )
         for name, view in areas.items()
     ]
     return pn.Column(*placed, stylesheets=[GRID], sizing_mode="stretch_width", margin=0)

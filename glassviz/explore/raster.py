@@ -35,8 +35,8 @@ def particle_ids(canvas, position, radius, box_length):
     Returns
     -------
     xarray.Dataset
-        `particle` (y, x) int32, the index of the disc that covers the pixel's centre, −1 where there is none, and
-        `edge` (y, x) float32, the distance in pixels from the pixel's centre to the border of the visible part of its disc
+        `particle` (y, x) int32, the disc that covers the pixel's centre, −1 where there is none, and
+        `edge` (y, x) float32, pixels from the pixel's centre to the border of the visible part of its disc
         (0 on the background). Coordinates `x`, `y` are pixel centres in σ, rows from the bottom up.
     """
     canvas.validate()

@@ -43,6 +43,7 @@ class ExplorerState(param.Parameterized):
     def __init__(self, library, **chosen):
         super().__init__()
         self.library = library
+        self._preferred = None
         self.param.temperature.objects = library.temperatures
         self.param.network.objects = library.networks
         self.network = library.networks[-1]
@@ -51,14 +52,23 @@ class ExplorerState(param.Parameterized):
 
     @param.depends("temperature", watch=True)
     def _offer_samples(self):
-        """Offer the samples of the new temperature; stay with the same one, or its size, else take the first."""
+        """Offer the samples of the new temperature: the preferred one, or one of its size, else the first."""
+        labels = [sample.label for sample in self.library.samples(self.temperature)]
+        preferred = self._preferred or self._opening()
+        same_size = [label for label in labels if label.split(" ·")[0] == preferred.split(" ·")[0]]
+        self.param.sample.objects = labels
+        self.sample = preferred if preferred in labels else (same_size or labels)[0]
+        self._preferred = preferred
+
+    def _opening(self):
+        """The first small sample, which is there at once; large ones are a choice away."""
         samples = self.library.samples(self.temperature)
-        same_size = [s.label for s in samples if self.sample and s.label.split(" ·")[0] == self.sample.split(" ·")[0]]
-        labels = [sample.label for sample in samples]
-        kept = self.sample if self.sample in labels else (same_size or labels)[0]
-        with param.parameterized.batch_call_watchers(self):
-            self.param.sample.objects = labels
-            self.sample = kept
+        return min(samples, key=lambda sample: (sample.particles, sample.index)).label
+
+    @param.depends("sample", watch=True)
+    def _prefer(self):
+        """What was chosen last comes back at the temperatures that have it."""
+        self._preferred = self.sample
 
     @property
     def chosen_sample(self):

@@ -49,11 +49,11 @@ class Attention(View):
     def _derive(self, choice):
         library, sample = self.state.library, choice.sample
         passed, _ = derive.transfer(library, sample.temperature, sample.particles, choice.network)
-        return derive.attention(library, choice) if passed else None
+        yield derive.attention(library, choice) if passed else ()
 
     def _show(self, result):
         title = '<span class="title">Attention <i>P</i><sub>int</sub>(<i>L</i>)</span>'
-        if result is None:
+        if not result:
             self._heading.object = f'<div class="head">{title}</div>'
             self._bars.data = {name: [] for name in self._bars.data}
             self._line.visible = False

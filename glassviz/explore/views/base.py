@@ -77,8 +77,8 @@ def plain_figure(**options):
 class View(pn.viewable.Viewer):
     """A view of the state.
 
-    A subclass builds its panes in `_build`, derives its arrays in `_derive(choice)`, which runs in a thread and touches
-    no pane, and swaps data in `_show(result)`. `refresh` does both for the latest choice, never two at a time.
+    A subclass builds its panes in `_build`; its generator `_derive(choice)` runs in a thread, touches no pane and
+    yields what `_show(result)` then puts on the page. `refresh` does both for the latest choice, never two at a time.
     """
 
     state = param.ClassSelector(class_=ExplorerState, doc="What is chosen.")
@@ -102,9 +102,9 @@ class View(pn.viewable.Viewer):
     async def _work(self, document):
         try:
             while self._done != self._wanted:
-                turn, choice = self._wanted, self.state.choice()
-                result = await asyncio.to_thread(self._derive, choice)
-                await on_session(document, partial(self._show, result))
+                turn, steps = self._wanted, self._derive(self.state.choice())
+                while (result := await asyncio.to_thread(next, steps, None)) is not None and turn == self._wanted:
+                    await on_session(document, partial(self._show, result))
                 self._done = turn
         except InvalidData as error:
             await on_session(document, partial(report, str(error)))
@@ -129,7 +129,9 @@ def report(sentence):
 
 
 async def on_session(document, change):
-    """Run `change` with the session's lock and wait for it; does nothing once the session is gone."""
+    """Run `change` with the session's lock and wait for it; False where the session is gone."""
+    if document.session_context is None or document.session_context.destroyed:
+        return False
     done = asyncio.get_running_loop().create_future()
 
     def locked():
@@ -139,8 +141,6 @@ async def on_session(document, change):
             if not done.done():
                 done.set_result(None)
 
-    if document is None:
-        change()
-    elif document.session_context is None or not document.session_context.destroyed:
-        document.add_next_tick_callback(locked)
-        await done
+    document.add_next_tick_callback(locked)
+    await done
+    return True

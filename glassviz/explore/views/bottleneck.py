@@ -75,7 +75,7 @@ class Bottleneck(View):
     def _derive(self, choice):
         library, sample = self.state.library, choice.sample
         passed, _ = derive.transfer(library, sample.temperature, sample.particles, choice.network)
-        return choice, derive.bottleneck(library, choice) if passed else None
+        yield choice, derive.bottleneck(library, choice) if passed else None
 
     def _show(self, result):
         choice, found = result

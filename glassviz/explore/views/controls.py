@@ -126,11 +126,16 @@ class Controls(View):
         sample = choice.sample
         library = self.state.library
         attributes = library.configurations(sample.temperature, sample.particles).attrs
-        return derive.times(library, choice.temperature), sample, attributes
+        yield sample, attributes, None
+        yield sample, attributes, derive.times(library, choice.temperature)
 
     def _show(self, result):
-        (time, simulated), sample, attributes = result
-        self._clock.data = {"levels": derive.LEVELS, "times": time, "simulated": simulated.astype(int)}
+        sample, attributes, times = result
+        if times is None:
+            self._clock.data = {"levels": [], "times": [], "simulated": []}
+        else:
+            time, simulated = times
+            self._clock.data = {"levels": derive.LEVELS, "times": time, "simulated": simulated.astype(int)}
         self._temperature_text.object = (
             '<div class="line"><span class="name">Temperature <i>T</i></span>'
             f'<span class="time">{sample.temperature:.2f} ε/<i>k</i><sub>B</sub></span></div>'

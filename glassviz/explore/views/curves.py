@@ -85,7 +85,7 @@ class Curves(View):
         return (
             f'<div class="legend"><span><i>T</i> =</span>{items}<span>● MD</span>'
             f'<span>┊ <i>τ</i><sub>BB</sub></span><span><b style="color:{MARKER}">◆</b> now</span>'
-            f"<span>┅ time extrapolated</span>{progress}</div>"
+            f"<span>┅ extrapolated</span>{progress}</div>"
         )
 
     def refresh(self, *_events):
@@ -97,12 +97,13 @@ class Curves(View):
     async def _work_through(self, turn, document):
         choice, library = self.state.choice(), self.state.library
         order = sorted(library.temperatures, key=lambda t: abs(t - choice.temperature))
-        await on_session(document, self._clear)
+        if not await on_session(document, self._clear):
+            return
         for done, temperature in enumerate(order, 1):
             results = await asyncio.to_thread(_derive_all, library, temperature, choice.network)
-            if turn != self._round:
+            draw = partial(self._draw, temperature, results, done / len(order))
+            if turn != self._round or not await on_session(document, draw):
                 return
-            await on_session(document, partial(self._draw, temperature, results, done / len(order)))
         await on_session(document, self._finish)
 
     def _finish(self):
@@ -144,7 +145,7 @@ class Curves(View):
             return ["computing …"] if self.busy else []
         curve = results[name]
         if curve is None:
-            return [results["why"]]
+            return results["why"]
         notes = []
         structures = curve.attrs["structures"]
         if name == "chi4" and structures < derive.FEW_STRUCTURES:
@@ -163,8 +164,9 @@ def _derive_all(library, temperature, network):
     fluctuations = derive.fluctuations(library, temperature, network)
     largest = library.sizes(temperature)[0]
     passed, why = derive.transfer(library, temperature, largest, network)
+    why = ["not shown: size-transfer test failed", why]
     if largest < derive.LARGE:
-        passed, why = False, f"no large box at T = {temperature:g}"
+        passed, why = False, [f"no large box at T = {temperature:g}"]
     return {
         "chi4": fluctuations,
         "chord": fluctuations,
@@ -244,13 +246,12 @@ class _Panel:
 
     def _fit(self):
         """Ranges around everything shown, error bars of the points not counted."""
-        sources = [s.data for s in (*self._curves.values(), *self._points.values()) if len(s.data["x"])]
-        finite = [np.isfinite(d["y"]) for d in sources]
-        x = np.concatenate([np.asarray(d["x"])[f] for d, f in zip(sources, finite, strict=True)] or [[1.0, 10.0]])
-        y = np.concatenate([np.asarray(d["y"])[f] for d, f in zip(sources, finite, strict=True)] or [[0.0, 1.0]])
-        if len(x):
-            self.figure.x_range.update(start=float(x.min()) / 2, end=float(x.max()) * 2)
-            self.figure.y_range.update(start=0, end=float(y.max()) * 1.12)
+        sources = [s.data for s in (*self._curves.values(), *self._points.values())]
+        x, y = (np.concatenate([np.asarray(data[name], dtype=float) for data in sources]) for name in ("x", "y"))
+        shown = np.isfinite(y)
+        if shown.any():
+            self.figure.x_range.update(start=float(x[shown].min()) / 2, end=float(x[shown].max()) * 2)
+            self.figure.y_range.update(start=0, end=float(y[shown].max()) * 1.15)
 
     def emphasize(self, temperature):
         """Draw the current temperature strongly and put the marker on it."""

@@ -1,5 +1,7 @@
 """The propensity snapshot: every particle a disc of true radius, recoloured in the browser."""
 
+import html
+
 import numpy as np
 import panel as pn
 from bokeh.events import RangesUpdate
@@ -54,7 +56,8 @@ class Snapshot(View):
 
     def _build(self):
         self._raster = ColumnDataSource({"image": [], "x": [], "y": [], "dw": [], "dh": []})
-        self._frames = ColumnDataSource({"codes": [], "levels": [], "species": []})
+        self._frames = ColumnDataSource({"codes": [], "levels": []})
+        self._species = ColumnDataSource({"species": []})
         paint = javascript(
             "paint", raster=self._raster, frames=self._frames, scrub=self._scrub, palette=packed_palette()
         )
@@ -81,8 +84,8 @@ class Snapshot(View):
         self.figure.grid.visible = False
         image = self.figure.image_rgba("image", "x", "y", "dw", "dh", source=self._raster)
         formatter = CustomJSHover(
-            args={"raster": self._raster, "frames": self._frames, "scrub": self._scrub},
-            code=run("hover", "raster", "frames", "scrub", "format", at="special_vars"),
+            args={"raster": self._raster, "frames": self._frames, "kinds": self._species, "scrub": self._scrub},
+            code=run("hover", "raster", "frames", "kinds", "scrub", "format", at="special_vars"),
         )
         hover = HoverTool(
             renderers=[image], tooltips=TOOLTIP, formatters={"@image": formatter}, attachment="horizontal"
@@ -110,39 +113,38 @@ class Snapshot(View):
     def _derive(self, choice):
         library, sample = self.state.library, choice.sample
         configuration = library.configurations(sample.temperature, sample.particles).isel(configuration=sample.index)
+        if sample != self._sample:
+            yield sample, configuration, None, ""
         passed, reason = derive.transfer(library, sample.temperature, sample.particles, choice.network)
         frames = derive.frames(library, sample, choice.network) if passed else None
-        return sample, configuration, frames, reason
+        yield sample, configuration, frames, reason
 
     def _show(self, result):
         sample, configuration, frames, reason = result
         species = configuration["species"].values
-        if frames is None:
-            note = f"Not coloured: {reason}"
-            data = {"codes": [], "levels": [], "species": [species.astype(np.uint8)]}
-        else:
-            note = (
-                ""
-                if frames.converged
-                else '<span title="The mean of the predictions is off at some ⟨C̄_B⟩">mean not met everywhere</span>'
-            )
-            data = {
+        if sample != self._sample:
+            self._stage(sample, configuration["position"].values, species, float(configuration.attrs["box_length"]))
+        note = "computing …" if not reason else f'<span title="{html.escape(reason)}">{derive.UNTRUSTED}</span>'
+        if frames is not None:
+            note = ""
+            self._frames.data = {
                 "codes": [frames.codes],
                 "levels": [derive.LEVELS],
-                "species": [species.astype(np.uint8)],
             }
+            if not frames.reached.all():
+                lowest = derive.LEVELS[frames.reached].min(initial=1.0)
+                note = f"networks reach ⟨<i>C̄</i><sub>B</sub>⟩ ≥ {lowest:.2f}"
         self._heading.object = self._title(note)
-        length = float(configuration.attrs["box_length"])
-        new = sample != self._sample
-        if new:
-            self._frames.data = {"codes": [], "levels": [], "species": []}
-            self._position, self._radius, self._length = configuration["position"].values, RADII[species], length
-            if self._sample is None or self._sample.particles != sample.particles:
-                for limits in (self.figure.x_range, self.figure.y_range):
-                    limits.update(start=0, end=length, reset_start=0, reset_end=length)
-            self._sample = sample
-            self._redraw()
-        self._frames.data = data
+
+    def _stage(self, sample, position, species, length):
+        """Put another sample on the canvas, without colours yet; the same window where the box is as large."""
+        if self._sample is None or self._sample.particles != sample.particles:
+            for limits in (self.figure.x_range, self.figure.y_range):
+                limits.update(start=0, end=length, reset_start=0, reset_end=length)
+        self._sample, self._position, self._radius, self._length = sample, position, RADII[species], length
+        self._frames.data = {"codes": [], "levels": []}
+        self._species.data = {"species": species.astype(np.uint8)}
+        self._redraw()
 
     def _redraw_soon(self, *_event):
         """Draw a new raster for the viewport, at most every `REDRAW` ms."""

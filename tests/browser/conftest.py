@@ -1,0 +1,156 @@
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from glassviz.explore.library import Library
+from glassviz.mixture import InvalidData
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE = 240_000  # ms a busy machine may take
+
+
+@pytest.fixture(scope="session")
+def library():
+    """What the server serves."""
+    try:
+        return Library()
+    except InvalidData as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def address(library, tmp_path_factory):
+    """Address of `panel serve app.py` on a free port of the loopback interface."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = (tmp_path_factory.mktemp("server") / "log").open("w+")
+    command = [sys.executable, "-m", "panel", "serve", "app.py", "--port", str(port), "--address", "127.0.0.1"]
+    server = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, env={**os.environ})
+    address = f"http://127.0.0.1:{port}/app"
+    deadline = time.monotonic() + PATIENCE / 1000
+    while time.monotonic() < deadline:
+        try:
+            urllib.request.urlopen(address, timeout=PATIENCE / 1000).read()
+            break
+        except OSError:
+            assert server.poll() is None, Path(log.name).read_text()
+            time.sleep(0.3)
+    yield address
+    server.terminate()
+    server.wait(30)
+    text = Path(log.name).read_text()
+    log.close()
+    assert "Traceback" not in text, text
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A real Chromium: the system's, else the one playwright has installed."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as session:
+        options = {"executable_path": CHROMIUM} if Path(CHROMIUM).exists() else {}
+        try:
+            chromium = session.chromium.launch(args=FLAGS, **options)
+        except playwright.Error as error:
+            pytest.skip(f"no Chromium here: {error.message.splitlines()[0]}")
+        yield chromium
+        chromium.close()
+
+
+class App:
+    """The page in a browser, and what tests ask of it."""
+
+    def __init__(self, page, address):
+        self.page, self.problems = page, []
+        page.set_default_timeout(PATIENCE)
+        page.on("console", lambda m: self.problems.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        started = time.perf_counter()
+        page.goto(address)
+        page.wait_for_function("() => window.Bokeh && Bokeh.documents.length > 0")
+        self.first_page = time.perf_counter() - started
+        page.evaluate(MODELS)
+        self.wait_for("glass.frames().data.codes.length > 0")
+        self.first_colours = time.perf_counter() - started
+
+    def wait_for(self, expression):
+        """Wait until a JavaScript expression is true; `glass` knows the models, see MODELS."""
+        self.page.wait_for_function(f"() => {expression}")
+
+    def evaluate(self, expression):
+        return self.page.evaluate(f"() => {expression}")
+
+    def choose(self, label, option):
+        """Pick an option of a select."""
+        self.page.get_by_label(label, exact=True).click()
+        self.page.get_by_role("option", name=option, exact=True).click()
+
+    def drag(self, label, start, end, steps=20):
+        """Drag the thumb of a slider between two fractions of its length."""
+        box = self.page.get_by_role("slider", name=label).locator(
+            "xpath=ancestor::*[contains(@class,'MuiSlider-root')]"
+        )
+        area = box.bounding_box()
+        y = area["y"] + area["height"] / 2
+        x = [area["x"] + area["width"] * fraction for fraction in (start, end)]
+        self.page.mouse.move(x[0], y)
+        self.page.mouse.down()
+        self.page.mouse.move(x[1], y, steps=steps)
+        self.page.mouse.up()
+
+    def colours(self):
+        """Mean red minus blue of the snapshot's image: positive where most is active."""
+        return self.page.evaluate("() => glass.redness()")
+
+
+MODELS = """
+() => {
+  const all = () => [...Bokeh.documents[0]._all_models.values()]
+  const source = (...columns) => () => all().find((m) => m.type === "ColumnDataSource"
+    && columns.every((c) => c in m.data))
+  window.glass = {
+    frames: source("codes", "levels"),
+    clock: source("levels", "times", "simulated"),
+    curves: () => all().filter((m) => m.type === "ColumnDataSource" && "known" in m.data && m.data.x.length === 40),
+    raster: () => all().find((m) => m.type === "ColumnDataSource" && m.packed !== undefined),
+    scrub: () => all().find((m) => m.attributes && "settled" in m.attributes),
+    redness: () => { const image = glass.raster().data.image[0]; let red = 0, blue = 0
+      for (const c of image) { red += c & 255; blue += (c >> 16) & 255 } return (red - blue) / image.length },
+  }
+}
+"""
+
+
+@pytest.fixture
+def open_app(browser, address):
+    """Factory: the app in a fresh page of some size; console errors fail the test."""
+    opened = []
+
+    def open_(width=1280, height=800, **options):
+        context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        app = App(context.new_page(), address)
+        opened.append((context, app))
+        return app
+
+    yield open_
+    for context, app in opened:
+        context.close()
+        assert app.problems == []
