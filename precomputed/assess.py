@@ -2,7 +2,8 @@
 
 The prototype runs recorded their energies but not their bonds. At each temperature the first small configuration is
 therefore continued by `glassviz.equilibrate` for as many sweeps as its own run had; the fraction of bonds that survive
-along it says what a run of any length forgets there, whatever the size of the box. The verdict goes into the attribute
+along it says what a run of any length forgets there, whatever the size of the box. (Runs beyond LONGEST sweeps are cut
+there, which can only overstate what survives.) The verdict goes into the attribute
 `verdict` of the file; positions are not touched. Files written by `glassviz equilibrate` carry verdicts of their own.
 """
 
@@ -12,10 +13,11 @@ import numpy as np
 
 import glassviz as gv
 from glassviz.files import netcdf
-from glassviz.simulate.equilibration import verdict
+from glassviz.simulate.equilibration import statement, verdict
 
 HERE = Path(__file__).parent
 SOURCE = HERE.parents[1] / "shared" / "configurations"
+LONGEST = 100_000
 
 
 def survival(temperature):
@@ -26,7 +28,7 @@ def survival(temperature):
         sweeps, bonds = int(ds["sweeps"][0]), ds["bond_series"].mean("configuration").values
     else:
         with np.load(SOURCE / f"{name}.npz") as data:
-            sweeps = int(data["sweeps"][0])
+            sweeps = min(int(data["sweeps"][0]), LONGEST)
         run = gv.equilibrate(ds.isel(configuration=[0]), temperature=float(temperature), sweeps=sweeps, seed=1)
         bonds = run["bond_series"].values[0]
     return sweeps * np.arange(len(bonds) + 1) / len(bonds), np.concatenate([[1], bonds])
@@ -41,10 +43,7 @@ def assess(path, sweeps, bonds):
         done = int(np.min(data["sweeps"]))
         energies = np.atleast_2d(data["energy_blocks"]).mean(axis=0)
     surviving = float(np.interp(done, sweeps, bonds))
-    # np.interp stays at its last value beyond the continued run, which can only overstate what survives.
-    ds.attrs["verdict"] = (
-        f"{verdict(energies, surviving)}: about {100 * surviving:.0f} % of the bonds survive a run of {done} sweeps"
-    )
+    ds.attrs["verdict"] = statement(verdict(energies, surviving), surviving, done)
     netcdf.save(ds, path, encoding=netcdf.compact(ds))
     print(path.name, ds.attrs["verdict"])
 

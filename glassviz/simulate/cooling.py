@@ -4,7 +4,7 @@ import xarray as xr
 
 from glassviz import files, mixture
 from glassviz.files import netcdf
-from glassviz.simulate.equilibration import BLOCKS, equilibrate, random_start
+from glassviz.simulate.equilibration import BLOCKS, VERDICTS, equilibrate, random_start, statement
 from glassviz.simulate.inherent import inherent_structures
 
 
@@ -69,6 +69,10 @@ def cool(output, temperatures, sweeps, samples, particles, start, swap, seed, re
                     netcdf.save(inherent_structures(result.assign_coords(configuration=[name])), part)
                 parts.append(part)
             together = xr.concat([netcdf.load(part) for part in parts], "configuration", combine_attrs="override")
+            levels = list(together["verdict"].values)
+            worst = max(levels, key=VERDICTS.index)
+            surviving = float(together["bond_series"][:, -1].mean())
+            together.attrs["verdict"] = statement(worst, surviving, sweeps)
             together.attrs |= {"seed": seed, "provenance": f"{swap} swap Monte Carlo: {record['command']}", **record}
             netcdf.save(together, target, encoding=netcdf.compact(together))
             for part in parts:

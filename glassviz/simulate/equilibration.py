@@ -23,6 +23,7 @@ PROPOSALS_PER_PARTICLE = 0.31  # balanced swap proposals after every SWEEPS_BETW
 PLAIN_SHARE = 0.2  # of all moves, in the plain chain
 CLASS_SHARES = np.array([0.795, 0.2, 0.005])  # of 1↔3, 2↔3, 1↔2
 BLOCKS = 20  # energies recorded along a run
+VERDICTS = ("equilibrium", "nearly", "glass")
 
 
 class Neighbors(NamedTuple):
@@ -196,6 +197,25 @@ def verdict(energies, bond_persistence):
     if drift < -3 * error:
         return "glass"
     return "equilibrium" if bond_persistence < 0.5 else "nearly"
+
+
+def statement(level, surviving, sweeps):
+    """A verdict in one line, for people.
+
+    Parameters
+    ----------
+    level : str
+        From `verdict`.
+    surviving : float
+        Fraction of the initial bonds at the end of the run.
+    sweeps : int
+        Length of the run.
+
+    Returns
+    -------
+    str
+    """
+    return f"{level}: {100 * surviving:.0f} % of the bonds survive {sweeps} sweeps of swap Monte Carlo"
 
 
 def _run_one(ds, temperature, sweeps, seed, swap, checkpoint, progress):
