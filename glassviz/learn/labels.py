@@ -213,7 +213,7 @@ def state_points(datasets, species=0, levels=LEVELS, *, cutoff=16.0, tessellatio
     Returns
     -------
     list of StatePoints
-        One per temperature, from high to low.
+        One per temperature, from high to low; a further one for levels that only the longer runs reach.
     """
     groups = {}
     for ds in structures(datasets):
@@ -222,35 +222,44 @@ def state_points(datasets, species=0, levels=LEVELS, *, cutoff=16.0, tessellatio
         raise InvalidData("training data: there is no structure; expected propensity files.")
     points = []
     for temperature, group in groups.items():
-        reached, times = level_times(*mean_curve(group), levels)
-        if len(reached) == 0:
-            continue
-        blocks = []
-        for ds in group:
-            if ds["time"].values[-1] < times[-1] or ds["time"].values[ds["time"].values > 0][0] > times[0]:
-                continue  # too short a run for the ensemble's levels
-            blocks += _blocks(ds, species, times, cutoff, tessellation, cut)
-        size = min(len(block["position"]) for block in blocks)
-        if not cut and size != max(len(block["position"]) for block in blocks):
-            raise InvalidData(f"T = {temperature}: boxes of different sizes; expected one size.")
-        stacked = {
-            key: np.stack([np.take(b[key], range(size), axis=axis) for b in blocks])
-            for key, axis in (("columns", 0), ("labels", 1), ("position", 0))
-        }
-        points.append(
-            StatePoints(
-                temperature,
-                reached,
-                times,
-                np.array([b["name"] for b in blocks]),
-                noise=np.stack([b["noise"] for b in blocks]),
-                box_length=np.array([b["box_length"] for b in blocks]),
-                cutoff=float(cutoff),
-                tessellation=tessellation,
-                **stacked,
-            )
-        )
+        left = levels
+        while group and len(left):
+            reached, times = level_times(*mean_curve(group), left)
+            if len(reached):
+                points.append(_points(temperature, group, reached, times, species, cutoff, tessellation, cut))
+            end = times[-1] if len(reached) else 0.0
+            left = [level for level in left if level not in reached]
+            longest = min(ds["time"].values[-1] for ds in group)
+            # Levels that only the longer runs reach make a state point of their own, of fewer structures.
+            group = [ds for ds in group if ds["time"].values[-1] > max(end, longest)]
     return points
+
+
+def _points(temperature, group, reached, times, species, cutoff, tessellation, cut):
+    """The StatePoints of structures at one temperature, those among them that cover the times."""
+    blocks = []
+    for ds in group:
+        if ds["time"].values[-1] < times[-1] or ds["time"].values[ds["time"].values > 0][0] > times[0]:
+            continue  # too short a run for the ensemble's levels
+        blocks += _blocks(ds, species, times, cutoff, tessellation, cut)
+    size = min(len(block["position"]) for block in blocks)
+    if not cut and size != max(len(block["position"]) for block in blocks):
+        raise InvalidData(f"T = {temperature}: boxes of different sizes; expected one size.")
+    stacked = {
+        key: np.stack([np.take(b[key], range(size), axis=axis) for b in blocks])
+        for key, axis in (("columns", 0), ("labels", 1), ("position", 0))
+    }
+    return StatePoints(
+        temperature,
+        reached,
+        times,
+        np.array([b["name"] for b in blocks]),
+        noise=np.stack([b["noise"] for b in blocks]),
+        box_length=np.array([b["box_length"] for b in blocks]),
+        cutoff=float(cutoff),
+        tessellation=tessellation,
+        **stacked,
+    )
 
 
 def _blocks(dataset, species, times, cutoff, tessellation, cut):
