@@ -1,0 +1,130 @@
+"""Write `precomputed/README.md` from what the files say of themselves and from an evaluation of the shipped networks."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+import glassviz as gv
+from glassviz.files import netcdf, store
+from glassviz.learn import labels
+from glassviz.structure.cache import cached_descriptors
+
+HERE = Path(__file__).parent
+PUBLISHED = HERE.parents[1] / "shared" / "reference" / "published" / "ka2d_T0.30_bond_breaking_pearson.csv"
+TEST_LEVELS = (0.95, 0.8, 0.5, 0.2)
+
+HEAD = """# What the app opens with
+
+Every file here was made by this project's own commands, except that the configurations start from prototype runs of
+the same swap Monte Carlo. This page is written by `python precomputed/write_readme.py` from the files themselves.
+
+"""
+HOW = """
+`python precomputed/import_prototype.py` adds inherent structures to the prototype runs; `python precomputed/assess.py`
+says what is known of their equilibration: "equilibrium" where the energy is settled and less than half of the bonds
+survive a run, "nearly" where the energy is settled but more survive, "glass" where the energy still falls. A fraction
+of surviving bonds is that of a continued run of the same length at the same temperature (at most 100000 sweeps, so for
+longer runs it is an upper bound). **Only "equilibrium" is equilibrium by this project's measure**; what is called
+"nearly" agrees in energy with independent coolings, but has not forgotten its past.
+"""
+
+
+def table(header, rows):
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines) + "\n"
+
+
+def configurations():
+    """What the configuration files hold."""
+    rows = []
+    for file in store.available_configurations():
+        attrs = netcdf.load(file.path).attrs
+        rows.append(
+            (file.path.name, len(file.names), attrs["provenance"], attrs.get("command", "see below"), attrs["verdict"])
+        )
+    header = ("file", "samples", "made by", "command", "verdict")
+    return "## configurations/\n\n" + table(header, [(f"`{r[0]}`", *r[1:3], f"`{r[3]}`", r[4]) for r in rows]) + HOW
+
+
+def propensities():
+    """What the propensity files hold, by command."""
+    groups = {}
+    for file in store.available_propensities():
+        ds = netcdf.load(file.path)
+        key = (file.temperature, file.particles, file.role, file.replicas, ds.attrs["dynamics_command"])
+        groups.setdefault(key, []).append((float(ds["time"][-1]), float(ds["mean_propensity"].min())))
+    rows = [
+        (f"{t:.2f}", n, role, len(v), replicas, f"{v[0][0]:.0f}", f"{min(c for _, c in v):.3f}", f"`{command}`")
+        for (t, n, role, replicas, command), v in groups.items()
+    ]
+    header = ("T", "N", "role", "structures", "replicas", "until t", "lowest ⟨C̄_B⟩", "command")
+    return (
+        "\n## propensities/\n\nOne file per structure, `T{T}_{name}.nc`. Test structures (the same names at every T) are "
+        "never trained on.\n\n" + table(header, rows)
+    )
+
+
+def evaluation(name):
+    """Pearson correlations of one ensemble on the test structures, and its size-transfer test."""
+    ensemble = gv.load_networks(name)
+    text = f"\n## networks/{name}.safetensors\n\n"
+    for species, record in ensemble.header["training"].items():
+        text += f"- {species}: `{record['command']}` ({len(record['chosen'])} of {record['seeds']} networks kept)\n"
+    text += (
+        "\nOn test structures, species 1: ρ_P of the ensemble's mean prediction with its bootstrap error over structures, "
+        "the most that the replicas allow, and the predicted spread over the true one.\n\n"
+    )
+    files = [file.path for file in store.available_propensities()]
+    found = gv.evaluate(ensemble, files, labels.LEVELS)
+    rows = []
+    for k in range(found.sizes["state"]):
+        s = found.isel(state=k)
+        error = "one structure" if np.isnan(s["error"]) else f"± {s['error']:.3f}"
+        rows.append(
+            (
+                f"{s['temperature']:.2f}",
+                int(s["particles"]),
+                f"{s['time']:.0f}",
+                f"{s['mean_propensity']:.2f}",
+                f"{s['pearson']:.3f} {error}",
+                f"{s['ceiling']:.3f}",
+                f"{s['spread']:.2f}",
+            )
+        )
+    text += table(("T", "N", "t", "⟨C̄_B⟩", "ρ_P", "ceiling", "spread"), rows)
+    return text + published() + transfer(ensemble)
+
+
+def published():
+    """The published numbers to stand beside ours, where they are at hand."""
+    if not PUBLISHED.exists():
+        return ""
+    with PUBLISHED.open() as file:
+        lines = list(csv.reader(file))
+    chosen = [lines[0].index(name) for name in ("time", "GlassMLP", "SE3", "BOTAN", "CAGE", "ceiling")]
+    rows = [[line[k] for k in chosen] for line in lines[1:]]
+    return (
+        "\nPublished on the same system at T = 0.30 (GlassBench, doi 10.5281/zenodo.10118191; trained there at each time "
+        "on 150 structures):\n\n" + table([lines[0][k] for k in chosen], rows)
+    )
+
+
+def transfer(ensemble):
+    """The size-transfer test at every temperature with two sizes."""
+    sizes = {}
+    for file in store.available_configurations():
+        sizes.setdefault(file.temperature, []).append(file)
+    text = "\nSize transfer, N = 1290 to N = 82560:\n\n"
+    for temperature, files in sorted(sizes.items(), reverse=True):
+        if len(files) == 2:
+            settings = {key: ensemble.header[key] for key in ("cutoff", "tessellation")}
+            small, large = (cached_descriptors(gv.read(file.path), **settings) for file in files)
+            text += f"- {gv.size_transfer(ensemble, small, large, temperature, TEST_LEVELS)}\n"
+    return text
+
+
+if __name__ == "__main__":
+    pages = [HEAD, configurations(), propensities(), *map(evaluation, gv.available_networks())]
+    (HERE / "README.md").write_text("".join(pages))
