@@ -204,6 +204,7 @@ def train(
     species: Annotated[tuple[int, ...], Parameter(negative="", consume_multiple=True)] = (1,),
     seeds: int = 8,
     seed: int = 0,
+    steps: int | None = None,
     threads: int = 1,
 ):
     """Train an ensemble of tGlassMLP networks on propensity files.
@@ -220,11 +221,13 @@ def train(
         Networks trained for each species.
     seed
         Seed of initial weights and of the order of structures.
+    steps
+        Steps of all stages together, instead of the plan's own.
     threads
         Threads of the matrix library.
     """
     from glassviz.files import netcdf
-    from glassviz.learn.training import combine
+    from glassviz.learn.training import Plan, combine
     from glassviz.learn.training import train as fit
 
     paths = [path for given in labels for path in (sorted(given.glob("*.nc")) if given.is_dir() else [given])]
@@ -240,6 +243,7 @@ def train(
                     species=number - 1,
                     seeds=seeds,
                     seed=seed,
+                    plan=Plan().lasting(steps) if steps else Plan(),
                     threads=threads,
                     record=_record(),
                     progress=progress,

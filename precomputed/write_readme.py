@@ -1,4 +1,4 @@
-"""Write `precomputed/README.md` from what the files say of themselves and from an evaluation of the shipped networks."""
+"""Write `precomputed/README.md` from what the files say of themselves and an evaluation of the networks."""
 
 import csv
 from pathlib import Path
@@ -61,8 +61,8 @@ def propensities():
     ]
     header = ("T", "N", "role", "structures", "replicas", "until t", "lowest ⟨C̄_B⟩", "command")
     return (
-        "\n## propensities/\n\nOne file per structure, `T{T}_{name}.nc`. Test structures (the same names at every T) are "
-        "never trained on.\n\n" + table(header, rows)
+        "\n## propensities/\n\nOne file per structure, `T{T}_{name}.nc`. Test structures (the same names at every T) "
+        "are never trained on.\n\n" + table(header, rows)
     )
 
 
@@ -73,8 +73,8 @@ def evaluation(name):
     for species, record in ensemble.header["training"].items():
         text += f"- {species}: `{record['command']}` ({len(record['chosen'])} of {record['seeds']} networks kept)\n"
     text += (
-        "\nOn test structures, species 1: ρ_P of the ensemble's mean prediction with its bootstrap error over structures, "
-        "the most that the replicas allow, and the predicted spread over the true one.\n\n"
+        "\nOn test structures, species 1: ρ_P of the ensemble's mean prediction with its bootstrap error over "
+        "structures, the most that the replicas allow, and the predicted spread over the true one.\n\n"
     )
     files = [file.path for file in store.available_propensities()]
     found = gv.evaluate(ensemble, files, labels.LEVELS)
@@ -106,8 +106,8 @@ def published():
     chosen = [lines[0].index(name) for name in ("time", "GlassMLP", "SE3", "BOTAN", "CAGE", "ceiling")]
     rows = [[line[k] for k in chosen] for line in lines[1:]]
     return (
-        "\nPublished on the same system at T = 0.30 (GlassBench, doi 10.5281/zenodo.10118191; trained there at each time "
-        "on 150 structures):\n\n" + table([lines[0][k] for k in chosen], rows)
+        "\nPublished on the same system at T = 0.30 (GlassBench, doi 10.5281/zenodo.10118191; trained there at each "
+        "time on 150 structures):\n\n" + table([lines[0][k] for k in chosen], rows)
     )
 
 

@@ -91,7 +91,7 @@ def test_descriptors_train_predict_and_info(cooled, labels, tmp_path):
     assert netcdf.load(tmp_path / "descriptors.nc")["descriptors"].shape == (2, 200, 4, 11, 4)
 
     network = tmp_path / "small.safetensors"
-    run("train", labels, "--output", network, "--species", 1, 2, "--seeds", 2, "--effort", 0.002)
+    run("train", labels, "--output", network, "--species", 1, 2, "--seeds", 2, "--steps", 40)
     assert "train" in run("info", network).stdout
 
     arguments = ["predict", cooled / "N200_T0.50.nc", tmp_path / "predicted.nc", "--network", network]
