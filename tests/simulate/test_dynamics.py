@@ -72,6 +72,31 @@ def test_follows_the_plain_verlet_path(liquid):
     assert np.abs(moved).max() > 0.3
 
 
+@pytest.mark.parametrize("separation", [2.6, 2.8, 3.05, 3.5, 4.2, 4.95, 6.0, 8.0])
+def test_no_pair_is_missed_as_two_particles_meet(separation):
+    """A head-on collision from afar, when both the narrow and the wide list know nothing of the pair at first."""
+    length, speed, steps = 24.0, 1.0, 700
+    position = np.array([[12 - separation / 2, 3.0], [12 + separation / 2, 3.0]])
+    species = np.zeros(2, np.int8)
+    lanes = start_lanes(position, length, 1.0, 0.01, 1, REPLICAS)
+    lanes.vy[:] = 0
+    lanes.vx[:] = np.float32(speed * 0.01 * UNITS / length) * np.array([[1], [-1]], np.float32)
+    energy = total_energy(lanes, species, length)
+
+    expected, velocity = position.copy(), np.array([[speed, 0.0], [-speed, 0.0]])
+    force = forces(expected, species, length)
+    for _ in range(steps):
+        velocity += 0.005 * force
+        expected += 0.01 * velocity
+        force = forces(mixture.wrap(expected, length), species, length)
+        velocity += 0.005 * force
+    advance(lanes, species, length, steps)
+    moved = np.broadcast_to(expected - position, (LANES, 2, 2))
+    np.testing.assert_allclose(displacements(lanes, length), moved, atol=1e-3)
+    np.testing.assert_allclose(total_energy(lanes, species, length), energy, atol=1e-4)
+    assert velocity[0, 0] < 0
+
+
 def test_time_reversal(liquid):
     position, species, length = liquid
     lanes = start_lanes(position, length, 0.4, 0.01, 10, REPLICAS)
