@@ -31,6 +31,7 @@ FAINT = 1e-6  # weights below it count as none: denormal numbers would slow the 
 NOISE_CORRELATIONS = (0.28, 0.06, 0.0)  # c_n on the rings, own labels at T = 0.40
 SMALLEST_SIGNAL = 0.1  # share of the labels' variance that is taken for signal at least
 SMALLEST_SIGNAL_IN_CLUSTERS = 0.3  # a smaller share would blow up the scatter between structures
+SMALLEST_VARIANCE = 1e-5
 SMALLEST_CONTRAST = 0.05  # c(2) − c(8) below it says nothing about clusters
 
 
@@ -102,8 +103,12 @@ def signal_fraction(labels, noise):
 
 
 def squared_error(prediction, labels):
-    """Phase 1: mean squared error of predictions (network, states, n), one value per network and state."""
-    return (prediction - labels).square().mean(dim=-1)
+    """Phase 1: mean squared error of (network, states, n) over the variance of the labels, by network and state.
+
+    Over the variance, so that the early levels, where little varies, are learned as well.
+    """
+    variance = labels.var(dim=-1, correction=0).clamp_min(SMALLEST_VARIANCE)
+    return (prediction - labels).square().mean(dim=-1) / variance
 
 
 class FullLoss:

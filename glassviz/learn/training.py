@@ -6,12 +6,12 @@ was lowest. So every structure is used by most networks, and no network judges i
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 import torch
 
-from glassviz.learn import architecture, labels, loss
+from glassviz.learn import architecture, labels, loss, start
 from glassviz.learn.inference import Ensemble
 from glassviz.learn.network import TGlassMLP
 from glassviz.learn.tables import COLUMN_DIMS
@@ -34,12 +34,16 @@ class Plan:
         Number of folds of structures; network n keeps back fold n modulo this.
     decay : float
         Weight of the squared bottleneck weights, grown with the square of a column's length L, in the loss.
+    encoder : float
+        Learning rate of attention and bottleneck relative to that of the small networks: the columns are much alike,
+        so a step that all their weights take together goes far.
     """
 
-    squared: tuple = ((1500, 2e-3), (7500, 1e-3), (4000, 4e-4))
-    full: tuple = ((7000, 1e-4),)
+    squared: tuple = ((1000, 1e-3), (1500, 5e-4), (1000, 2e-4))
+    full: tuple = ((3000, 1e-4),)
     folds: int = 4
-    decay: float = 0.0
+    decay: float = 5e-3
+    encoder: float = 0.1
 
     @property
     def steps(self):
@@ -50,7 +54,7 @@ class Plan:
         """The same plan with every stage longer or shorter in proportion, about `steps` steps in all."""
         factor = steps / self.steps
         stages = (tuple((max(1, round(n * factor)), rate) for n, rate in part) for part in (self.squared, self.full))
-        return Plan(*stages, self.folds, self.decay)
+        return replace(self, squared=next(stages), full=next(stages))
 
 
 @dataclass
@@ -110,9 +114,9 @@ def _folds(points, folds):
     return assigned
 
 
-def _batches(points, mean, std, kept, folds):
+def _batches(points, folds, mean, std, kept):
     batches = []
-    for p, assigned in zip(points, _folds(points, folds), strict=True):
+    for p, assigned in zip(points, folds, strict=True):
         features = torch.as_tensor(architecture.state_features(p.temperature, p.levels), dtype=torch.float32)[None]
         signal = torch.as_tensor(loss.signal_fraction(p.labels, p.noise), dtype=torch.float32)
         for k in range(len(p)):
@@ -155,14 +159,17 @@ class _Trainer:
 
     def run(self, phase, stages):
         """Run the stages of one phase and go back to the best state of each network."""
-        optimiser = torch.optim.Adam(self.net.parameters(), fused=True)
+        encoder = [self.net.weights["attention"], self.net.weights["bottleneck_0_weight"]]
+        others = [p for p in self.net.parameters() if all(p is not e for e in encoder)]
+        optimiser = torch.optim.Adam([{"params": others}, {"params": encoder}], fused=True)
         every = max(1, sum(steps for steps, _ in stages) // (CHECKS // 2))
         best = self.held_out(phase)
         kept = [p.detach().clone() for p in self.net.parameters()]
         order = np.empty(0, int)
         step = 0
         for steps, rate in stages:
-            optimiser.param_groups[0]["lr"] = rate
+            for group, factor in zip(optimiser.param_groups, (1.0, self.plan.encoder), strict=True):
+                group["lr"] = rate * factor
             for _ in range(steps):
                 if len(order) == 0:
                     order = self.random.permutation(len(self.batches))
@@ -256,12 +263,14 @@ def train(
         raise InvalidData(
             "training data: only one structure at each temperature; expected at least two, one to hold back."
         )
-    plan = plan if plan.folds <= units else Plan(plan.squared, plan.full, units, plan.decay)
+    plan = replace(plan, folds=min(plan.folds, units))
     mean, std, kept = standardisation(points)
-    batches = _batches(points, mean, std, kept, plan.folds)
     lengths = np.broadcast_to(np.array(descriptors.LENGTHS)[:, None], _column_shape())
     torch.set_num_threads(threads)
+    assigned = _folds(points, plan.folds)
+    batches = _batches(points, assigned, mean, std, kept)
     trainer = _Trainer(batches, seeds, int(kept.sum()), lengths.ravel()[kept], plan, seed, progress)
+    start.LinearStart(points, assigned, mean, std, kept).apply(trainer.net, trainer.fold, seed)
     first = trainer.run("squared", plan.squared)
     last = trainer.run("full", plan.full) if plan.full else first
     chosen = _chosen(last, trainer.fold, select)
@@ -285,7 +294,7 @@ def train(
                 "seed": seed,
                 "seeds": seeds,
                 "chosen": chosen,
-                "plan": {"squared": plan.squared, "full": plan.full, "folds": plan.folds, "decay": plan.decay},
+                "plan": asdict(plan),
                 "held_out_loss": [round(float(v), 5) for v in last[chosen]],
                 "held_out_squared_error": [round(float(v), 7) for v in first[chosen]],
                 "history": [(step, phase, [round(v, 6) for v in values]) for step, phase, values in trainer.history],

@@ -11,6 +11,7 @@ from glassviz.learn.factorised import Branch
 from glassviz.learn.inference import Ensemble
 from glassviz.learn.loss import FullLoss, ring_averages, squared_error
 from glassviz.learn.network import TGlassMLP
+from glassviz.learn.start import follow_the_level
 
 pytestmark = pytest.mark.benchmark
 
@@ -35,17 +36,7 @@ def field():
     """An untrained ensemble whose mean prediction is its input C (one path of the head carries it), and columns."""
     kept = np.arange(176) >= 12
     net = TGlassMLP(NETWORKS, int(kept.sum()), seed=1)
-    with torch.no_grad():
-        for layer in range(3):
-            weight = net.weights[f"mlp2_{layer}_weight"]
-            weight[:, :, 0] = 0
-            weight[:, 3 if layer == 0 else 0, 0] = 1
-            head = net.weights[f"head_{layer}_weight"]
-            if layer < 2:
-                head[:, :, 0] = 0
-            else:
-                head.mul_(0.1)
-            head[:, 2 if layer == 0 else 0, 0] = 1
+    follow_the_level(net)
     branch: Branch = net.branch(np.zeros(176), np.ones(176), kept)
     columns = np.random.default_rng(0).normal(size=(PARTICLES, 176)).astype(np.float32)
     return net, Ensemble({0: branch}, {"reference_temperature": architecture.REFERENCE_TEMPERATURE}), columns, kept

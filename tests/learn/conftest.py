@@ -5,6 +5,7 @@ import xarray as xr
 
 from glassviz.learn.inference import Ensemble
 from glassviz.learn.network import TGlassMLP
+from glassviz.learn.start import follow_the_level
 from glassviz.structure import descriptors
 
 HEADER = {
@@ -37,26 +38,11 @@ def random_networks():
                     if name.endswith("bias"):
                         values.normal_(0, 0.1, generator=torch.Generator().manual_seed(seed + len(name)))
                 net.weights["attention"].mul_(3)
-                _follow_the_level(net)
+                follow_the_level(net)
             modules[kind], branches[kind] = net, net.branch(mean, std, kept)
         return modules, Ensemble(branches, dict(HEADER), "random")
 
     return build
-
-
-def _follow_the_level(net):
-    """One path through MLP2 and the head that carries C, so that the mean prediction grows with it."""
-    for layer in range(3):
-        net.weights[f"mlp2_{layer}_weight"][:, :, 0] = 0
-        net.weights[f"mlp2_{layer}_bias"][:, 0] = 0
-        net.weights[f"mlp2_{layer}_weight"][:, 3 if layer == 0 else 0, 0] = 1
-        weight = net.weights[f"head_{layer}_weight"]
-        if layer < 2:
-            weight[:, :, 0] = 0
-        else:
-            weight.mul_(0.1)
-        weight[:, 2 if layer == 0 else 0, 0] = 1
-        net.weights[f"head_{layer}_bias"][:, 0] = 0
 
 
 @pytest.fixture
