@@ -23,7 +23,7 @@ _PACKING = {
     "inherent_energy": {"dtype": "float32"},
     "species": {},
     "propensity": _UNIT_INTERVAL,
-    "propensity_variance": {**_UNIT_INTERVAL, "scale_factor": 0.25 / 254},
+    "propensity_variance": {**_UNIT_INTERVAL, "scale_factor": 0.5 / 254},
 }
 
 
@@ -31,7 +31,7 @@ def compact(dataset):
     """The encoding of a shipped file, for `save(dataset, path, encoding=compact(dataset))`.
 
     Positions and energies become float32 (5e-7 relative), propensities whole steps of 1/254 in [0, 1] and their
-    variances whole steps of 1/1016 in [0, 1/4], each in one byte; all of them are compressed without further loss.
+    variances whole steps of 1/508 in [0, 1/2], each in one byte; all of them are compressed without further loss.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def compact(dataset):
     Raises
     ------
     InvalidData
-        Where a propensity lies outside [0, 1] or a variance outside [0, 1/4]: a byte could not hold it.
+        Where a propensity lies outside [0, 1] or a variance outside [0, 1/2]: a byte could not hold it.
     """
     encoding = {}
     for name, packing in _PACKING.items():
