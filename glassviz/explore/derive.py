@@ -22,6 +22,7 @@ LEVELS = np.round(np.linspace(0.99, 0.05, 40), 4)
 FIT_LEVELS = LEVELS[1::3]  # levels of the ξ₄ curve
 TEST_LEVELS = (0.95, 0.8, 0.5)  # of the size-transfer test
 FEW_STRUCTURES = 20  # below this a variance over structures is a rough guess
+WINDOW = (0.0, 0.6)  # of wave numbers in the fit of ξ₄; from 0.2, as in the paper, one box does not determine it
 LARGE = 10_000  # particles a box needs to have wave numbers in the window of the fit of ξ₄
 SPECIES = 0
 UNTRUSTED = "not coloured: the networks fail the size-transfer test for this box"
@@ -221,7 +222,7 @@ def dynamic_length(library, temperature, network):
     def compute():
         C = propensities(library, temperature, particles, network).isel(state=slice(1, None, 3))
         ds = library.configurations(temperature, particles)
-        fit = fit_xi4(structure_factor(C, ds))
+        fit = fit_xi4(structure_factor(C, ds), window=WINDOW)
         error = fit["xi4_network_error"] if "xi4_network_error" in fit else fit["xi4_error"]
         attributes = {"structures": ds.sizes["configuration"], "particles": particles}
         curves = xr.Dataset(

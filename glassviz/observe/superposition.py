@@ -29,6 +29,7 @@ _HALF = np.log(np.log(2.0))  # the level ⟨C̄_B⟩ = 0.5
 _LEVELS = np.linspace(np.log(-np.log(1 - 1e-4)), np.log(-np.log(1e-3)), 600)
 _OVERLAP = np.log(3.0)  # curves are matched from their deepest level up to a third of that decay
 _FADE = 1.0  # below its deepest level a curve's own shape fades into the master curve over this range of y
+ENOUGH = 4  # structures that a curve needs, where there are so many
 _SAME_TEMPERATURE = 1e-3
 
 
@@ -46,7 +47,7 @@ class Measured:
     ----------
     temperature : float
     time : (time,) ndarray
-        Times common to all structures.
+        Times common to the structures.
     mean_propensity : (structure, time) ndarray
         Mean over species 1 of each structure.
     """
@@ -305,7 +306,7 @@ def _shipped_curves():
 
 
 def _by_temperature(datasets):
-    """Group curves by temperature and bring those of one temperature to their common times."""
+    """Group curves by temperature and bring the long ones of each to their common times."""
     groups = {}
     for ds in datasets:
         if "mean_propensity" not in ds or "time" not in ds.coords or "temperature" not in ds.attrs:
@@ -318,7 +319,11 @@ def _by_temperature(datasets):
         groups.setdefault(round(float(ds.attrs["temperature"]), 4), []).append(curves)
     measured = []
     for temperature, group in groups.items():
-        first, last = max(c["time"].values[0] for c in group), min(c["time"].values[-1] for c in group)
+        # The longest runs count, as long as there are enough of them: they reach the lowest ⟨C̄_B⟩.
+        ends = sorted((c["time"].values[-1] for c in group for _ in c["configuration"]), reverse=True)
+        last = ends[min(ENOUGH, len(ends)) - 1]
+        group = [c for c in group if c["time"].values[-1] >= last]
+        first = max(c["time"].values[0] for c in group)
         times = np.unique(np.concatenate([c["time"].values for c in group]))
         times = times[(times >= first) & (times <= last)]
         rows = [
