@@ -89,7 +89,8 @@ def cached_descriptors(ds, cutoff=CUTOFF, tessellation="radical", species=None, 
     """`descriptors` from the cache on disk, computing and storing what is not there yet.
 
     Safe with several processes and threads; a damaged file is computed anew. Parameters, result and errors are those of
-    `glassviz.structure.descriptors.descriptors`. The array of a single configuration is memory-mapped; changes to it stay out of the file.
+    `glassviz.structure.descriptors.descriptors`. The array of a single configuration is memory-mapped; changes to it
+    stay out of the file.
     """
     ds = checked(ds, cutoff, species)
     total = ds.sizes["configuration"]
