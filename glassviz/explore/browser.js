@@ -96,20 +96,30 @@ function read({clock, scrub, readout}) {
   }, quietly)
 }
 
-// The marker of the current state on a curve.
-function mark({curve, marker, scrub}) {
-  const {levels, times, values} = curve.data
-  const empty = {x: [], y: []}
-  if (levels.length < 2) { marker.setv({data: empty}, quietly); return }
-  const level = Math.min(scrub.level, levels[0])
-  const y = along(levels, values, level, false)
-  const x = along(levels, times, level, true)
-  marker.setv({data: Number.isFinite(y) && Number.isFinite(x) ? {x: [x], y: [y]} : empty}, quietly)
+// Do something for an object now, or at the end of `pause` ms since the last time; never twice in between.
+function sparingly(object, pause, action) {
+  const wait = (object.lately ?? -Infinity) + pause - performance.now()
+  const act = () => { object.waiting = undefined; object.lately = performance.now(); action() }
+  if (wait <= 0) { act() } else { object.waiting ??= setTimeout(act, wait) }
 }
 
-// Ask the server for the present level if it has answered the last question.
+// The marker of the current state on a curve. It repaints its whole figure, so it moves a few times a second.
+function mark({curve, marker, scrub}) {
+  sparingly(marker, 125, () => {
+    const {levels, times, values} = curve.data
+    const known = levels.length > 1
+    const level = Math.min(scrub.level, levels[0])
+    const y = known ? along(levels, values, level, false) : NaN
+    const x = known ? along(levels, times, level, true) : NaN
+    marker.setv({data: Number.isFinite(y) && Number.isFinite(x) ? {x: [x], y: [y]} : {x: [], y: []}}, quietly)
+  })
+}
+
+// Ask the server for the present level if it has answered the last question, a few times a second at most.
 function follow({scrub}) {
-  if (scrub.settled === scrub.answered && Math.abs(scrub.level - scrub.settled) > 1e-9) { scrub.settled = scrub.level }
+  sparingly(scrub, 250, () => {
+    if (scrub.settled === scrub.answered && Math.abs(scrub.level - scrub.settled) > 1e-9) { scrub.settled = scrub.level }
+  })
 }
 
 // The slider moved; `levels` are its stops.

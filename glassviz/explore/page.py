@@ -71,9 +71,16 @@ def _views(state):
     controls = Controls(state, scrub, [snapshot, bottleneck, attention])
 
     def start():
-        for view in (controls, snapshot, bottleneck, attention, curves):
+        for view in (controls, snapshot):
             view.refresh()
 
+    def go_on(event):
+        """The snapshot is there: now the rest."""
+        if not event.new and not curves.started:
+            for view in (bottleneck, attention, curves):
+                view.refresh()
+
+    snapshot.param.watch(go_on, "busy")
     pn.state.onload(start)
     areas = {
         "controls": controls,

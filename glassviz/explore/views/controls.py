@@ -11,6 +11,8 @@ from glassviz.explore.views.base import CARD, View, javascript, run
 
 STOPS = [round(0.99 - 0.01 * k, 2) for k in range(95)]
 """Stops of the ⟨C̄_B⟩ slider, 0.99 … 0.05, forward in time."""
+SPEEDS = {"½×": 0.06, "1×": 0.12, "2×": 0.24, "4×": 0.48}
+"""Change of ⟨C̄_B⟩ per second while playing."""
 
 READOUT = """
 :host { margin: 0; font-family: var(--bokeh-base-font), sans-serif; color: var(--panel-on-surface-color); }
@@ -52,6 +54,7 @@ class Controls(View):
 
     def __init__(self, state, scrub, views, **params):
         self._scrub, self._views = scrub, views
+        self._timed = None
         super().__init__(state, **params)
         scrub.on_change("settled", self._settle)
         state.param.watch(self.refresh, ["temperature", "sample", "network"])
@@ -76,13 +79,14 @@ class Controls(View):
             sx=HIDDEN_LABEL,
             options={f"{stop:.2f}": stop for stop in STOPS},
             value=STOPS[start],
+            styles={"flex": "1 1 200px"},
             **full,
         )
-        self.play = pmui.Toggle(label="Play", icon="play_arrow", color="primary", width=104, height=40, margin=0)
+        self.play = pmui.Toggle(label="Play", icon="play_arrow", color="primary", size="small", width=96, margin=0)
         self.speed = pmui.Select(
             label="Speed",
-            options={"½×": 0.06, "1×": 0.12, "2×": 0.24, "4×": 0.48},
-            value=0.12,
+            options=list(SPEEDS),
+            value="1×",
             width=84,
             margin=0,
             size="small",
@@ -98,7 +102,7 @@ class Controls(View):
         self._clock.js_on_change("data", read)
         scrub.js_on_change("answered", javascript("follow", scrub=scrub))
         self.level.jscallback({"scrub": scrub, "stops": STOPS}, value=run("drag", "scrub", "stops", slider="source"))
-        self.speed.jscallback({"scrub": scrub}, value="scrub.speed = Number(source.value)")
+        self.speed.jscallback({"scrub": scrub, "speeds": SPEEDS}, value="scrub.speed = speeds[source.value]")
         self.play.jscallback(
             {"scrub": scrub, "stops": STOPS, "level": self.level},
             value="scrub.playing = source.value; source.label = source.value ? 'Pause' : 'Play'\n"
@@ -109,7 +113,7 @@ class Controls(View):
             self.play,
             self.speed,
             self.level,
-            styles={"align-items": "center", "gap": "14px", "padding-top": "8px"},
+            styles={"align-items": "center", "gap": "8px 14px", "padding-top": "8px", "flex-wrap": "wrap"},
             **full,
         )
         return pn.Column(
@@ -123,29 +127,24 @@ class Controls(View):
         )
 
     def _derive(self, choice):
-        sample = choice.sample
-        library = self.state.library
-        attributes = library.configurations(sample.temperature, sample.particles).attrs
-        yield sample, attributes, None
-        yield sample, attributes, derive.times(library, choice.temperature)
+        library, sample = self.state.library, choice.sample
+        configuration = library.configurations(sample.temperature, sample.particles).isel(configuration=sample.index)
+        yield sample, configuration, None
+        yield sample, configuration, derive.times(library, choice.temperature)
 
     def _show(self, result):
-        sample, attributes, times = result
-        if times is None:
-            self._clock.data = {"levels": [], "times": [], "simulated": []}
-        else:
+        sample, configuration, times = result
+        if times is not None:
             time, simulated = times
             self._clock.data = {"levels": derive.LEVELS, "times": time, "simulated": simulated.astype(int)}
+        elif sample.temperature != self._timed:
+            self._clock.data = {"levels": [], "times": [], "simulated": []}
+        self._timed = sample.temperature
         self._temperature_text.object = (
             '<div class="line"><span class="name">Temperature <i>T</i></span>'
             f'<span class="time">{sample.temperature:.2f} ε/<i>k</i><sub>B</sub></span></div>'
         )
-        verdict = str(attributes.get("verdict", "")) or "equilibration not assessed"
-        made = str(attributes.get("provenance", ""))
-        kind = "" if verdict.startswith("equilibrium") else ' class="weak"'
-        text = f"{html.escape(sample.label)}: <span{kind}>{html.escape(verdict)}</span>"
-        made = html.escape(made)
-        self._note.object = f'<div class="note" title="{made}">{text} · {made}</div>'
+        self._note.object = _provenance(sample, configuration)
 
     def _move(self, event):
         """The mean propensity was set elsewhere than in the browser."""
@@ -163,6 +162,16 @@ class Controls(View):
         """Tell the browser that everything is up to date."""
         if not any(view.busy for view in self._views):
             self._scrub.answered = self._scrub.settled
+
+
+def _provenance(sample, configuration):
+    """What is known of the sample: the verdict on its equilibration and how it was made."""
+    stated = configuration["verdict"].item() if "verdict" in configuration else configuration.attrs.get("verdict", "")
+    verdict = html.escape(str(stated) or "equilibration not assessed")
+    weak = "" if verdict.startswith("equilibrium") else ' class="weak"'
+    made = html.escape(str(configuration.attrs.get("provenance", "")))
+    label = html.escape(sample.label)
+    return f'<div class="note" title="{verdict}. {made}">{label}: <span{weak}>{verdict}</span> · {made}</div>'
 
 
 def _nearest_stop(level):

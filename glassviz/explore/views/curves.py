@@ -10,7 +10,8 @@ from bokeh.models import ColumnDataSource, Range1d, Span, Whisker
 
 from glassviz.explore import derive
 from glassviz.explore.colors import temperature_colors
-from glassviz.explore.views.base import CARD, HEADING, View, javascript, on_session, plain_figure
+from glassviz.explore.views.base import CARD, HEADING, View, javascript, on_session, plain_figure, report
+from glassviz.mixture import InvalidData
 
 MARKER = "#e8b50c"
 GRID = """
@@ -88,6 +89,11 @@ class Curves(View):
             f"<span>┅ extrapolated</span>{progress}</div>"
         )
 
+    @property
+    def started(self):
+        """Whether the curves have been asked for."""
+        return self._round > 0
+
     def refresh(self, *_events):
         """Compute all temperatures anew for the present network, the chosen temperature first."""
         self._round += 1
@@ -100,7 +106,11 @@ class Curves(View):
         if not await on_session(document, self._clear):
             return
         for done, temperature in enumerate(order, 1):
-            results = await asyncio.to_thread(_derive_all, library, temperature, choice.network)
+            try:
+                results = await asyncio.to_thread(_derive_all, library, temperature, choice.network)
+            except InvalidData as error:
+                await on_session(document, partial(report, str(error)))
+                break
             draw = partial(self._draw, temperature, results, done / len(order))
             if turn != self._round or not await on_session(document, draw):
                 return
