@@ -187,7 +187,7 @@ class _Stage:
         _typeset(draw, x, 1.3 * unit, 3.1 * unit, parts)
         kind = "simulated time" if simulated else "extrapolated time"
         _typeset(draw, 2 * unit, 6 * unit, 2 * unit, [(f"N = {self.sample.particles}   {kind}", "")])
-        width, left = self.size // 4, int(self.size * 0.66)
+        width, left = self.size // 5, int(self.size * 0.63)
         bar = PALETTE[np.linspace(0, CODES - 1, width).astype(int)]
         bar = Image.fromarray(np.broadcast_to(bar, (max(int(1.8 * unit), 2), width, 3)).copy())
         picture.paste(bar, (left, int(6.2 * unit)))
@@ -218,9 +218,19 @@ def _typeset(draw, x, y, height, parts):
     return x
 
 
+def _few_colours():
+    """The 256 colours of a GIF, the same in every frame: the propensity map, its borders against paper, and greys."""
+    chosen = PALETTE[np.linspace(0, CODES - 1, 112).astype(int)].astype(int)
+    greys = np.linspace(0, 255, 32).astype(int)[:, None].repeat(3, axis=1)
+    colours = Image.new("P", (1, 1))
+    colours.putpalette(np.concatenate([chosen, (chosen + 255) // 2, greys]).astype(np.uint8).tobytes())
+    return colours
+
+
 def _write(path, images, fps):
     if path.suffix.lower() == ".gif":
-        pictures = (Image.fromarray(image).quantize(256, dither=Image.Dither.NONE) for image in images)
+        colours = _few_colours()
+        pictures = (Image.fromarray(image).quantize(palette=colours, dither=Image.Dither.NONE) for image in images)
         first = next(pictures)
         first.save(path, save_all=True, append_images=pictures, duration=round(1000 / fps), loop=0)
         return
