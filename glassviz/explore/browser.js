@@ -90,10 +90,16 @@ function read({clock, scrub, readout}) {
     const value = scientific(along(levels, times, scrub.level, true))
     time = `<span class="time"><i>t</i> ≈ ${value} σ(<i>m</i>/ε)<sup>½</sup></span><span class="kind ${kind}">${kind}</span>`
   }
-  readout.setv({
-    text: '<div class="line"><span class="name">Mean propensity ⟨<i>C̄</i><sub>B</sub>⟩</span>' +
-      `<span class="time">${scrub.level.toFixed(2)}</span>${time}</div>`,
-  }, quietly)
+  write(readout, '<div class="line"><span class="name">Mean propensity ⟨<i>C̄</i><sub>B</sub>⟩</span>' +
+    `<span class="time">${scrub.level.toFixed(2)}</span>${time}</div>`)
+}
+
+// Put text into a Div. Bokeh would lay out the whole page anew for it, so the visible text is changed directly.
+function write(div, text) {
+  const view = Bokeh.index.find_one_by_id(div.id)
+  const place = view?.el?.shadowRoot?.querySelector(".bk-clearfix")
+  div.setv({text}, {sync: false, silent: Boolean(place)})
+  if (place) { place.innerHTML = text }
 }
 
 // Do something for an object now, or at the end of `pause` ms since the last time; never twice in between.
@@ -105,7 +111,7 @@ function sparingly(object, pause, action) {
 
 // The marker of the current state on a curve. It repaints its whole figure, so it moves a few times a second.
 function mark({curve, marker, scrub}) {
-  sparingly(marker, 125, () => {
+  sparingly(marker, 200, () => {
     const {levels, times, values} = curve.data
     const known = levels.length > 1
     const level = Math.min(scrub.level, levels[0])
@@ -117,7 +123,7 @@ function mark({curve, marker, scrub}) {
 
 // Ask the server for the present level if it has answered the last question, a few times a second at most.
 function follow({scrub}) {
-  sparingly(scrub, 250, () => {
+  sparingly(scrub, scrub.playing ? 500 : 200, () => {
     if (scrub.settled === scrub.answered && Math.abs(scrub.level - scrub.settled) > 1e-9) { scrub.settled = scrub.level }
   })
 }

@@ -12,10 +12,10 @@ CUT_OFF = """
   const walk = (root) => { for (const e of root.querySelectorAll('*')) {
     const box = e.getBoundingClientRect()
     const style = getComputedStyle(e)
-    if (box.width > 1 && box.height > 1 && style.visibility !== 'hidden' && !e.closest('.MuiDrawer-root')) {
+    if (box.width > 1 && box.height > 1 && style.visibility !== 'hidden' && !e.closest('.MuiDrawer-root, .bk-Figure')) {
       if (box.right > innerWidth + 1 || box.left < -1) { found.push([e.tagName, e.className, box.left, box.right]) }
     }
-    if (e.shadowRoot && !e.closest('.MuiDrawer-root')) { walk(e.shadowRoot) }
+    if (e.shadowRoot && !e.closest('.MuiDrawer-root, .bk-Figure')) { walk(e.shadowRoot) }
   } }
   walk(document)
   return found.slice(0, 10).map(String)

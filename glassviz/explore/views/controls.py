@@ -26,7 +26,6 @@ sup, sub { line-height: 0; font-size: .7em; }
 HIDDEN_LABEL = {"& .MuiFormLabel-root": {"position": "absolute", "opacity": 0, "pointerEvents": "none"}}
 NOTE = """
 :host { margin: 0; font-size: 12px; line-height: 1.4; color: var(--panel-on-surface-color); opacity: .85; }
-.note { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 .weak { color: #b45309; }
 """
 
@@ -171,7 +170,7 @@ def _provenance(sample, configuration):
     weak = "" if verdict.startswith("equilibrium") else ' class="weak"'
     made = html.escape(str(configuration.attrs.get("provenance", "")))
     label = html.escape(sample.label)
-    return f'<div class="note" title="{verdict}. {made}">{label}: <span{weak}>{verdict}</span> · {made}</div>'
+    return f'<div title="{made}">{label}: <span{weak}>{verdict}</span></div>'
 
 
 def _nearest_stop(level):
