@@ -17,12 +17,17 @@ from glassviz.explore.views.help import help_text
 from glassviz.explore.views.snapshot import Snapshot
 from glassviz.mixture import InvalidData
 
-# Wide: the snapshot as large as the height allows, everything on one screen. Narrow: one column.
+# Wide: the snapshot as large as the height allows, everything on one screen. Medium: curves below. Narrow: one column.
 GRID = """
 :host { display: grid !important; gap: 10px; padding: 10px; box-sizing: border-box; align-content: start;
         grid-template-columns: minmax(0, 1fr); grid-template-rows: max-content max-content 340px 280px 900px;
         grid-template-areas: "controls" "snapshot" "bottleneck" "attention" "curves"; }
-@media (min-width: 900px) {
+@media (min-width: 640px) {
+  :host { grid-template-columns: minmax(0, 3fr) minmax(0, 2fr);
+          grid-template-rows: max-content minmax(260px, auto) minmax(260px, auto) 300px;
+          grid-template-areas: "controls controls" "snapshot bottleneck" "snapshot attention" "curves curves"; }
+}
+@media (min-width: 1100px) {
   :host { --side: clamp(380px, min(100vh - 262px, 50vw), 1200px); height: max(100vh - 70px, 690px);
           grid-template-columns: var(--side) minmax(0, 1fr) minmax(0, 1fr);
           grid-template-rows: auto minmax(0, 1fr) minmax(0, 1.15fr);
@@ -58,6 +63,7 @@ def build():
         header=header,
         sidebar=[help_text()],
         sidebar_open=False,
+        sidebar_variant="temporary",
         sidebar_width=380,
         theme_config={"chart_style": "classic", "palette": {"primary": {"main": "#1d4e9e"}}},
         meta_description="Dynamic heterogeneity of a two-dimensional glass former, live.",

@@ -8,6 +8,10 @@ from glassviz.explore import derive
 from glassviz.explore.views.base import CARD, HEADING, View, plain_figure
 
 BAR, LINE = "#5b8fd6", "#e0553f"
+TITLE = (
+    '<div class="head"><span class="title">Attention <i>P</i><sub>int</sub>(<i>L</i>)</span>'
+    f'<span class="value" style="color:{LINE}">{{}}</span></div>'
+)
 
 
 class Attention(View):
@@ -37,7 +41,7 @@ class Attention(View):
             dimension="height", location=0, line_color=LINE, line_width=2, line_dash="dashed", visible=False
         )
         self.figure.add_layout(self._line)
-        self._heading = pn.pane.HTML(stylesheets=[HEADING], sizing_mode="stretch_width", margin=0)
+        self._heading = pn.pane.HTML(TITLE.format(""), stylesheets=[HEADING], sizing_mode="stretch_width", margin=0)
         return pn.Column(
             self._heading,
             pn.pane.Bokeh(self.figure, sizing_mode="stretch_both", margin=0),
@@ -52,9 +56,8 @@ class Attention(View):
         yield derive.attention(library, choice) if passed else ()
 
     def _show(self, result):
-        title = '<span class="title">Attention <i>P</i><sub>int</sub>(<i>L</i>)</span>'
         if not result:
-            self._heading.object = f'<div class="head">{title}</div>'
+            self._heading.object = TITLE.format("")
             self._bars.data = {name: [] for name in self._bars.data}
             self._line.visible = False
             return
@@ -76,7 +79,4 @@ class Attention(View):
             self.figure.y_range.end = top
         self._line.update(location=float(xi), visible=True)
         spread = f" ± {float(xi['error']):.2f}" if np.isfinite(xi["error"]) else ""
-        self._heading.object = (
-            f'<div class="head">{title}<span class="value" style="color:{LINE}">'
-            f"<i>ξ</i><sub>int</sub> = {float(xi):.2f}{spread} σ</span></div>"
-        )
+        self._heading.object = TITLE.format(f"<i>ξ</i><sub>int</sub> = {float(xi):.2f}{spread} σ")

@@ -18,17 +18,17 @@ from glassviz.mixture import InvalidData
 JAVASCRIPT = (Path(__file__).parents[1] / "browser.js").read_text()
 
 CARD = """
-:host { background: var(--panel-surface-color); border: 1px solid var(--divider-color); border-radius: 12px;
+:host { background: var(--panel-surface-color); border-radius: 12px;
+        border: 1px solid color-mix(in srgb, var(--panel-on-surface-color) 17%, transparent);
         padding: 10px 12px 8px; box-sizing: border-box; overflow: hidden; min-width: 0; }
 """
 HEADING = """
 :host { margin: 0 0 2px; width: 100%; font-size: 14px; line-height: 1.35; color: var(--panel-on-surface-color); }
-.head { display: flex; align-items: baseline; gap: 8px; flex-wrap: wrap; }
+.head { min-height: 22px; display: flex; align-items: baseline; gap: 8px; flex-wrap: wrap; }
 .title { font-weight: 600; white-space: nowrap; }
 .value { font-variant-numeric: tabular-nums; white-space: nowrap; }
 .note { font-size: 12px; opacity: .72; }
-.weak { font-size: 12px; color: var(--warning-text); }
-:host { --warning-text: #b45309; }
+.weak { font-size: 12px; color: color-mix(in srgb, #d97706 78%, var(--panel-on-surface-color)); }
 .scale { margin-left: auto; display: inline-flex; align-items: center; gap: 6px; font-size: 12px; white-space: nowrap; }
 .bar { width: clamp(70px, 12vw, 150px); height: 11px; border-radius: 6px; border: 1px solid var(--divider-color); }
 i, sub, sup { line-height: 1; }

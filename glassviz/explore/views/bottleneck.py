@@ -15,6 +15,8 @@ from glassviz.explore.views.base import CARD, HEADING, View, plain_figure
 SIDE = 360  # pixels
 DENSE = 10_000  # particles above which a point is a single pixel
 
+TITLE = '<div class="head"><span class="title">Bottleneck</span><span class="note">{}</span></div>'
+
 
 def shade(nodes, propensity, x_range, y_range):
     """The cloud as an image (SIDE, SIDE) uint32 RGBA: colour is the mean propensity in a pixel, opacity the number.
@@ -63,7 +65,7 @@ class Bottleneck(View):
             sizing_mode="stretch_both",
         )
         self.figure.image_rgba("image", "x", "y", "dw", "dh", source=self._image)
-        self._heading = pn.pane.HTML(stylesheets=[HEADING], sizing_mode="stretch_width", margin=0)
+        self._heading = pn.pane.HTML(TITLE.format(""), stylesheets=[HEADING], sizing_mode="stretch_width", margin=0)
         return pn.Column(
             self._heading,
             pn.pane.Bokeh(self.figure, sizing_mode="stretch_both", margin=0),
@@ -80,10 +82,7 @@ class Bottleneck(View):
     def _show(self, result):
         choice, found = result
         networks = self.state.library.ensemble(choice.network).networks
-        self._heading.object = (
-            '<div class="head"><span class="title">Bottleneck</span>'
-            f'<span class="note">one point per particle · network 1 of {networks}</span></div>'
-        )
+        self._heading.object = TITLE.format(f"one point per particle · network 1 of {networks}")
         if found is None:
             self._image.data = {"image": [], "x": [], "y": [], "dw": [], "dh": []}
             return

@@ -20,13 +20,14 @@ READOUT = """
 .name { font-size: 14px; opacity: .8; }
 .time { font-size: 18px; font-weight: 600; font-variant-numeric: tabular-nums; }
 .kind { font-size: 12px; padding: 0 8px; border-radius: 9px; border: 1px solid currentColor; }
-.simulated { color: #15803d; } .extrapolated { color: #b45309; }
+.simulated { color: color-mix(in srgb, #16a34a 78%, var(--panel-on-surface-color)); }
+.extrapolated { color: color-mix(in srgb, #d97706 78%, var(--panel-on-surface-color)); }
 sup, sub { line-height: 0; font-size: .7em; }
 """
 HIDDEN_LABEL = {"& .MuiFormLabel-root": {"position": "absolute", "opacity": 0, "pointerEvents": "none"}}
 NOTE = """
 :host { margin: 0; font-size: 12px; line-height: 1.4; color: var(--panel-on-surface-color); opacity: .85; }
-.weak { color: #b45309; }
+.weak { color: color-mix(in srgb, #d97706 78%, var(--panel-on-surface-color)); }
 """
 
 GRID = """

@@ -17,7 +17,7 @@ MARKER = "#e8b50c"
 GRID = """
 :host { display: grid !important; gap: 10px; grid-template-columns: minmax(0, 1fr);
         grid-template-rows: auto repeat(3, 270px); }
-@media (min-width: 900px) {
+@media (min-width: 640px) {
   :host { grid-template-columns: repeat(3, minmax(0, 1fr)); grid-template-rows: auto minmax(0, 1fr); }
 }
 """
@@ -200,6 +200,7 @@ class _Panel:
             sizing_mode="stretch_both",
         )
         self.figure.grid.grid_line_alpha = 0.5
+        self.figure.xaxis.ticker.desired_num_ticks = 4
         self._curves, self._points, self._lines, self._spans = {}, {}, {}, {}
         for temperature, color in colors.items():
             self._add(temperature, color)

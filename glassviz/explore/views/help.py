@@ -8,13 +8,13 @@ from glassviz.observe import attention, chords, propensity, structure_factor, su
 GUIDE = """
 ### What you see
 Each disc is a particle of a two-dimensional glass former, drawn with its true radius. Its colour is the
-**propensity** C<sub>B</sub>: the share of its neighbours it still has after a time *t*, averaged over many runs from
-the same positions. <b style="color:#123f8c">Blue</b> is arrested, <b style="color:#a50f26">red</b> has rearranged.
+**propensity** <i>C</i><sub>B</sub>: the share of its neighbours it still has after a time *t*, averaged over many runs
+from the same positions. <b style="color:#123f8c">Blue</b> is arrested, <b style="color:#a50f26">red</b> has rearranged.
 It is predicted from the positions alone by an ensemble of neural networks, while you watch.
 
 ### How to use it
-- Drag **⟨C̄_B⟩** or press **Play**: time passes. The time it stands for is shown beside it.
-- Drag **T**: colder liquids are slower, by many orders of magnitude, and more heterogeneous.
+- Drag ⟨<i>C̄</i><sub>B</sub>⟩ or press **Play**: time passes. The time it stands for is shown beside it.
+- Drag *T*: colder liquids are slower, by many orders of magnitude, and more heterogeneous.
 - Scroll or drag on the snapshot to zoom and move; point at a particle to read its propensity.
 - The **bottleneck** shows the two numbers in which the network sums up each particle's surroundings; the **attention**
   shows over which distances it gathers them.
