@@ -93,8 +93,9 @@ def test_a_temperature_seen_before_comes_back_faster(open_app, library):
     if len(library.temperatures) < 2:
         pytest.skip("the store holds one temperature")
     app = open_app(1280, 800)
+    app.wait_for("glass.clock().data.times.length > 0")
     times = []
-    for start, end in ((0.5, 0.0), (0.0, 1.0), (1.0, 0.0), (0.0, 1.0)):
+    for start, end in ((0.5, 0.0), (0.0, 0.7), (0.7, 0.0), (0.0, 0.7)):
         before = app.evaluate("glass.clock().data.times[20]")
         app.drag("Temperature", start, end, steps=1)
         began = perf_counter()
