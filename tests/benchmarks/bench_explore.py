@@ -68,13 +68,13 @@ def test_frames_per_second_while_time_plays(open_app, library):
     app = open_app(1280, 800)
     print(f"\nfirst page {app.first_page:.2f} s, first colours {app.first_colours:.2f} s")
     here = library.samples(0.23 if 0.23 in library.temperatures else library.temperatures[0])
-    shown = [here[0], here[-1]] if here[0].particles != here[-1].particles else [here[-1]]
+    shown = [here[-1], here[0]] if here[0].particles != here[-1].particles else [here[-1]]
     app.page.evaluate(COUNT)
     for sample in shown:
         if not derive.transfer(library, sample.temperature, sample.particles, library.networks[-1])[0]:
             print(f"{sample.label} is not coloured: size transfer fails")
             continue
-        app.choose("Sample", sample.label) if sample is not here[-1] else None
+        app.choose("Sample", sample.label)
         app.wait_for(
             f"glass.frames().data.codes.length && glass.frames().data.codes[0].shape[1] === {sample.particles}"
         )
