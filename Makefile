@@ -20,7 +20,7 @@ $(READY): requirements.txt pyproject.toml
 
 serve: install
 	@echo "glassviz: http://localhost:$(PORT)/app"
-	$(BIN)/panel serve app.py --port $(PORT)
+	$(BIN)/panel serve app.py --port $(PORT) --warm
 
 chromium:
 	@command -v chromium >/dev/null || \
