@@ -25,9 +25,7 @@ app = cyclopts.App(
 console = Console()
 errors = Console(stderr=True)
 
-# Longer than a name may be on a line of help.
-Temperatures = Annotated[tuple[float, ...], Parameter(negative="", consume_multiple=True)]
-Levels = Annotated[tuple[float, ...], Parameter(negative="", consume_multiple=True)]
+Numbers = Annotated[tuple[float, ...], Parameter(negative="", consume_multiple=True)]
 
 
 @contextmanager
@@ -60,7 +58,7 @@ def _described(path):
 def equilibrate(
     output: Path,
     *,
-    temperatures: Temperatures,
+    temperatures: Numbers,
     sweeps: int,
     samples: int = 1,
     particles: int = 1290,
@@ -258,7 +256,7 @@ def predict(
     output: Path,
     *,
     network: str,
-    mean_propensity: Levels,
+    mean_propensity: Numbers,
     temperature: float | None = None,
 ):
     """Predict the propensity of every particle.
