@@ -14,12 +14,12 @@ from scipy.optimize import minimize as scipy_minimize
 from glassviz import mixture
 from glassviz.simulate.bonds import initial_bonds, surviving_fraction
 from glassviz.simulate.dynamics import TIME_STEP, advance, start_lanes
-from glassviz.simulate.equilibration import CLASS_SHARES, STEP, SwapMonteCarlo
 from glassviz.simulate.inherent import minimize
 from glassviz.simulate.lanes import LANES
 from glassviz.simulate.neighbors import pair_list, sort_into_cells
 from glassviz.simulate.potential import energies_and_forces, pair_energy, pair_force
 from glassviz.simulate.swap import REACH, balanced_swap, plain_swap
+from glassviz.simulate.swap_chain import CLASS_SHARES, STEP, SwapMonteCarlo
 
 pytestmark = pytest.mark.benchmark
 

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from glassviz import mixture
-from glassviz.simulate.equilibration import SwapMonteCarlo, random_start
+from glassviz.simulate.equilibration import random_start
+from glassviz.simulate.swap_chain import SwapMonteCarlo
 
 SMALL = 129
 

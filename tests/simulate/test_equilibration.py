@@ -5,9 +5,10 @@ import xarray as xr
 from glassviz import mixture
 from glassviz.mixture import InvalidData
 from glassviz.simulate.bonds import initial_bonds, surviving_fraction
-from glassviz.simulate.equilibration import BLOCKS, SKIN, STEP, SwapMonteCarlo, equilibrate, random_start, verdict
+from glassviz.simulate.equilibration import BLOCKS, equilibrate, random_start, verdict
 from glassviz.simulate.potential import potential_energy
 from glassviz.simulate.swap import REACH, allowed_travel
+from glassviz.simulate.swap_chain import SKIN, STEP, SwapMonteCarlo
 
 
 class Interruption(Exception):
