@@ -1,13 +1,22 @@
-"""The colours of the explorer: one scale for the propensity, one order for the temperatures.
+"""The colours of the explorer: two scales for the propensity to choose from, one order for the temperatures.
 
-Both are interpolated in OKLab (Ottosson 2020), so that equal steps in the data look like equal steps. The propensity
-runs from red through a pale grey to blue, a pair that all common kinds of colour blindness tell apart.
+All are interpolated in OKLab (Ottosson 2020), so that equal steps in the data look like equal steps. The propensity
+runs from red through a pale grey to blue, as in the paper, or along cividis (Nuñez, Anderton and Renslow 2018) from
+yellow to dark blue: its lightness changes steadily, so that every kind of colour blindness, and a grey print, keep it.
 """
+
+from functools import cache
 
 import numpy as np
 
+RED_BLUE, CIVIDIS = "Red to blue", "Cividis (colour-blind safe)"
 # Active 0 … arrested 1, and the ends of the temperature axis.
-_PROPENSITY = ("#a50f26", "#e0553f", "#f7a983", "#f1ece8", "#8fc1e3", "#3a7fc4", "#123f8c")
+_PROPENSITY = {
+    RED_BLUE: ("#a50f26", "#e0553f", "#f7a983", "#f1ece8", "#8fc1e3", "#3a7fc4", "#123f8c"),
+    CIVIDIS: ("#fee838", "#e1cc55", "#c3b369", "#a59c74", "#8a8678", "#707173", "#575d6d", "#3b496c", "#00224e"),
+}
+MAPS = tuple(_PROPENSITY)
+"""Names of the propensity scales, the default first."""
 _TEMPERATURES = ("#2451c9", "#7a4fd0", "#b9469f", "#dd5a5c", "#ee9236")
 _UNKNOWN = "#b4b8bf"
 
@@ -52,8 +61,17 @@ def hexadecimal(rgb):
     return "#" + "".join(f"{int(c):02x}" for c in rgb)
 
 
-PALETTE = np.concatenate([_ramp(_PROPENSITY, LEVELS), np.rint(_srgb([_UNKNOWN]) * 255).astype(np.uint8)])
-"""(256, 3) uint8: colour of each byte of `encode`, the last one that of a particle without a prediction."""
+@cache
+def palette(scale=RED_BLUE):
+    """Colours of one of `MAPS`, (256, 3) uint8.
+
+    One for each byte of `encode`, the last one that of a particle without a prediction.
+    """
+    return np.concatenate([_ramp(_PROPENSITY[scale], LEVELS), np.rint(_srgb([_UNKNOWN]) * 255).astype(np.uint8)])
+
+
+PALETTE = palette()
+"""The default `palette`."""
 
 
 def encode(propensity):
@@ -63,9 +81,9 @@ def encode(propensity):
     return np.where(np.isnan(propensity), UNKNOWN, scaled.astype(np.uint8)).astype(np.uint8)
 
 
-def packed_palette():
+def packed_palette(scale=RED_BLUE):
     """The palette as (256,) uint32 0xAABBGGRR, opaque, as a little-endian canvas stores a pixel."""
-    red, green, blue = PALETTE.astype(np.uint32).T
+    red, green, blue = palette(scale).astype(np.uint32).T
     return (np.uint32(255) << 24) | (blue << 16) | (green << 8) | red
 
 
@@ -75,7 +93,7 @@ def temperature_colors(temperatures):
     return dict(zip(order, map(hexadecimal, _ramp(_TEMPERATURES, max(len(order), 2))), strict=False))
 
 
-def gradient():
-    """The propensity scale as a CSS gradient from 0 (left) to 1 (right)."""
-    stops = [hexadecimal(PALETTE[k]) for k in np.linspace(0, LEVELS - 1, 21).astype(int)]
+def gradient(scale=RED_BLUE):
+    """A propensity scale as a CSS gradient from 0 (left) to 1 (right)."""
+    stops = [hexadecimal(palette(scale)[k]) for k in np.linspace(0, LEVELS - 1, 21).astype(int)]
     return f"linear-gradient(to right, {', '.join(stops)})"

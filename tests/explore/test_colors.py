@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from glassviz.explore import colors
 
@@ -31,6 +32,19 @@ def test_red_and_blue_stay_apart_for_the_colour_blind():
     opponent = colors.PALETTE[:255].astype(float) @ [-0.5, -0.5, 1.0]
     assert opponent[254] - opponent[0] > 60
     assert (np.diff(opponent[::16])[8:] > -30).all()
+
+
+def test_the_other_scale_keeps_its_order_in_grey():
+    light = luminance(colors.palette(colors.CIVIDIS)[:255])
+    assert (np.diff(light) < 0.5).all()
+    assert light[0] - light[254] > 150
+
+
+@pytest.mark.parametrize("scale", colors.MAPS)
+def test_every_scale_colours_every_byte(scale):
+    assert colors.palette(scale).shape == (256, 3)
+    assert colors.gradient(scale).startswith("linear-gradient(to right, #")
+    assert len(np.unique(colors.packed_palette(scale))) > 200
 
 
 def test_packed_palette_is_what_a_canvas_stores():
