@@ -144,7 +144,7 @@ def test_importing_glassviz_and_its_inference_is_light():
         ("glassviz/observe/chords.py", "import torch.nn as nn"),
         ("glassviz/explore/state.py", "def f():\n    import torch"),
         ("glassviz/observe/chords.py", "import holoviews as hv"),
-        ("glassviz/cli.py", "def serve():\n    import panel"),
+        ("glassviz/cli/explore.py", "def serve():\n    import panel"),
         ("glassviz/files/gsd.py", "from glassviz.simulate import potential"),
         ("glassviz/mixture.py", "from glassviz import files"),
     ],
@@ -160,7 +160,7 @@ def test_the_walker_sees_what_is_forbidden(path, source):
         ("glassviz/explore/views/base.py", "import panel\nfrom glassviz.observe.chords import chord_length"),
         ("glassviz/explore/views/base.py", "from ...learn import inference\nfrom ..state import ExplorerState"),
         ("glassviz/files/gsd.py", "import gsd.hoomd\nfrom glassviz import mixture\nfrom glassviz.files import netcdf"),
-        ("glassviz/cli.py", "from glassviz.explore import page\nfrom glassviz import campaign"),
+        ("glassviz/cli/explore.py", "from glassviz.explore import page\nfrom glassviz import campaign"),
         ("app.py", "import panel\nfrom glassviz.explore.page import page"),
     ],
 )

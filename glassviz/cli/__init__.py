@@ -1,0 +1,16 @@
+"""The command line: `glassviz …`, one command for every stage of the stream."""
+
+import sys
+
+from glassviz.cli import explore, learn, simulate  # noqa: F401 (each adds its commands to the application)
+from glassviz.cli.common import app, errors
+from glassviz.mixture import InvalidData
+
+
+def main():
+    """Run the command line; bad input ends in one sentence and exit code 2."""
+    try:
+        app()
+    except InvalidData as error:
+        errors.print(f"[red]glassviz:[/red] {error}", highlight=False, soft_wrap=True)
+        sys.exit(2)

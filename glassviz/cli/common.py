@@ -1,0 +1,36 @@
+"""What every command shares: the application, the console, progress bars and the record of a command."""
+
+import shlex
+import sys
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Annotated
+
+import cyclopts
+from cyclopts import Parameter
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+app = cyclopts.App(
+    name="glassviz",
+    help="See dynamic heterogeneity: simulate, describe, learn and explore a two-dimensional glass former.",
+    version=version("glassviz"),
+)
+console = Console()
+errors = Console(stderr=True)
+
+Numbers = Annotated[tuple[float, ...], Parameter(negative="", consume_multiple=True)]
+
+
+@contextmanager
+def progress_bar(description):
+    """A progress bar; yields a function of (done, in all)."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:5.1f} %"))
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=errors) as bar:
+        task = bar.add_task(description, total=None)
+        yield lambda done, total, *_: bar.update(task, completed=done, total=total)
+
+
+def typed_command():
+    """The command as it was typed and the version, for the record in files."""
+    return {"command": shlex.join(["glassviz", *sys.argv[1:]]), "version": version("glassviz")}

@@ -1,0 +1,115 @@
+"""Commands that show: movie, serve, warm and info."""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+import xarray as xr
+from rich.table import Table
+
+from glassviz.cli.common import app, console, progress_bar
+
+
+@app.command
+def movie(
+    output: Path,
+    *,
+    sweep: Literal["time", "temperature"] = "time",
+    temperature: float = 0.30,
+    mean_propensity: float = 0.8,
+    sample: str | None = None,
+    network: str | None = None,
+    size: int = 1080,
+    frames: int = 100,
+    fps: int = 25,
+):
+    """Render a sweep of the snapshot through time or through temperature.
+
+    Parameters
+    ----------
+    output
+        Movie to write, .mp4 (H.264) or .gif.
+    sweep
+        What changes along the movie.
+    temperature
+        Temperature of a sweep through time.
+    mean_propensity
+        ⟨C̄_B⟩ of a sweep through temperature.
+    sample
+        Sample as the explorer names it; the largest by default.
+    network
+        Name of the ensemble; the last one by default.
+    size
+        Width in pixels.
+    frames
+        Number of frames.
+    fps
+        Frames per second.
+    """
+    from glassviz.explore.movie import render_movie
+
+    with progress_bar(output.name) as progress:
+        render_movie(
+            output,
+            sweep=sweep,
+            temperature=temperature,
+            mean_propensity=mean_propensity,
+            sample=sample,
+            network=network,
+            size=size,
+            frames=frames,
+            fps=fps,
+            progress=progress,
+        )
+
+
+@app.command
+def serve(*, port: int = 5006, address: str = "localhost", show: bool = False):
+    """Start the explorer in a web server.
+
+    Parameters
+    ----------
+    port
+        Port to listen on.
+    address
+        Address to listen on.
+    show
+        Open a browser.
+    """
+    from glassviz.explore.server import serve as start
+
+    start(port, address, show)
+
+
+@app.command
+def warm():
+    """Compile the kernels and cache the descriptors of the shipped configurations; part of the installation."""
+    from glassviz.explore.warm import warm as prepare
+
+    with progress_bar("kernels and descriptors") as progress:
+        prepare(progress)
+
+
+@app.command
+def info(path: Path | None = None):
+    """Say what is in a file, or what glassviz has to show.
+
+    Parameters
+    ----------
+    path
+        Configurations, propensity or network file.
+    """
+    from glassviz.files import netcdf, read, store
+    from glassviz.learn.networkfile import available_networks, load_networks
+
+    if path is None:
+        table = Table("T", "N", "configurations", "file")
+        for file in store.available_configurations():
+            table.add_row(f"{file.temperature:.2f}", str(file.particles), str(len(file.names)), file.path.name)
+        console.print(table, f"networks: {', '.join(available_networks()) or 'none'}", f"version {version('glassviz')}")
+    elif path.suffix == ".safetensors":
+        console.print_json(data=load_networks(path).header)
+    else:
+        ds = netcdf.load(path) if path.suffix == ".nc" else read(path)
+        with xr.set_options(display_max_rows=40):
+            console.print(str(ds), highlight=False, markup=False)

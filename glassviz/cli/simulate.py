@@ -1,0 +1,121 @@
+"""Commands that simulate: equilibrate and dynamics."""
+
+from pathlib import Path
+from typing import Literal
+
+from glassviz.cli.common import Numbers, app, console, progress_bar, typed_command
+from glassviz.mixture import InvalidData
+
+
+@app.command
+def equilibrate(
+    output: Path,
+    *,
+    temperatures: Numbers,
+    sweeps: int,
+    samples: int = 1,
+    particles: int = 1290,
+    start: Path | None = None,
+    swap: Literal["balanced", "plain"] = "balanced",
+    seed: int = 0,
+):
+    """Cool independent samples by swap Monte Carlo; one file per temperature.
+
+    A temperature whose file exists is skipped, a sample that is done is kept, an interrupted one goes on from its
+    checkpoint: the same command continues a killed run.
+
+    Parameters
+    ----------
+    output
+        Folder that takes `N1290_T0.40.nc` and so on.
+    temperatures
+        Temperatures in the order of the cooling; each starts from the one before.
+    sweeps
+        Sweeps at each temperature.
+    samples
+        Number of samples, from random starts.
+    particles
+        Number of particles of each.
+    start
+        Configurations file to start from, instead of random starts.
+    swap
+        Swap moves.
+    seed
+        Seed; sample k at each temperature has a stream of its own.
+    """
+    from glassviz.simulate import cooling
+
+    with progress_bar("equilibrate") as progress:
+        for path in cooling.cool(
+            output, temperatures, sweeps, samples, particles, start, swap, seed, typed_command(), progress
+        ):
+            console.print(path, highlight=False)
+
+
+@app.command
+def dynamics(
+    source: Path,
+    output: Path,
+    *,
+    until: float,
+    samples: str = ":",
+    replicas: int = 20,
+    role: Literal["train", "test"] = "train",
+    per_decade: int = 6,
+    seed: int = 0,
+    threads: int = 1,
+):
+    """Run isoconfigurational molecular dynamics from each structure; one propensity file per structure.
+
+    A structure whose file exists is skipped, and an interrupted one goes on from its checkpoint: the same command
+    continues a killed run.
+
+    Parameters
+    ----------
+    source
+        Configurations file.
+    output
+        Folder that takes the propensity files.
+    until
+        Last time, in units of σ(m/ε)^½.
+    samples
+        Which configurations, as START:STOP.
+    replicas
+        Replicas of each structure, rounded up to a multiple of 8.
+    role
+        What the structures are for.
+    per_decade
+        Output times per decade, from t = 1.
+    seed
+        Seed of the velocities; structure k of the file takes seed + k.
+    threads
+        Groups of 8 replicas that run at the same time.
+    """
+    from glassviz.files import netcdf, read
+    from glassviz.simulate.isoconfigurational import isoconfigurational, logarithmic_times
+
+    ds = read(source)
+    times = logarithmic_times(until, per_decade)
+    try:
+        chosen = range(ds.sizes["configuration"])[slice(*(int(part) if part else None for part in samples.split(":")))]
+    except (TypeError, ValueError):
+        raise InvalidData(f"--samples: {samples!r}; expected START:STOP, for example 0:12.") from None
+    output.mkdir(parents=True, exist_ok=True)
+    with progress_bar(f"T = {ds.attrs['temperature']:.2f}") as progress:
+        for done, index in enumerate(chosen):
+            one = ds.isel(configuration=[index])
+            stem = f"T{ds.attrs['temperature']:.2f}_{one['configuration'].item()}"
+            target = output / f"{stem}.nc"
+            if not target.exists():
+                result = isoconfigurational(
+                    one,
+                    times,
+                    replicas,
+                    seed=seed + index,
+                    threads=threads,
+                    checkpoint=output / f".{stem}.checkpoint.nc",
+                    progress=lambda now, last, done=done: progress(done * last + now, len(chosen) * last),
+                )
+                result.attrs |= {"role": role} | {f"dynamics_{key}": value for key, value in typed_command().items()}
+                netcdf.save(result, target, encoding=netcdf.compact(result))
+            progress(done + 1, len(chosen))
