@@ -135,6 +135,33 @@ class Library:
         """The superposition of the shipped propensities."""
         return superposition()
 
+    @cached_property
+    def _propensities(self):
+        return store.available_propensities()
+
+    def dynamics(self, sample):
+        """Propensities of a sample from molecular dynamics.
+
+        Returns
+        -------
+        Dataset or None
+            The propensity file of the structure of the same temperature, size and name, without the dimension
+            `configuration`; None where there is none, or its particles are elsewhere.
+        """
+        key = sample.temperature, sample.particles, sample.name
+        rows = [r for r in self._propensities if (round(r.temperature, 4), r.particles, r.name) == key]
+        if not rows:
+            return None
+
+        def load():
+            ds = netcdf.load(rows[0].path).isel(configuration=0)
+            shown = self.configurations(sample.temperature, sample.particles).isel(configuration=sample.index)
+            same = np.allclose(ds["position"], shown["position"], atol=1e-4) and (ds["species"] == shown["species"])
+            return ds if np.all(same) else xr.Dataset()
+
+        found = self.memo(("dynamics", *key), load)
+        return found if found.data_vars else None
+
     def measured(self, temperature):
         """Propensities from molecular dynamics at one temperature, the largest set of structures of one size.
 
@@ -144,7 +171,7 @@ class Library:
             `propensity` (configuration, time, particle) on the times common to all structures, with `position` and
             `species`; None where there is none.
         """
-        rows = [row for row in store.available_propensities() if abs(row.temperature - temperature) < 1e-3]
+        rows = [row for row in self._propensities if abs(row.temperature - temperature) < 1e-3]
         if not rows:
             return None
         counts = {n: sum(row.particles == n for row in rows) for n in {row.particles for row in rows}}

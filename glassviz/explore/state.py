@@ -8,6 +8,8 @@ from glassviz.explore.derive import LEVELS
 from glassviz.explore.library import Sample
 
 OPENING_TEMPERATURE = 0.23
+TABS = ("Live",)
+"""The tabs of the page, in their order."""
 
 
 @dataclass(frozen=True)
@@ -18,10 +20,11 @@ class Choice:
     mean_propensity: float
     sample: Sample
     network: str
+    selected: tuple = ()
 
 
 class ExplorerState(param.Parameterized):
-    """The chosen temperature, mean propensity, sample and network ensemble.
+    """The chosen temperature, mean propensity, sample, network ensemble and tab.
 
     Parameters
     ----------
@@ -39,6 +42,8 @@ class ExplorerState(param.Parameterized):
     )
     sample = param.Selector(objects=[], check_on_set=True, doc="The configuration shown, by its label.")
     network = param.Selector(objects=[], check_on_set=True, doc="The network ensemble that predicts.")
+    selected = param.List([], item_type=int, doc="Particles of the sample that are looked at; none of another sample.")
+    tab = param.Selector(objects=list(TABS), check_on_set=True, doc="The tab that is open.")
 
     def __init__(self, library, **chosen):
         super().__init__()
@@ -56,6 +61,7 @@ class ExplorerState(param.Parameterized):
         labels = [sample.label for sample in self.library.samples(self.temperature)]
         preferred = self._preferred or self._opening()
         same_size = [label for label in labels if label.split(" ·")[0] == preferred.split(" ·")[0]]
+        self.selected = []
         self.param.sample.objects = labels
         self.sample = preferred if preferred in labels else (same_size or labels)[0]
         self._preferred = preferred
@@ -69,6 +75,19 @@ class ExplorerState(param.Parameterized):
     def _prefer(self):
         """What was chosen last comes back at the temperatures that have it."""
         self._preferred = self.sample
+        self.selected = []
+
+    def select(self, particles, add=False):
+        """Look at some particles of the sample: these alone, or these too; numbers that it does not have are dropped.
+
+        Parameters
+        ----------
+        particles : iterable of int
+        add : bool, optional
+            Keep what is selected; a particle that is already there leaves.
+        """
+        known = {int(i) for i in particles if 0 <= i < self.chosen_sample.particles}
+        self.selected = sorted(known ^ set(self.selected) if add else known)
 
     @property
     def chosen_sample(self):
@@ -77,7 +96,7 @@ class ExplorerState(param.Parameterized):
 
     def choice(self):
         """The present choice as an immutable record."""
-        return Choice(self.temperature, self.mean_propensity, self.chosen_sample, self.network)
+        return Choice(self.temperature, self.mean_propensity, self.chosen_sample, self.network, tuple(self.selected))
 
 
 def _nearest(temperatures, wanted):

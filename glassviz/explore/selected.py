@@ -1,0 +1,108 @@
+"""What is known of the selected particles: their propensity in time, predicted and measured, and what it is owed to."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from glassviz.explore import derive
+from glassviz.explore.colors import LEVELS as CODES
+from glassviz.explore.colors import UNKNOWN
+from glassviz.learn.attribution import attribution
+
+MOST_EXPLAINED = 400  # particles whose contributions are averaged; of more, every k-th
+BAND = (10, 90)  # percentiles of the particles that the band of a curve spans
+
+
+@dataclass(frozen=True)
+class Selected:
+    """The selected particles of one sample at one state.
+
+    Attributes
+    ----------
+    particles : tuple of int
+    species : (particle,) ndarray of int
+        0-based.
+    curve : Dataset (level) or None
+        Predicted `mean` over the particles, `low` and `high` of the band, `time`, `simulated`; coordinate `level`
+        (⟨C̄_B⟩). None where no network speaks about them.
+    measured : Dataset (time) or None
+        `propensity` averaged over the particles and its `error` over the replicas, from molecular dynamics; attributes
+        `role` and `replicas`.
+    contribution : DataArray (observable, length, neighbor_species) or None
+        What the prediction owes to each descriptor, averaged over networks and particles.
+    average : float
+        Prediction for average surroundings, from which the contributions lead to the particles' mean.
+    explained : int
+        Number of particles in `contribution`.
+    """
+
+    particles: tuple
+    species: np.ndarray
+    curve: xr.Dataset | None
+    measured: xr.Dataset | None
+    contribution: xr.DataArray | None = None
+    average: float = np.nan
+    explained: int = 0
+
+
+def selected(library, choice):
+    """The `Selected` of a choice; None where nothing is selected."""
+    if not choice.selected:
+        return None
+    sample, chosen = choice.sample, np.array(choice.selected)
+    configuration = library.configurations(sample.temperature, sample.particles)
+    species = configuration["species"].values[sample.index][chosen]
+    measured = measured_curve(library.dynamics(sample), chosen)
+    passed, _ = derive.transfer(library, sample.temperature, sample.particles, choice.network)
+    curve = predicted_curve(library, choice, chosen) if passed else None
+    if curve is None:
+        return Selected(choice.selected, species, None, measured)
+    return Selected(choice.selected, species, curve, measured, *_explanation(library, choice, chosen, species))
+
+
+def predicted_curve(library, choice, chosen):
+    """Predicted propensity of some particles at every level; None where no network speaks about any of them."""
+    frames = derive.frames(library, choice.sample, choice.network)
+    codes = frames.codes[:, chosen]
+    codes = codes[:, (codes != UNKNOWN).all(axis=0)].astype(np.float64) / (CODES - 1)
+    if not codes.size:
+        return None
+    low, high = np.percentile(codes, BAND, axis=1)
+    time, simulated = derive.times(library, choice.temperature)
+    variables = {"mean": codes.mean(axis=1), "low": low, "high": high, "time": time, "simulated": simulated}
+    curve = xr.Dataset({name: ("level", values) for name, values in variables.items()}, {"level": derive.LEVELS})
+    return curve.isel(level=frames.reached)
+
+
+def measured_curve(ds, chosen):
+    """Propensity of some particles by molecular dynamics, with its error over replicas; None where `ds` is None."""
+    if ds is None:
+        return None
+    ds = ds.isel(particle=chosen, time=np.flatnonzero(ds["time"].values > 0))
+    replicas = int(ds.attrs["replicas"])
+    variance = ds["propensity_variance"].sum("particle") / replicas / len(chosen) ** 2
+    return xr.Dataset(
+        {"propensity": ds["propensity"].mean("particle"), "error": np.sqrt(variance)},
+        attrs={"role": ds.attrs["role"], "replicas": replicas},
+    )
+
+
+def state_inputs(library, choice):
+    """The input C of every network at the chosen state, interpolated between the levels, (network,)."""
+    sample = choice.sample
+    C = derive.propensities(library, sample.temperature, sample.particles, choice.network)
+    inputs = C["state_input"].transpose("network", "state").values
+    return np.array([np.interp(-choice.mean_propensity, -derive.LEVELS, row) for row in inputs])
+
+
+def _explanation(library, choice, chosen, species):
+    """Mean contributions, mean prediction for average surroundings, and the number of particles they are of."""
+    ensemble, sample = library.ensemble(choice.network), choice.sample
+    spoken = chosen[np.isin(species, ensemble.species)]
+    spoken = spoken[:: -(-len(spoken) // MOST_EXPLAINED)]
+    X = library.descriptors(sample.temperature, sample.particles, choice.network)
+    X = X.isel(configuration=sample.index, particle=spoken)
+    found = attribution(ensemble, X, sample.temperature, state_inputs(library, choice))
+    contribution = found["contribution"].mean(("network", "particle"))
+    return contribution, float(found["average"].mean()), len(spoken)

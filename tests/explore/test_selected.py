@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+
+from glassviz.explore import derive
+from glassviz.explore.selected import selected
+from glassviz.explore.state import ExplorerState
+
+
+@pytest.fixture
+def state(library):
+    return ExplorerState(library)
+
+
+@pytest.fixture
+def simulated(state):
+    """A state on a small sample that molecular dynamics followed."""
+    for temperature in state.library.temperatures:
+        for sample in state.library.samples(temperature):
+            if sample.particles < derive.LARGE and state.library.dynamics(sample) is not None:
+                state.temperature, state.sample = temperature, sample.label
+                return state
+    pytest.skip("the store holds no propensities of a small sample")
+
+
+def test_a_selection_belongs_to_its_sample(state):
+    particles = state.chosen_sample.particles
+    state.select([7, 3, 3, -1, particles])
+    assert state.selected == [3, 7]
+    state.select([3, 9], add=True)
+    assert state.selected == [7, 9]
+    assert state.choice().selected == (7, 9)
+    others = [label for label in state.param.sample.objects if label != state.sample]
+    if others:
+        state.sample = others[0]
+        assert state.selected == []
+    state.select([1])
+    state.temperature = next(t for t in state.library.temperatures if t != state.temperature)
+    assert state.selected == []
+    with pytest.raises(TypeError, match="selected"):
+        state.selected = ["a"]
+
+
+def test_nothing_is_known_of_nothing(state):
+    assert selected(state.library, state.choice()) is None
+
+
+def test_the_curve_is_that_of_the_snapshot(simulated):
+    library = simulated.library
+    simulated.select([5, 6, 70])
+    found = selected(library, simulated.choice())
+    frames = derive.frames(library, simulated.chosen_sample, simulated.network)
+    level = float(found.curve["level"][10])
+    shown = frames.at(level)[[5, 6, 70]]
+    assert float(found.curve["mean"].sel(level=level)) == pytest.approx(shown.mean(), abs=1e-6)
+    assert (found.curve["low"] <= found.curve["mean"] + 1e-9).all()
+    assert (np.diff(found.curve["time"]) > 0).all()
+
+
+def test_measured_values_are_those_of_the_same_structure(simulated):
+    library = simulated.library
+    simulated.select([11])
+    found = selected(library, simulated.choice()).measured
+    ds = library.dynamics(simulated.chosen_sample)
+    last = float(ds["time"][-1])
+    assert float(found["propensity"].sel(time=last)) == float(ds["propensity"].sel(time=last)[11])
+    expected = np.sqrt(float(ds["propensity_variance"].sel(time=last)[11]) / ds.attrs["replicas"])
+    assert float(found["error"].sel(time=last)) == pytest.approx(expected)
+    configuration = library.configurations(simulated.temperature, simulated.chosen_sample.particles)
+    start = configuration["position"].values[simulated.chosen_sample.index]
+    np.testing.assert_allclose(ds["position"], start, atol=1e-4)
+
+
+def test_contributions_lead_from_average_surroundings_to_the_prediction(simulated):
+    simulated.mean_propensity = 0.73  # between two levels
+    simulated.select([2, 3, 4, 5, 6, 7])
+    found = selected(simulated.library, simulated.choice())
+    shown = derive.frames(simulated.library, simulated.chosen_sample, simulated.network).at(0.73)[2:8]
+    assert found.explained == len(found.particles)
+    assert found.average + float(found.contribution.sum()) == pytest.approx(np.mean(shown), abs=0.01)
+    assert float(np.abs(found.contribution).sum()) > 0
+
+
+def test_samples_without_dynamics_have_none(library):
+    for temperature in library.temperatures:
+        for sample in library.samples(temperature):
+            ds = library.dynamics(sample)
+            if ds is not None:
+                assert ds.attrs["temperature"] == pytest.approx(temperature)
+                assert ds.sizes["particle"] == sample.particles
+                assert str(ds["configuration"].item()) == sample.name
