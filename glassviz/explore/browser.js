@@ -47,22 +47,59 @@ function paint({raster, frames, scrub, palette}) {
   raster.change.emit()
 }
 
-// What the pointer is on: the particle's number, species or propensity, by `format`.
-function hover({raster, frames, kinds, scrub, format, at}) {
+// The particle whose disc covers the point (x, y) (σ) of the snapshot, −1 where there is none.
+function particleAt(raster, x, y) {
   const {x: [x0], y: [y0], dw: [dw], dh: [dh], image: [image]} = raster.data
+  if (image === undefined || raster.packed === undefined) { return -1 }
   const [rows, columns] = image.shape
-  const column = Math.floor((at.x - x0) / dw * columns), row = Math.floor((at.y - y0) / dh * rows)
-  const entry = (raster.packed ?? [])[row * columns + column]
-  if (!entry) { return "–" }
-  const particle = entry & 0xffffff
+  const column = Math.floor((x - x0) / dw * columns), row = Math.floor((y - y0) / dh * rows)
+  if (column < 0 || column >= columns || row < 0 || row >= rows) { return -1 }
+  const entry = raster.packed[row * columns + column]
+  return entry === 0 ? -1 : entry & 0xffffff
+}
+
+// Propensity of a particle at the present level; NaN where there is none yet, undefined for a species without networks.
+function propensityOf(particle, frames, level) {
+  const codes = frames.data.codes[0]
+  if (codes === undefined) { return NaN }
+  const [, n] = codes.shape
+  const [k, fraction] = between(frames.data.levels[0], level)
+  const a = codes[k * n + particle], b = codes[(k + 1) * n + particle]
+  return a === unknown ? undefined : (a + fraction * (b - a)) / (unknown - 1)
+}
+
+// What the tooltip says of the particle under the pointer, one piece for each `format`; `kinds` has the species of every
+// particle and, by name, the values it is described by.
+function hover({raster, frames, kinds, scrub, format, at}) {
+  const particle = particleAt(raster, at.x, at.y)
+  if (particle < 0) { return "–" }
   if (format === "particle") { return String(particle) }
   if (format === "species") { return String(1 + kinds.data.species[particle]) }
-  const codes = frames.data.codes[0]
-  if (codes === undefined) { return "–" }
-  const [, n] = codes.shape
-  const [k, fraction] = between(frames.data.levels[0], scrub.level)
-  const a = codes[k * n + particle], b = codes[(k + 1) * n + particle]
-  return a === unknown ? "no network for this species" : ((a + fraction * (b - a)) / (unknown - 1)).toFixed(2)
+  if (format === "propensity") {
+    const value = propensityOf(particle, frames, scrub.level)
+    return value === undefined ? "no network for this species" : Number.isNaN(value) ? "–" : value.toFixed(2)
+  }
+  const values = kinds.data[format]
+  if (!values?.length) { return "–" }
+  const {mean, deviation} = among(kinds, format)[kinds.data.species[particle]]
+  const z = (values[particle] - mean) / deviation
+  return `${signed(values[particle])} (${z < 0 ? "−" : "+"}${Math.abs(z).toFixed(1)} s.d.)`
+}
+
+// Mean and standard deviation of a column of `kinds` for each species, computed once.
+function among(kinds, name) {
+  const values = kinds.data[name], species = kinds.data.species
+  kinds.moments ??= {}
+  if (kinds.moments[name]?.values !== values) {
+    const sums = [0, 1, 2].map(() => [0, 0, 0])
+    for (let i = 0; i < values.length; i++) {
+      const sum = sums[species[i]]
+      sum[0]++; sum[1] += values[i]; sum[2] += values[i] ** 2
+    }
+    kinds.moments[name] = Object.assign(sums.map(([n, sum, square]) => (
+      {mean: sum / n, deviation: Math.sqrt(Math.max(square / n - (sum / n) ** 2, 0))})), {values})
+  }
+  return kinds.moments[name]
 }
 
 // Interpolate along the levels; between two positive values of a time the logarithm is interpolated.
@@ -78,6 +115,11 @@ function scientific(value) {
   if (value >= 0.01 && value < 1000) { return value.toPrecision(2).replace(/\.0$/, "") }
   const [digits, exponent] = value.toExponential(1).split("e")
   return `${digits}·10${[...String(Number(exponent))].map((c) => superscripts[c]).join("")}`
+}
+
+// A number with two decimals and a true minus sign.
+function signed(value) {
+  return `${value < 0 ? "−" : ""}${Math.abs(value).toFixed(2)}`
 }
 
 // The time that the level stands for, as text.

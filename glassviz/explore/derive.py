@@ -25,6 +25,13 @@ FEW_STRUCTURES = 20  # below this a variance over structures is a rough guess
 WINDOW = (0.0, 0.6)  # of wave numbers in the fit of ξ₄; from 0.2, as in the paper, one box does not determine it
 LARGE = 10_000  # particles a box needs to have wave numbers in the window of the fit of ξ₄
 SPECIES = 0
+HEADLINES = {
+    # name: column of the descriptors (observable, L)
+    "density": ("density", 2.0),
+    "energy": ("energy", 0.0),
+    "perimeter": ("perimeter", 0.0),
+}
+"""What a particle is described by in a few words: ρ̄ of all species at L = 2 σ, its own energy and cell perimeter."""
 UNTRUSTED = "not coloured: the networks fail the size-transfer test for this box"
 
 
@@ -85,6 +92,16 @@ def frames(library, sample, network, progress=None):
 
     every = library.memo(("frames", temperature, particles, network), compute)
     return Frames(every.codes[:, sample.index], every.reached)
+
+
+def headlines(library, sample, network):
+    """The `HEADLINES` of every particle of a sample: dict of name to (particle,) ndarray of float32."""
+    X = library.descriptors(sample.temperature, sample.particles, network).isel(configuration=sample.index)
+    X = X.sel(neighbor_species="all")
+    return {
+        name: np.ascontiguousarray(X.sel(observable=observable, length=length).values)
+        for name, (observable, length) in HEADLINES.items()
+    }
 
 
 def transfer(library, temperature, particles, network):

@@ -19,7 +19,10 @@ REDRAW = 40  # ms between two rasters while zooming
 TOOLTIP = """
 <div style="font-size:13px;line-height:1.5;padding:2px 4px">
 <div><b>Particle @image{particle}</b> · species @image{species}</div>
-<div><i>C</i><sub>B</sub> = @image{propensity}</div></div>
+<div><i>C</i><sub>B</sub> = @image{propensity}</div>
+<div>density <i>ρ̄</i>(2 σ) = @image{density}</div>
+<div>energy <i>E</i> = @image{energy}</div>
+<div>cell perimeter <i>p</i> = @image{perimeter}</div></div>
 """
 
 
@@ -57,7 +60,7 @@ class Snapshot(View):
     def _build(self):
         self._raster = ColumnDataSource({"image": [], "x": [], "y": [], "dw": [], "dh": []})
         self._frames = ColumnDataSource({"codes": [], "levels": []})
-        self._species = ColumnDataSource({"species": []})
+        self._kinds = ColumnDataSource({"species": [], **{name: [] for name in derive.HEADLINES}})
         paint = javascript(
             "paint", raster=self._raster, frames=self._frames, scrub=self._scrub, palette=packed_palette()
         )
@@ -84,7 +87,7 @@ class Snapshot(View):
         self.figure.grid.visible = False
         image = self.figure.image_rgba("image", "x", "y", "dw", "dh", source=self._raster)
         formatter = CustomJSHover(
-            args={"raster": self._raster, "frames": self._frames, "kinds": self._species, "scrub": self._scrub},
+            args={"raster": self._raster, "frames": self._frames, "kinds": self._kinds, "scrub": self._scrub},
             code=run("hover", "raster", "frames", "kinds", "scrub", "format", at="special_vars"),
         )
         hover = HoverTool(
@@ -118,8 +121,12 @@ class Snapshot(View):
         passed, reason = derive.transfer(library, sample.temperature, sample.particles, choice.network)
         frames = derive.frames(library, sample, choice.network) if passed else None
         yield sample, configuration, frames, reason
+        yield derive.headlines(library, sample, choice.network)
 
     def _show(self, result):
+        if isinstance(result, dict):
+            self._kinds.data = {**self._kinds.data, **result}
+            return
         sample, configuration, frames, reason = result
         species = configuration["species"].values
         if sample != self._sample:
@@ -143,7 +150,7 @@ class Snapshot(View):
                 limits.update(start=0, end=length, reset_start=0, reset_end=length)
         self._sample, self._position, self._radius, self._length = sample, position, RADII[species], length
         self._frames.data = {"codes": [], "levels": []}
-        self._species.data = {"species": species.astype(np.uint8)}
+        self._kinds.data = {"species": species.astype(np.uint8), **{name: [] for name in derive.HEADLINES}}
         self._redraw()
 
     def _redraw_soon(self, *_event):
