@@ -78,11 +78,13 @@ class View(pn.viewable.Viewer):
     """A view of the state.
 
     A subclass builds its panes in `_build`; its generator `_derive(choice)` runs in a thread, touches no pane and
-    yields what `_show(result)` then puts on the page. `refresh` does both for the latest choice, never two at a time.
+    yields what `_show(result)` then puts on the page. `refresh` does both for the latest choice, never two at a time,
+    and waits while the view is not on the screen: a hidden tab costs nothing.
     """
 
     state = param.ClassSelector(class_=ExplorerState, doc="What is chosen.")
     busy = param.Boolean(False, doc="Whether the view is behind the state.")
+    on_screen = param.Boolean(True, doc="Whether the view's tab is open.")
 
     def __init__(self, state, **params):
         super().__init__(state=state, **params)
@@ -92,10 +94,19 @@ class View(pn.viewable.Viewer):
     def __panel__(self):
         return self._layout
 
+    @property
+    def followed(self):
+        """The views which the browser's clock waits for: this one."""
+        return [self]
+
     def refresh(self, *_events):
-        """Bring the view up to the present choice, in the background."""
+        """Bring the view up to the present choice, in the background, as soon as it is on the screen."""
         self._wanted += 1
-        if not self.busy:
+        self._start()
+
+    @param.depends("on_screen", watch=True)
+    def _start(self):
+        if self.on_screen and not self.busy and self._done != self._wanted:
             self.busy = True
             asyncio.ensure_future(self._work(pn.state.curdoc))  # noqa: RUF006, held by the loop until done
 

@@ -48,17 +48,19 @@ class Controls(View):
     state : ExplorerState
     scrub : Scrub
         The browser's time; its `settled` value becomes the state's mean propensity.
-    views : sequence of View
-        Those that the server must have brought up to date before it answers the browser.
     """
 
-    def __init__(self, state, scrub, views, **params):
-        self._scrub, self._views = scrub, views
+    def __init__(self, state, scrub, **params):
+        self._scrub, self._followed = scrub, []
         self._timed = None
         super().__init__(state, **params)
         scrub.on_change("settled", self._settle)
         state.param.watch(self.refresh, ["temperature", "sample", "network"])
         state.param.watch(self._move, "mean_propensity")
+
+    def follow(self, views):
+        """Answer the browser only when these views, too, have been brought up to date."""
+        self._followed += views
         for view in views:
             view.param.watch(self._answer, "busy")
 
@@ -160,7 +162,7 @@ class Controls(View):
 
     def _answer(self, *_event):
         """Tell the browser that everything is up to date."""
-        if not any(view.busy for view in self._views):
+        if not any(view.busy for view in self._followed):
             self._scrub.answered = self._scrub.settled
 
 

@@ -1,0 +1,68 @@
+"""Tabs: the pages of the explorer under its one bar of controls, each built when it is first opened."""
+
+import panel as pn
+import panel_material_ui as pmui
+
+from glassviz.explore.state import TABS
+
+BAR = {"minHeight": 36, "& .MuiTab-root": {"minHeight": 36, "padding": "6px 16px", "textTransform": "none"}}
+
+
+class Tabs(pn.viewable.Viewer):
+    """The tab bar and what is under it.
+
+    Parameters
+    ----------
+    state : ExplorerState
+        Its `tab` is the open one.
+    scrub : Scrub
+        The browser's time.
+    views : dict of callable
+        For every name in `TABS` what builds its view from (state, scrub): a Viewer with `refresh`, `on_screen` and
+        `followed`, such as a `View`.
+    follow : callable
+        Called with the list `followed` of every view that is built: the views which the browser's clock waits for.
+    """
+
+    def __init__(self, state, scrub, views, follow, **params):
+        super().__init__(**params)
+        self._state, self._scrub, self._factories, self._follow = state, scrub, views, follow
+        self._views = {}
+        self._places = {
+            name: pn.Column(sizing_mode="stretch_width", margin=0, visible=name == state.tab) for name in TABS
+        }
+        self.bar = pmui.Tabs(
+            *((name, pn.Spacer(height=0)) for name in TABS),
+            active=TABS.index(state.tab),
+            sizing_mode="stretch_width",
+            margin=0,
+            sx=BAR,
+        )
+        self.bar.param.watch(self._choose, "active")
+        state.param.watch(self._open, "tab")
+        pn.state.onload(self._built(state.tab).refresh)
+
+    def __panel__(self):
+        bar = [self.bar] if len(TABS) > 1 else []
+        return pn.Column(*bar, *self._places.values(), sizing_mode="stretch_width", margin=0)
+
+    def _choose(self, event):
+        self._state.tab = TABS[event.new]
+
+    def _open(self, *_event):
+        """Show the chosen tab; build it if nobody has been there."""
+        chosen = self._state.tab
+        self.bar.active = TABS.index(chosen)
+        for name, view in self._views.items():
+            view.on_screen = name == chosen
+        for name, place in self._places.items():
+            place.visible = name == chosen
+        if chosen not in self._views:
+            self._built(chosen).refresh()
+
+    def _built(self, name):
+        """Build the view of a tab and put it in its place."""
+        view = self._views[name] = self._factories[name](self._state, self._scrub)
+        self._follow(view.followed)
+        self._places[name].append(view)
+        return view
