@@ -3,22 +3,21 @@ r"""Time, mean propensity and temperature: one master curve and the relaxation t
 A level of ⟨C̄_B⟩ is measured by y = ln(−ln ⟨C̄_B⟩), in which a stretched exponential is a straight line in ln t.
 """
 
-from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 import xarray as xr
 from scipy.interpolate import PchipInterpolator
 
-from glassviz.files import store
 from glassviz.mixture import GLASS_TRANSITION_TEMPERATURE, InvalidData
+from glassviz.observe.decay import by_temperature, shipped_curves
+from glassviz.observe.relaxation import ARRHENIUS_TEMPERATURE, LAWS, fit, tabulate
 
 EQUATION = (
     r"\langle \bar{\mathcal{C}}_B \rangle(t, T) = F\!\left( t / \tau_\mathrm{BB}(T) \right), \qquad F(1) = \tfrac{1}{2}"
 )
 CAPTION = "Curves of all temperatures fall on one when time is measured in units of the relaxation time."
 
-ARRHENIUS_TEMPERATURE = 0.25
 # One structure of GlassBench, KA2D, T = 0.23 (doi 10.5281/zenodo.10118191): temperature, time, mean propensity.
 PUBLISHED = (0.23, 1.5e6, 0.760)
 # Jung, Biroli, Berthier: the glass transition temperature is where the relaxation time is 1e12.
@@ -29,40 +28,14 @@ _HALF = np.log(np.log(2.0))  # the level ⟨C̄_B⟩ = 0.5
 _LEVELS = np.linspace(np.log(-np.log(1 - 1e-4)), np.log(-np.log(1e-3)), 600)
 _OVERLAP = np.log(3.0)  # curves are matched from their deepest level up to a third of that decay
 _FADE = 1.0  # below its deepest level a curve's own shape fades into the master curve over this range of y
-ENOUGH = 4  # structures that a curve needs, where there are so many
 _SAME_TEMPERATURE = 1e-3
+_GRID = 200  # temperatures of the fits
 
 
 def level(mean_propensity):
     """y = ln(−ln C) of a mean propensity, clipped to the range of the tables."""
     c = np.clip(np.asarray(mean_propensity, dtype=np.float64), np.exp(-np.exp(_LEVELS[-1])), 1 - 1e-4)
     return np.log(-np.log(c))
-
-
-@dataclass
-class Measured:
-    """Mean propensity against time of the structures of one temperature.
-
-    Attributes
-    ----------
-    temperature : float
-    time : (time,) ndarray
-        Times common to the structures.
-    mean_propensity : (structure, time) ndarray
-        Mean over species 1 of each structure.
-    """
-
-    temperature: float
-    time: np.ndarray
-    mean_propensity: np.ndarray
-
-    def curve(self, weights=None):
-        """Strictly increasing (y, ln t) of the weighted mean over structures."""
-        mean = np.average(self.mean_propensity, axis=0, weights=weights)
-        mean = np.minimum.accumulate(mean)
-        inside = (mean < 1 - 1e-6) & (mean > 0)
-        y, first = np.unique(np.log(-np.log(mean[inside])), return_index=True)
-        return y, np.log(self.time[inside])[first]
 
 
 class Superposition:
@@ -74,53 +47,64 @@ class Superposition:
     curve as far as it reaches and fade into the master curve beyond; between temperatures that deviation is
     interpolated in 1/T.
 
-    ln τ_BB is a monotone cubic in 1/T through the points of `table`; from the first point at T ≤ 0.25 it is a straight
+    ln τ_BB is a monotone cubic in 1/T through `relaxation_times`; from the first point at T ≤ 0.25 it is a straight
     line in 1/T (Arrhenius) between neighbouring points and beyond the last one.
 
     Parameters
     ----------
-    measured : sequence of Measured
+    measured : sequence of Decay
         One for each temperature.
     anchor : bool, optional
-        Use the published sample at T = 0.23 (unless measured) and τ_BB(0.15) = 1e12. Else τ_BB is extrapolated by the
-        Arrhenius line through the points at T ≤ 0.25, or the two coldest.
+        Use the published sample at T = 0.23 (unless measured) and τ_BB(0.15) = 1e12. Else, and beyond 0.15, τ_BB is
+        continued from its coldest point with the slope of the Arrhenius law fitted at T ≤ 0.25 (see `fits`).
     """
 
     def __init__(self, measured, anchor=True):
         self.measured = sorted(measured, key=lambda m: -m.temperature)
         if not self.measured:
             raise InvalidData("superposition: there is no measured propensity; expected at least one temperature.")
-        log_tau, self._master, self._lowest = _superpose(self.measured)
+        log_tau, self._master, self._lowest, mismatch = _superpose(self.measured)
         self._deviation = np.stack(
             [_deviation(m, tau, self._master) for m, tau in zip(self.measured, log_tau, strict=True)]
         )
         self._highest = np.array([m.curve()[0][0] for m in self.measured])
-        self._points = self._collect(log_tau, anchor)
-        self._arrhenius = _arrhenius(self._points)
+        self._points = self._collect(log_tau, mismatch, anchor)
+        arrhenius = self._fit("arrhenius")
+        self._slope = arrhenius.value[1] if arrhenius else 0.0
 
-    def _collect(self, log_tau, anchor):
-        error = _bootstrap(self.measured)
+    def _collect(self, log_tau, mismatch, anchor):
+        scatter = _bootstrap(self.measured)
+        error = scatter.std(axis=0, ddof=1)
+        error[[m.structures < 2 for m in self.measured]] = np.nan
         points = [
-            (m.temperature, tau, e, "measured", np.exp(-np.exp(low)), len(m.mean_propensity))
-            for m, tau, e, low in zip(self.measured, log_tau, error, self._lowest, strict=True)
+            (m.temperature, tau, e, miss, "measured", np.exp(-np.exp(low)), m.time[-1], m.structures)
+            for m, tau, e, miss, low in zip(self.measured, log_tau, error, mismatch, self._lowest, strict=True)
         ]
         if anchor:
             temperature, time, reached = PUBLISHED
-            extra = [(temperature, np.log(time) - self._unscaled(reached), np.nan, "published", reached, 1)]
-            extra.append((ANCHOR[0], np.log(ANCHOR[1]), np.nan, "anchor", np.nan, 0))
+            shifted = np.log(time) - self._unscaled(reached)
+            extra = [
+                (temperature, shifted, self._scatter_of_one(error), np.nan, "published", reached, time, 1),
+                (ANCHOR[0], np.log(ANCHOR[1]), np.nan, np.nan, "anchor", np.nan, np.nan, 0),
+            ]
             points += [
                 p for p in extra if not any(abs(p[0] - m.temperature) < _SAME_TEMPERATURE for m in self.measured)
             ]
         points.sort(key=lambda p: -p[0])
-        names = ("temperature", "log_tau", "error", "kind", "lowest", "structures")
+        names = ("temperature", "log_tau", "error", "mismatch", "kind", "lowest", "longest", "structures")
         return dict(zip(names, map(np.array, zip(*points, strict=True)), strict=True))
+
+    def _scatter_of_one(self, error):
+        """Error of ln τ_BB from one structure: the scatter between those of the coldest temperature with several."""
+        known = [e * np.sqrt(m.structures) for e, m in zip(error, self.measured, strict=True) if np.isfinite(e)]
+        return known[-1] if known else np.nan
 
     def relaxation_time(self, temperature):
         """τ_BB (σ(m/ε)^½) at a temperature, scalar or array."""
         x, y = 1 / self._points["temperature"], self._points["log_tau"]
         at = 1 / np.asarray(temperature, dtype=np.float64)
         if len(x) == 1:
-            return np.exp(y[0] + self._arrhenius * (at - x[0]))
+            return np.exp(y[0] + self._slope * (at - x[0]))
         result = np.interp(at, x, y)
         cold = 1 / ARRHENIUS_TEMPERATURE
         if len(x) > 2:
@@ -128,7 +112,7 @@ class Superposition:
             result = np.where((at > x[0]) & (at < edge), PchipInterpolator(x, y)(np.clip(at, x[0], x[-1])), result)
         hot = (y[1] - y[0]) / (x[1] - x[0])
         result = np.where(at < x[0], y[0] + hot * (at - x[0]), result)
-        return np.exp(np.where(at > x[-1], y[-1] + self._arrhenius * (at - x[-1]), result))
+        return np.exp(np.where(at > x[-1], y[-1] + self._slope * (at - x[-1]), result))
 
     def time(self, mean_propensity, temperature):
         """Time at which ⟨C̄_B⟩ has fallen to `mean_propensity` at a temperature; arguments broadcast."""
@@ -159,15 +143,32 @@ class Superposition:
             result |= (np.abs(temperature - m.temperature) < _SAME_TEMPERATURE) & (y <= low + 1e-9) & (y >= high - 1e-9)
         return result if result.ndim else bool(result)
 
-    def table(self):
+    def measured_range(self, temperature):
+        """The highest and the lowest ⟨C̄_B⟩ that molecular dynamics of this project measured at a temperature.
+
+        Returns
+        -------
+        tuple of float or None
+            None where there are no runs.
+        """
+        for m, low, high in zip(self.measured, self._lowest, self._highest, strict=True):
+            if abs(temperature - m.temperature) < _SAME_TEMPERATURE:
+                return float(np.exp(-np.exp(high))), float(np.exp(-np.exp(low)))
+        return None
+
+    @property
+    def relaxation_times(self):
         """The points that fix τ_BB(T).
 
         Returns
         -------
-        Dataset (point)
-            `temperature`, `relaxation_time`, `error` (bootstrap over structures; NaN where there is one structure or
-            the value is taken from elsewhere), `kind` ("measured", "published", "anchor"), `lowest_mean_propensity`
-            reached (τ_BB comes from the overlap where that is above 0.5) and the number of `structures`.
+        Dataset (point), from hot to cold
+            `temperature`, `relaxation_time`, its `error` (bootstrap over structures; NaN where there is one structure
+            or the value is assumed; the published sample, one structure, has the scatter between structures at the
+            coldest measured temperature), `mismatch` (rms distance of the curve from the master curve where the two
+            were brought to overlap, in ln t), `kind` ("measured", "published", "anchor"), `method` ("passage" through
+            0.5 or "overlap"; "" for the anchor), the `lowest_mean_propensity` and `longest_time` reached and the
+            number of `structures`.
         """
         p = self._points
         tau = np.exp(p["log_tau"])
@@ -175,11 +176,58 @@ class Superposition:
             "temperature": p["temperature"],
             "relaxation_time": tau,
             "error": tau * p["error"],
+            "mismatch": p["mismatch"],
             "kind": p["kind"],
+            "method": np.where(p["kind"] == "anchor", "", np.where(p["lowest"] <= 0.5, "passage", "overlap")),
             "lowest_mean_propensity": p["lowest"],
+            "longest_time": p["longest"],
             "structures": p["structures"],
         }
         return xr.Dataset({name: ("point", values) for name, values in variables.items()})
+
+    @cached_property
+    def fits(self):
+        """Arrhenius, VFT and parabolic laws through the points that are data (not the anchor); see `relaxation`.
+
+        Returns
+        -------
+        Dataset (law, temperature), (law, parameter)
+            `relaxation_time`, `lower`, `upper` on a grid even in 1/T from the hottest point to the glass transition,
+            and the parameters.
+        """
+        coldest = min(GLASS_TRANSITION_TEMPERATURE, self._points["temperature"][-1])
+        grid = 1 / np.linspace(1 / self._points["temperature"][0], 1 / coldest, _GRID)
+        return tabulate({name: self._fit(name) for name in LAWS}, grid)
+
+    def curves(self):
+        """C̄_B(t) of every measured temperature, raw and rescaled (Fig. 13).
+
+        Returns
+        -------
+        Dataset (temperature, point), from hot to cold
+            `time`, `scaled_time` = t/τ_BB, `mean_propensity`, its `error` (standard error over structures; NaN for
+            one) and `relaxation_time (temperature)`, `structures (temperature)`. Short runs are filled with NaN.
+        """
+        shape = len(self.measured), max(len(m.time) for m in self.measured)
+        time, mean, error = (np.full(shape, np.nan) for _ in range(3))
+        for k, m in enumerate(self.measured):
+            time[k, : len(m.time)] = m.time
+            mean[k, : len(m.time)] = m.mean_propensity.mean(axis=0)
+            error[k, : len(m.time)] = m.error()
+        temperature = np.array([m.temperature for m in self.measured])
+        tau = self.relaxation_time(temperature)
+        along = ("temperature", "point")
+        return xr.Dataset(
+            {
+                "time": (along, time),
+                "scaled_time": (along, time / tau[:, None]),
+                "mean_propensity": (along, mean),
+                "error": (along, error),
+                "relaxation_time": ("temperature", tau),
+                "structures": ("temperature", [m.structures for m in self.measured]),
+            },
+            coords={"temperature": temperature},
+        )
 
     def master_curve(self):
         """The master curve: DataArray of ⟨C̄_B⟩ along `scaled_time` = t/τ_BB, with a coordinate `extrapolated`."""
@@ -192,6 +240,10 @@ class Superposition:
             },
             name="mean_propensity",
         )
+
+    def _fit(self, name):
+        data = self._points["kind"] != "anchor"
+        return fit(name, *(self._points[column][data] for column in ("temperature", "log_tau", "error")))
 
     def _unscaled(self, mean_propensity):
         """ln(t/τ_BB) of the master curve."""
@@ -206,23 +258,23 @@ class Superposition:
 
 
 def _superpose(measured, weights=None):
-    """ln τ_BB of each temperature, ln(t/τ_BB) of the master curve on `_LEVELS`, and the deepest level of each."""
+    """ln τ_BB of each temperature, ln(t/τ_BB) of the master curve on `_LEVELS`, the deepest level and the mismatch."""
     curves = [m.curve(None if weights is None else weights[k]) for k, m in enumerate(measured)]
     lowest = np.array([y[-1] for y, _ in curves])
     reference = int(np.argmax(lowest))
     master = _extended(*curves[reference])
     log_tau = np.empty(len(measured))
+    mismatch = np.full(len(measured), np.nan)
     log_tau[reference] = np.interp(_HALF, _LEVELS, master)
     master = master - log_tau[reference]
     for k, (y, log_time) in enumerate(curves):
         if k == reference:
             continue
-        if y[-1] >= _HALF:
-            log_tau[k] = np.interp(_HALF, y, log_time)
-        else:
-            at = np.linspace(max(y[-1] - _OVERLAP, y[0]), y[-1], 50)
-            log_tau[k] = np.mean(np.interp(at, y, log_time) - np.interp(at, _LEVELS, master))
-    return log_tau, master, lowest
+        at = np.linspace(max(y[-1] - _OVERLAP, y[0]), y[-1], 50)
+        shift = np.interp(at, y, log_time) - np.interp(at, _LEVELS, master)
+        log_tau[k] = np.interp(_HALF, y, log_time) if y[-1] >= _HALF else np.mean(shift)
+        mismatch[k] = shift.std()
+    return log_tau, master, lowest, mismatch
 
 
 def _extended(y, log_time):
@@ -246,23 +298,13 @@ def _deviation(measured, log_tau, master):
 
 
 def _bootstrap(measured):
-    """Standard deviation of ln τ_BB of each temperature over resampled structures; NaN for one structure."""
+    """ln τ_BB of each temperature on resampled structures, (resample, temperature)."""
     generator = np.random.default_rng(0)
     values = np.empty((RESAMPLES, len(measured)))
-    counts = [len(m.mean_propensity) for m in measured]
     for b in range(RESAMPLES):
-        weights = [generator.multinomial(n, np.full(n, 1 / n)) for n in counts]
+        weights = [generator.multinomial(m.structures, np.full(m.structures, 1 / m.structures)) for m in measured]
         values[b] = _superpose(measured, weights)[0]
-    return np.where(np.array(counts) > 1, values.std(axis=0, ddof=1), np.nan)
-
-
-def _arrhenius(points):
-    """d ln τ_BB / d(1/T) by which τ_BB is continued to lower temperatures."""
-    x, y = 1 / points["temperature"], points["log_tau"]
-    cold = points["temperature"] <= ARRHENIUS_TEMPERATURE + 1e-9
-    if cold.sum() < 2:
-        cold = np.arange(len(x)) >= len(x) - 2
-    return np.polyfit(x[cold], y[cold], 1)[0] if cold.sum() > 1 else 0.0
+    return values
 
 
 def superposition(propensity_datasets=None, anchor=True):
@@ -287,49 +329,9 @@ def superposition(propensity_datasets=None, anchor=True):
     """
     if propensity_datasets is None:
         return _shipped(anchor)
-    return Superposition(_by_temperature(propensity_datasets), anchor)
+    return Superposition(by_temperature(propensity_datasets), anchor)
 
 
 @cache
 def _shipped(anchor):
-    return Superposition(_by_temperature(_shipped_curves()), anchor)
-
-
-def _shipped_curves():
-    files = store.available_propensities()
-    if not files:
-        folder = store.precomputed("propensities")
-        raise InvalidData(f"{folder}: there are no propensity files; expected those of `glassviz dynamics`.")
-    for file in files:
-        with xr.open_dataset(file.path, engine="h5netcdf") as stored:
-            yield stored[["mean_propensity"]].load()
-
-
-def _by_temperature(datasets):
-    """Group curves by temperature and bring the long ones of each to their common times."""
-    groups = {}
-    for ds in datasets:
-        if "mean_propensity" not in ds or "time" not in ds.coords or "temperature" not in ds.attrs:
-            raise InvalidData(
-                "superposition: a Dataset lacks mean_propensity, time or temperature; expected a propensity file."
-            )
-        curves = ds["mean_propensity"]
-        curves = curves if "configuration" in curves.dims else curves.expand_dims("configuration")
-        curves = curves.transpose("configuration", "time").sel(time=curves["time"] > 0).sortby("time")
-        groups.setdefault(round(float(ds.attrs["temperature"]), 4), []).append(curves)
-    measured = []
-    for temperature, group in groups.items():
-        # The longest runs count, as long as there are enough of them: they reach the lowest ⟨C̄_B⟩.
-        ends = sorted((c["time"].values[-1] for c in group for _ in c["configuration"]), reverse=True)
-        last = ends[min(ENOUGH, len(ends)) - 1]
-        group = [c for c in group if c["time"].values[-1] >= last]
-        first = max(c["time"].values[0] for c in group)
-        times = np.unique(np.concatenate([c["time"].values for c in group]))
-        times = times[(times >= first) & (times <= last)]
-        rows = [
-            np.interp(np.log(times), np.log(c["time"].values), row)
-            for c in group
-            for row in c.values.astype(np.float64)
-        ]
-        measured.append(Measured(temperature, times, np.stack(rows)))
-    return measured
+    return Superposition(by_temperature(shipped_curves()), anchor)

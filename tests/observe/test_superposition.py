@@ -4,7 +4,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glassviz.files import netcdf
+from glassviz.files import netcdf, store
 from glassviz.mixture import InvalidData
 from glassviz.observe import superposition as module
 from glassviz.observe.superposition import superposition
@@ -66,7 +66,7 @@ def test_simulated_only_where_the_runs_went(exact_liquid):
 
 
 def test_low_temperatures_are_anchored_or_arrhenius(exact_liquid):
-    table = exact_liquid.table()
+    table = exact_liquid.relaxation_times
     assert table.kind.values.tolist() == ["measured"] * 3 + ["published", "anchor"]
     assert exact_liquid.relaxation_time(0.15) == pytest.approx(1e12)
     published = 1.5e6 * (np.log(0.5) / np.log(0.760)) ** (1 / STRETCH)
@@ -74,7 +74,7 @@ def test_low_temperatures_are_anchored_or_arrhenius(exact_liquid):
     between = 1 / ((1 / 0.23 + 1 / 0.15) / 2)
     assert exact_liquid.relaxation_time(between) == pytest.approx(np.sqrt(1e12 * published), rel=2e-2)
     free = liquid(anchor=False)
-    assert free.table().kind.values.tolist() == ["measured"] * 3
+    assert free.relaxation_times.kind.values.tolist() == ["measured"] * 3
     barrier = np.log(TAU[0.30] / TAU[0.35]) / (1 / 0.30 - 1 / 0.35)
     expected = TAU[0.30] * np.exp(barrier * (1 / 0.2 - 1 / 0.30))
     assert free.relaxation_time(0.2) == pytest.approx(expected, rel=0.2)
@@ -115,12 +115,12 @@ def test_errors_are_the_scatter_over_structures():
     for seed in range(20):
         ts = superposition(list(measured(0.40, 5e3, structures=8, noise=0.1, seed=seed)))
         tau.append(ts.relaxation_time(0.40))
-        error.append(float(ts.table().error[0]))
+        error.append(float(ts.relaxation_times.error[0]))
     assert np.mean(error) == pytest.approx(np.std(tau, ddof=1), rel=0.5)
 
 
 def test_one_structure_has_no_error():
-    table = superposition(list(measured(0.40, 5e3, structures=1))).table()
+    table = superposition(list(measured(0.40, 5e3, structures=1))).relaxation_times
     assert np.isnan(table.error[0])
     assert table.structures[0] == 1
 
@@ -130,6 +130,74 @@ def test_structures_that_ran_for_different_times_are_brought_together():
     ts = superposition([short, long.isel(configuration=0)])
     assert ts.relaxation_time(0.40) == pytest.approx(2e3, rel=2e-2)
     assert not ts.is_simulated(exact(4e3, 0.40), 0.40)
+
+
+def test_rescaled_curves_fall_on_the_master_curve(exact_liquid):
+    curves = exact_liquid.curves()
+    assert curves.temperature.values.tolist() == [0.40, 0.35, 0.30]
+    scaled, mean = curves.scaled_time.values, curves.mean_propensity.values
+    np.testing.assert_allclose(mean, np.exp(-np.log(2) * scaled**STRETCH), atol=3e-3)
+    np.testing.assert_allclose(curves.time / curves.relaxation_time, curves.scaled_time)
+
+
+def test_curves_carry_the_error_of_the_mean_over_structures():
+    datasets = [*measured(0.40, 5e3, structures=8, noise=0.1), *measured(0.30, 2e3, structures=1)]
+    datasets.append(datasets[-1].isel(time=slice(None, None, 2)).assign_attrs(temperature=0.35))
+    curves = superposition(datasets).curves()
+    runs = np.stack([ds.mean_propensity.values[0] for ds in datasets[:8]])
+    np.testing.assert_allclose(curves.error.sel(temperature=0.40), runs.std(axis=0, ddof=1) / np.sqrt(8))
+    assert np.isnan(curves.error.sel(temperature=0.30)).all()
+    assert curves.time.count("point").values.tolist() == [30, 15, 30]
+    assert curves.structures.values.tolist() == [8, 1, 1]
+
+
+def test_measured_range_is_where_times_are_simulated(exact_liquid):
+    high, low = exact_liquid.measured_range(0.30)
+    assert low == pytest.approx(exact(2e4, 0.30))
+    assert high == pytest.approx(exact(1, 0.30))
+    assert exact_liquid.is_simulated([low, high, low - 1e-3], 0.30).tolist() == [True, True, False]
+    assert exact_liquid.measured_range(0.23) is None
+
+
+def test_where_a_relaxation_time_comes_from_is_told(exact_liquid):
+    points = exact_liquid.relaxation_times
+    assert points.method.values.tolist() == ["passage", "overlap", "overlap", "overlap", ""]
+    assert points.longest_time.values[:3].tolist() == [5e3, 5e3, 2e4]
+    assert (points.mismatch[1:3] < 5e-3).all()
+
+
+def test_a_curve_of_another_shape_shows_as_mismatch():
+    slow = next(measured(0.30, 5e4))
+    stretched = slow.copy(data={"mean_propensity": np.exp(-np.log(2) * (slow.time.values[None] / TAU[0.30]) ** 0.4)})
+    points = superposition([*measured(0.40, 5e3), stretched]).relaxation_times
+    assert points.mismatch[1] > 0.1
+
+
+def test_the_published_sample_has_the_scatter_of_one_structure():
+    ts = superposition([*measured(0.40, 5e3, structures=8, noise=0.1), *measured(0.35, 5e3, structures=8, noise=0.1)])
+    points = ts.relaxation_times
+    relative = (points.error / points.relaxation_time).values
+    assert relative[2] == pytest.approx(relative[1] * np.sqrt(8))
+    assert np.isnan(relative[3])
+
+
+def test_fits_are_of_data_not_of_the_anchor(exact_liquid):
+    fits = exact_liquid.fits
+    assert fits.law.values.tolist() == ["arrhenius", "vft", "parabolic"]
+    assert fits.points.values.tolist() == [2, 4, 4]
+    assert fits.temperature[0] == pytest.approx(0.40)
+    assert fits.temperature[-1] == pytest.approx(0.15)
+    coldest = exact_liquid.relaxation_times.sel(point=[2, 3])
+    energy = np.diff(np.log(coldest.relaxation_time)) / np.diff(1 / coldest.temperature)
+    assert fits.value.sel(law="arrhenius", parameter="activation_energy") == pytest.approx(float(energy[0]))
+    assert float(fits.relaxation_time.sel(law="arrhenius")[-1]) != pytest.approx(1e12, rel=1e-2)
+
+
+def test_the_free_extrapolation_is_the_arrhenius_fit():
+    free = liquid(anchor=False)
+    expected = free.fits.relaxation_time.sel(law="arrhenius")
+    cold = expected.temperature < 0.30
+    np.testing.assert_allclose(free.relaxation_time(expected.temperature)[cold], expected[cold], rtol=1e-6)
 
 
 def test_master_curve_passes_one_half_at_one(exact_liquid):
@@ -159,7 +227,7 @@ def test_real_runs_superpose(shared):
                 )
             )
     ts = superposition(datasets)
-    table = ts.table().set_coords("temperature").swap_dims(point="temperature")
+    table = ts.relaxation_times.set_coords("temperature").swap_dims(point="temperature")
     assert 1200 < ts.relaxation_time(0.40) < 2200
     assert 10 < ts.relaxation_time(0.30) / ts.relaxation_time(0.40) < 30
     assert 2e6 < ts.relaxation_time(0.23) < 1e7
@@ -181,7 +249,7 @@ def test_shipped_files_are_the_default(tmp_path, monkeypatch):
     module._shipped.cache_clear()
     with pytest.raises(InvalidData, match="no propensity files"):
         superposition()
-    folder = module.store.precomputed("propensities")
+    folder = store.precomputed("propensities")
     folder.mkdir(parents=True)
     for k, ds in enumerate(measured(0.40, 5e3)):
         ds["propensity"] = ds["mean_propensity"].expand_dims(particle=3, axis=2)

@@ -1,0 +1,114 @@
+"""The measured decay of ⟨C̄_B⟩: the runs of all structures of a temperature, brought to common times."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from glassviz.files import store
+from glassviz.mixture import InvalidData
+
+ENOUGH = 4  # structures that a curve needs, where there are so many
+
+
+@dataclass
+class Decay:
+    """Mean propensity against time of the structures of one temperature.
+
+    Attributes
+    ----------
+    temperature : float
+    time : (time,) ndarray
+        Times common to the structures.
+    mean_propensity : (structure, time) ndarray
+        Mean over species 1 of each structure.
+    """
+
+    temperature: float
+    time: np.ndarray
+    mean_propensity: np.ndarray
+
+    @property
+    def structures(self):
+        """Number of structures."""
+        return len(self.mean_propensity)
+
+    def error(self):
+        """Standard error of the mean over structures at each time; NaN for one structure."""
+        if self.structures < 2:
+            return np.full(len(self.time), np.nan)
+        return self.mean_propensity.std(axis=0, ddof=1) / np.sqrt(self.structures)
+
+    def curve(self, weights=None):
+        """Strictly increasing (y, ln t) of the weighted mean over structures, y = ln(−ln ⟨C̄_B⟩)."""
+        mean = np.average(self.mean_propensity, axis=0, weights=weights)
+        mean = np.minimum.accumulate(mean)
+        inside = (mean < 1 - 1e-6) & (mean > 0)
+        y, first = np.unique(np.log(-np.log(mean[inside])), return_index=True)
+        return y, np.log(self.time[inside])[first]
+
+
+def shipped_curves():
+    """The mean propensities of the propensity files shipped with glassviz.
+
+    Yields
+    ------
+    Dataset
+        `mean_propensity (configuration, time)`, as it is in each file.
+
+    Raises
+    ------
+    InvalidData
+        Where there is no propensity file.
+    """
+    files = store.available_propensities()
+    if not files:
+        folder = store.precomputed("propensities")
+        raise InvalidData(f"{folder}: there are no propensity files; expected those of `glassviz dynamics`.")
+    for file in files:
+        with xr.open_dataset(file.path, engine="h5netcdf") as stored:
+            yield stored[["mean_propensity"]].load()
+
+
+def by_temperature(datasets):
+    """Group the curves of many runs by temperature and bring the long ones of each to their common times.
+
+    Parameters
+    ----------
+    datasets : iterable of Dataset
+        `mean_propensity ([configuration,] time)`, coordinate `time`, attribute `temperature`.
+
+    Returns
+    -------
+    list of Decay
+
+    Raises
+    ------
+    InvalidData
+        Where a Dataset is not a propensity file.
+    """
+    groups = {}
+    for ds in datasets:
+        if "mean_propensity" not in ds or "time" not in ds.coords or "temperature" not in ds.attrs:
+            raise InvalidData(
+                "superposition: a Dataset lacks mean_propensity, time or temperature; expected a propensity file."
+            )
+        curves = ds["mean_propensity"]
+        curves = curves if "configuration" in curves.dims else curves.expand_dims("configuration")
+        curves = curves.transpose("configuration", "time").sel(time=curves["time"] > 0).sortby("time")
+        groups.setdefault(round(float(ds.attrs["temperature"]), 4), []).append(curves)
+    return [_common(temperature, group) for temperature, group in groups.items()]
+
+
+def _common(temperature, group):
+    """One Decay of the curves of a temperature; the longest runs count, where there are `ENOUGH` of them."""
+    ends = sorted((c["time"].values[-1] for c in group for _ in c["configuration"]), reverse=True)
+    last = ends[min(ENOUGH, len(ends)) - 1]
+    group = [c for c in group if c["time"].values[-1] >= last]
+    first = max(c["time"].values[0] for c in group)
+    times = np.unique(np.concatenate([c["time"].values for c in group]))
+    times = times[(times >= first) & (times <= last)]
+    rows = [
+        np.interp(np.log(times), np.log(c["time"].values), row) for c in group for row in c.values.astype(np.float64)
+    ]
+    return Decay(temperature, times, np.stack(rows))
