@@ -1,23 +1,27 @@
-"""Movies of the snapshot, through time or through temperature, as MP4 that slides play or as GIF."""
+"""Movies of the snapshot, through time or through temperature: MP4 that slides play, WebM or GIF."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from glassviz.explore import derive
 from glassviz.explore.colors import LEVELS as CODES
-from glassviz.explore.colors import PALETTE, encode
+from glassviz.explore.colors import MAPS, palette
 from glassviz.explore.library import Library
-from glassviz.explore.raster import particle_ids, viewport
-from glassviz.mixture import RADII, InvalidData
+from glassviz.explore.picture import SHAPES, SIZES, Stage
+from glassviz.mixture import InvalidData
 
-FORMATS = (".mp4", ".gif")
+FORMATS = (".mp4", ".webm", ".gif")
 SWEEPS = ("time", "temperature")
-SIZES = (240, 2160)  # pixels
-PAPER, TEXT = (255, 255, 255), (24, 28, 36)
+# Constant quality, fast enough to render while a speaker waits; slides play H.264 in yuv420p with even sizes only.
+_CODECS = {
+    ".mp4": ("libx264", ["-crf", "18", "-preset", "veryfast", "-movflags", "+faststart"]),
+    ".webm": ("libvpx-vp9", ["-crf", "30", "-b:v", "0", "-deadline", "realtime", "-cpu-used", "8", "-row-mt", "1"]),
+}
 
 
 class Cancelled(Exception):
@@ -33,6 +37,8 @@ def render_movie(
     sample=None,
     network=None,
     size=1080,
+    shape="tall",
+    colors=MAPS[0],
     frames=100,
     fps=25,
     progress=None,
@@ -44,7 +50,7 @@ def render_movie(
     Parameters
     ----------
     path : path-like
-        Where to write; `.mp4` gives H.264 in yuv420p, `.gif` a looping GIF.
+        Where to write; `.mp4` gives H.264 in yuv420p, `.webm` VP9, `.gif` a looping GIF.
     sweep : {"time", "temperature"}, optional
         Through ⟨C̄_B⟩ from 0.99 to 0.05 at `temperature`, or from hot to cold at `mean_propensity`. Each temperature
         has its own configuration.
@@ -57,7 +63,11 @@ def render_movie(
     network : str, optional
         Name of the ensemble; by default the last one.
     size : int, optional
-        Width in pixels, made even; the height is a ninth more.
+        Side of the square snapshot in pixels, made even.
+    shape : {"tall", "wide", "square"}, optional
+        What is written stands above the snapshot (a ninth more), beside it (16:9), or nowhere.
+    colors : str, optional
+        One of `colors.MAPS`.
     frames, fps : int, optional
         Number of frames and frames per second.
     progress : callable, optional
@@ -89,16 +99,18 @@ def render_movie(
             f"expected {SIZES[0]} to {SIZES[1]} pixels, 2 to 2000 frames, 1 to 60 fps."
         )
     library = library or Library()
+    if shape not in SHAPES or colors not in MAPS:
+        raise InvalidData(f"movie: {shape!r}, {colors!r}; expected {' or '.join(SHAPES)}, {' or '.join(MAPS)}.")
     network = network or library.networks[-1]
     if network not in library.networks:
         raise InvalidData(f"network: there is no {network!r}; expected one of {', '.join(library.networks)}.")
     first = _sample(library, temperature, sample)
-    size -= size % 2
     states = _states(library, sweep, first, mean_propensity, frames)
 
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
-        _write(temporary, _images(library, network, states, size, progress, cancelled), fps)
+        stage = partial(Stage, library, network=network, size=size - size % 2, shape=shape, colors=colors)
+        _write(temporary, _images(stage, states, progress, cancelled), fps, colors)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -132,118 +144,47 @@ def _states(library, sweep, sample, mean_propensity, frames):
     return [(path[k * len(path) // frames], mean_propensity) for k in range(frames)]
 
 
-def _images(library, network, states, size, progress, cancelled):
+def _images(stage_of, states, progress, cancelled):
     """The frames as (height, width, 3) uint8 arrays."""
     drawn, stage = None, None
     for done, (sample, level) in enumerate(states, 1):
         if cancelled is not None and cancelled():
             raise Cancelled
         if sample != drawn:
-            stage, drawn = _Stage(library, sample, network, size), sample
+            stage, drawn = stage_of(sample), sample
         yield stage.image(level)
         if progress is not None:
             progress(done, len(states))
 
 
-class _Stage:
-    """One sample, splatted once; each frame only looks colours up."""
-
-    def __init__(self, library, sample, network, size):
-        passed, reason = derive.transfer(library, sample.temperature, sample.particles, network)
-        if not passed:
-            raise InvalidData(f"{sample.label} at T = {sample.temperature:g}: {reason}")
-        configuration = library.configurations(sample.temperature, sample.particles).isel(configuration=sample.index)
-        length = configuration.attrs["box_length"]
-        raster = particle_ids(
-            viewport(length, size), configuration["position"].values, RADII[configuration["species"].values], length
-        )
-        self.particle = raster["particle"].values[::-1]  # rows of a picture run downwards
-        outline = np.clip((RADII.min() * size / length - 3) / 5, 0, 1)
-        opacity = 1 - outline * (1 - np.clip(raster["edge"].values[::-1] / 1.4, 0, 1))
-        self.opacity = np.where(self.particle < 0, 0, opacity)[..., None].astype(np.float32)
-        self.frames = derive.frames(library, sample, network)
-        self.library, self.sample, self.size = library, sample, size
-        self.band = size // 9 + (size // 9) % 2
-
-    def image(self, level):
-        colours = PALETTE[encode(self.frames.at(level))].astype(np.float32)
-        shown = colours[self.particle] * self.opacity + np.array(PAPER, np.float32) * (1 - self.opacity)
-        picture = Image.new("RGB", (self.size, self.size + self.band), PAPER)
-        picture.paste(Image.fromarray(np.rint(shown).astype(np.uint8)), (0, self.band))
-        self._annotate(picture, level)
-        return np.asarray(picture)
-
-    def _annotate(self, picture, level):
-        """Temperature, mean propensity, time and the colour bar in the band above the picture."""
-        draw = ImageDraw.Draw(picture)
-        unit = self.band / 10
-        time, simulated = derive.times(self.library, self.sample.temperature, level)
-        exponent = int(np.floor(np.log10(time)))
-        x = 2 * unit
-        x = _typeset(draw, x, 1.3 * unit, 3.1 * unit, [("T", ""), (f" = {self.sample.temperature:.2f}", "")]) + 4 * unit
-        parts = [("<", "bracket"), ("C", "bar"), ("B", "sub"), (">", "bracket"), (f" = {level:.2f}", "")]
-        x = _typeset(draw, x, 1.3 * unit, 3.1 * unit, parts) + 4 * unit
-        parts = [("t", ""), (f" = {time / 10**exponent:.1f} x 10", ""), (str(exponent), "sup")]
-        _typeset(draw, x, 1.3 * unit, 3.1 * unit, parts)
-        kind = "simulated time" if simulated else "extrapolated time"
-        _typeset(draw, 2 * unit, 6 * unit, 2 * unit, [(f"N = {self.sample.particles}   {kind}", "")])
-        width, left = self.size // 5, int(self.size * 0.63)
-        bar = PALETTE[np.linspace(0, CODES - 1, width).astype(int)]
-        bar = Image.fromarray(np.broadcast_to(bar, (max(int(1.8 * unit), 2), width, 3)).copy())
-        picture.paste(bar, (left, int(6.2 * unit)))
-        _typeset(draw, left - 8.5 * unit, 6 * unit, 2 * unit, [("active 0", "")])
-        _typeset(draw, left + width + unit, 6 * unit, 2 * unit, [("1 arrested", "")])
-
-
-def _typeset(draw, x, y, height, parts):
-    """Draw (text, style) one after another from (x, y) and return where it ends; styles: sub, sup, bar, bracket."""
-    for text, style in parts:
-        small = style in ("sub", "sup")
-        font = ImageFont.load_default(height * (0.7 if small else 1.0))
-        if style == "bracket":
-            wide, middle, stroke = 0.32 * height, y + 0.62 * height, max(int(height / 12), 1)
-            tip, open_ = (x, x + wide) if text == "<" else (x + wide, x)
-            draw.line([(open_, y + 0.1 * height), (tip, middle), (open_, y + 1.14 * height)], fill=TEXT, width=stroke)
-            x += wide + 0.12 * height
-            continue
-        draw.text((x, y + {"sub": 0.55, "sup": -0.1}.get(style, 0) * height), text, font=font, fill=TEXT)
-        end = x + draw.textlength(text, font=font)
-        if style == "bar":
-            draw.line(
-                [(x + 0.12 * height, y + 0.12 * height), (end - 0.02 * height, y + 0.12 * height)],
-                fill=TEXT,
-                width=max(int(height / 14), 1),
-            )
-        x = end
-    return x
-
-
-def _few_colours():
+def _few_colours(colors):
     """The 256 colours of a GIF, the same in every frame: the propensity map, its borders against paper, and greys."""
-    chosen = PALETTE[np.linspace(0, CODES - 1, 112).astype(int)].astype(int)
+    chosen = palette(colors)[np.linspace(0, CODES - 1, 112).astype(int)].astype(int)
     greys = np.linspace(0, 255, 32).astype(int)[:, None].repeat(3, axis=1)
     colours = Image.new("P", (1, 1))
     colours.putpalette(np.concatenate([chosen, (chosen + 255) // 2, greys]).astype(np.uint8).tobytes())
     return colours
 
 
-def _write(path, images, fps):
-    if path.suffix.lower() == ".gif":
-        colours = _few_colours()
+def _write(path, images, fps, colors):
+    kind = path.suffix.lower()
+    if kind == ".gif":
+        colours = _few_colours(colors)
         pictures = (Image.fromarray(image).quantize(palette=colours, dither=Image.Dither.NONE) for image in images)
         first = next(pictures)
         first.save(path, save_all=True, append_images=pictures, duration=round(1000 / fps), loop=0)
         return
     first = next(images)
+    codec, options = _CODECS[kind]
     writer = imageio_ffmpeg.write_frames(
         str(path),
         first.shape[1::-1],
         fps=fps,
-        codec="libx264",
+        codec=codec,
         pix_fmt_out="yuv420p",
         macro_block_size=2,
         quality=None,
-        output_params=["-crf", "18", "-preset", "veryfast", "-movflags", "+faststart"],
+        output_params=options,
     )
     writer.send(None)
     try:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import param
 
+from glassviz.explore.colors import MAPS
 from glassviz.explore.derive import LEVELS
 from glassviz.explore.library import Sample
 
@@ -44,6 +45,7 @@ class ExplorerState(param.Parameterized):
     network = param.Selector(objects=[], check_on_set=True, doc="The network ensemble that predicts.")
     selected = param.List([], item_type=int, doc="Particles of the sample that are looked at; none of another sample.")
     tab = param.Selector(objects=list(TABS), check_on_set=True, doc="The tab that is open.")
+    colors = param.Selector(objects=list(MAPS), check_on_set=True, doc="The colours of the propensity.")
 
     def __init__(self, library, **chosen):
         super().__init__()
@@ -53,7 +55,9 @@ class ExplorerState(param.Parameterized):
         self.param.network.objects = library.networks
         self.network = library.networks[-1]
         self.temperature = chosen.pop("temperature", _nearest(library.temperatures, OPENING_TEMPERATURE))
+        selected = chosen.pop("selected", [])
         self.param.update(**chosen)
+        self.selected = selected  # last: another sample drops what was selected
 
     @param.depends("temperature", watch=True)
     def _offer_samples(self):

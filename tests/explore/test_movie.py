@@ -1,3 +1,4 @@
+import time
 from itertools import pairwise
 
 import imageio_ffmpeg
@@ -6,6 +7,7 @@ import pytest
 from PIL import Image
 
 from glassviz.explore import derive
+from glassviz.explore.colors import CIVIDIS
 from glassviz.explore.movie import Cancelled, render_movie
 from glassviz.mixture import InvalidData
 
@@ -47,6 +49,33 @@ def test_a_time_sweep_plays_and_changes(small, tmp_path):
     assert (frames[0, :30] < 128).any(), "nothing is written above the picture"
 
 
+@pytest.mark.parametrize(("suffix", "codec"), [(".mp4", "h264"), (".webm", "vp9")])
+@pytest.mark.parametrize(("shape", "size"), [("wide", (640, 360)), ("square", (360, 360))])
+def test_every_form_has_even_sides(small, tmp_path, suffix, codec, shape, size):
+    path = render_movie(tmp_path / f"x{suffix}", size=361, shape=shape, frames=3, **small)
+    about, frames = decoded(path)
+    assert about["codec"] == codec
+    assert about["size"] == size
+    assert len(frames) == 3
+    assert np.abs(frames[0].astype(int) - frames[-1].astype(int)).max() > 50
+
+
+def test_the_other_colours_are_used(small, tmp_path):
+    path = render_movie(tmp_path / "x.mp4", size=240, shape="square", colors=CIVIDIS, frames=3, **small)
+    late = decoded(path)[1][-1].reshape(-1, 3).astype(int)
+    yellow = (late[:, 0] > 170) & (late[:, 1] > 150) & (late[:, 2] < 140)
+    assert yellow.mean() > 0.2
+
+
+@pytest.mark.slow
+def test_a_hundred_frames_at_1080_lines_are_there_within_half_a_minute(small, tmp_path):
+    started = time.perf_counter()
+    path = render_movie(tmp_path / "x.mp4", size=1080, shape="wide", frames=100, **small)
+    spent = time.perf_counter() - started
+    assert decoded(path)[0]["size"] == (1920, 1080)
+    assert spent < 30
+
+
 def test_a_temperature_sweep_shows_every_temperature(small, tmp_path, library):
     count = 2 * len(library.temperatures)
     path = render_movie(
@@ -84,6 +113,8 @@ def test_giving_up_leaves_nothing_behind(small, tmp_path):
         ({"sample": "N = 3"}, "N = 3"),
         ({"network": "nobody"}, "nobody"),
         ({"size": 10}, "size 10"),
+        ({"shape": "round"}, "round"),
+        ({"colors": "jet"}, "jet"),
         ({"sweep": "temperature", "mean_propensity": 2.0}, "mean propensity"),
     ],
 )

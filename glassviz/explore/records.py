@@ -1,0 +1,117 @@
+"""The numbers behind the page, to take away: the curves as a table, everything of a sample as one Dataset."""
+
+import numpy as np
+import pandas as pd
+
+from glassviz.explore import derive
+from glassviz.explore.citation import text as citation
+
+UNITS = {"chi4": "1", "chord": "sigma", "xi4": "sigma"}
+COLUMNS = (
+    "source",
+    "quantity",
+    "temperature",
+    "mean_propensity",
+    "time",
+    "time_simulated",
+    "value",
+    "error",
+    "unit",
+    "structures",
+    "particles",
+)
+"""Columns of `curves`; temperature in ε/k_B, time in σ(m/ε)^½."""
+
+
+def curves(library, network, progress=None):
+    """χ₄, ξ₄ and ⟨ξ_chord⟩ at all levels and temperatures, predicted and from molecular dynamics.
+
+    Parameters
+    ----------
+    library : Library
+    network : str
+        Name of the ensemble.
+    progress : callable, optional
+        Called as `progress(done, temperatures)`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each value, with `COLUMNS`. What is not determined is left out.
+    """
+    tables = []
+    for done, temperature in enumerate(library.temperatures, 1):
+        found = derive.fluctuations(library, temperature, network)
+        tables += [_rows(found, name, "prediction", temperature) for name in ("chi4", "chord")]
+        passed, _ = derive.transfer(library, temperature, library.sizes(temperature)[0], network)
+        length = derive.dynamic_length(library, temperature, network) if passed else None
+        if length is not None:
+            tables.append(_rows(length, "xi4", "prediction", temperature))
+        measured = derive.measured(library, temperature)
+        if measured is not None:
+            tables += [_rows(measured, name, "molecular dynamics", temperature) for name in ("chi4", "chord")]
+        if progress is not None:
+            progress(done, len(library.temperatures))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _rows(found, name, source, temperature):
+    values = {
+        "source": source,
+        "quantity": name,
+        "temperature": temperature,
+        "mean_propensity": found["mean_propensity"].values,
+        "time": found["time"].values,
+        "time_simulated": found["simulated"].values if "simulated" in found else True,
+        "value": found[name].values,
+        "error": found[f"{name}_error"].values,
+        "unit": UNITS[name],
+        "structures": found.attrs["structures"],
+        "particles": found.attrs["particles"],
+    }
+    table = pd.DataFrame(values, columns=list(COLUMNS))
+    return table[np.isfinite(table["value"])]
+
+
+def everything(library, choice):
+    """All there is of the chosen sample and networks.
+
+    Parameters
+    ----------
+    library : Library
+    choice : Choice
+
+    Returns
+    -------
+    Dataset
+        The configuration as `glassviz.read` gives it, with `predicted_propensity` and its standard deviation over the
+        networks, `predicted_propensity_error`, (level, particle); the `time` each level stands for; and, at the chosen
+        state, `bottleneck` (particle, node) and the attention distribution `attention` (length). Where the networks
+        fail the size-transfer test there are no predictions, and the attribute `not_predicted` says why.
+    """
+    sample = choice.sample
+    ds = library.configurations(sample.temperature, sample.particles).isel(configuration=[sample.index])
+    time, simulated = derive.times(library, sample.temperature)
+    ds = ds.assign_coords(mean_propensity=("level", derive.LEVELS)).assign(
+        time=("level", time, {"units": "sigma (m/epsilon)^1/2"}), time_simulated=("level", simulated)
+    )
+    ds.attrs |= {
+        "networks": choice.network,
+        "chosen_mean_propensity": float(choice.mean_propensity),
+        "citation": citation(),
+    }
+    passed, reason = derive.transfer(library, sample.temperature, sample.particles, choice.network)
+    if not passed:
+        return ds.assign_attrs(not_predicted=reason)
+    C = derive.propensities(library, sample.temperature, sample.particles, choice.network)
+    C = C.isel(configuration=sample.index)
+    nodes, _ = derive.bottleneck(library, choice)
+    distribution, xi = derive.attention(library, choice)
+    converged = C["converged"].values.all(axis=0)
+    return ds.assign_coords(length=distribution["length"].values).assign(
+        predicted_propensity=(("level", "particle"), C.mean("network").values, {"units": "1"}),
+        predicted_propensity_error=(("level", "particle"), C.std("network").values, {"units": "1"}),
+        converged=("level", converged),
+        bottleneck=(("particle", "node"), nodes),
+        attention=("length", distribution.mean("network").values, {"units": "1/sigma", "xi_int": float(xi)}),
+    )

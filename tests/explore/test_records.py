@@ -1,0 +1,57 @@
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+import glassviz as gv
+from glassviz.explore import derive, records
+from glassviz.explore.state import ExplorerState
+from glassviz.files import netcdf
+
+
+@pytest.fixture
+def small(library):
+    state = ExplorerState(library)
+    samples = [s for s in library.samples(state.temperature) if s.particles < derive.LARGE]
+    if not samples:
+        pytest.skip("the store holds no small sample at this temperature")
+    state.sample = samples[0].label
+    return state
+
+
+def test_everything_of_a_sample_is_a_configuration_with_predictions(small, tmp_path):
+    ds = records.everything(small.library, small.choice())
+    path = tmp_path / "everything.nc"
+    netcdf.save(ds, path)
+    again = gv.read(path)
+    assert float(again.attrs["temperature"]) == small.temperature
+    levels = again["mean_propensity"].values
+    assert np.allclose(levels, derive.LEVELS)
+    first = (again["species"].isel(configuration=0) == 0).values
+    reached = again["converged"].values.astype(bool)
+    # The mean is constrained over all samples together, so one of them is near it.
+    assert np.allclose(again["predicted_propensity"].values[:, first].mean(1)[reached], levels[reached], atol=0.03)
+    frames = derive.frames(small.library, small.chosen_sample, small.network)
+    shown = np.clip(again["predicted_propensity"].values[10], 0, 1)
+    assert np.nanmax(np.abs(shown - frames.at(levels[10]))) < 0.01
+    assert again["bottleneck"].shape == (small.chosen_sample.particles, 2)
+    assert "arXiv" in again.attrs["citation"]
+
+
+def test_curves_are_those_of_the_page(small, monkeypatch):
+    library = small.library
+    one = [small.temperature, library.temperatures[0]]
+    monkeypatch.setattr(type(library), "temperatures", property(lambda _self: one))
+    monkeypatch.setattr(derive, "dynamic_length", lambda *_: None)
+    seen = []
+    table = records.curves(library, small.network, lambda done, of: seen.append((done, of)))
+    assert tuple(table.columns) == records.COLUMNS
+    assert seen == [(1, 2), (2, 2)]
+    assert set(table["temperature"]) == set(one)
+    assert np.isfinite(table["value"]).all()
+    wanted = derive.fluctuations(library, one[0], small.network)
+    chosen = table.query("source == 'prediction' and quantity == 'chord' and temperature == @one[0]")
+    assert np.allclose(chosen["value"], wanted["chord"].values[np.isfinite(wanted["chord"].values)])
+    again = pd.read_csv(pd.io.common.StringIO(table.to_csv(index=False)))
+    assert isinstance(xr.Dataset.from_dataframe(again), xr.Dataset)
+    assert (again["unit"] == table["unit"].values).all()
