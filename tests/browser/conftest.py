@@ -130,10 +130,16 @@ MODELS = """
     && columns.every((c) => c in m.data))
   window.glass = {
     frames: source("codes", "levels"),
+    kinds: source("species", "energy"),
     clock: source("levels", "times", "simulated"),
     curves: () => all().filter((m) => m.type === "ColumnDataSource" && "known" in m.data && m.data.x.length === 40),
     raster: () => all().find((m) => m.type === "ColumnDataSource" && m.packed !== undefined),
     scrub: () => all().find((m) => m.attributes && "settled" in m.attributes),
+    place: (x, y) => { // where a point (σ) of the snapshot is in the window
+      const view = Bokeh.index.find_one(all().find((m) => m.type === "Figure"
+        && m.renderers.some((r) => r.data_source === glass.raster())))
+      const box = view.canvas_view.el.getBoundingClientRect()
+      return [box.x + view.frame.x_scale.compute(x), box.y + view.frame.y_scale.compute(y)] },
     redness: () => { const image = glass.raster().data.image[0]; let red = 0, blue = 0
       for (const c of image) { red += c & 255; blue += (c >> 16) & 255 } return (red - blue) / image.length },
   }

@@ -1,5 +1,9 @@
+import re
+
 import imageio_ffmpeg
 import pytest
+
+from glassviz.explore.state import ExplorerState
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
 
@@ -124,3 +128,22 @@ def test_nothing_is_cut_off(open_app, size):
     assert frame["width"] == pytest.approx(frame["height"], abs=2)
     if size[0] > 900:
         assert frame["y"] + frame["height"] <= size[1]
+
+
+def test_the_pointer_tells_of_the_particle_under_it(open_app, library):
+    app = open_app()
+    app.wait_for("glass.kinds().data.energy.length > 0")
+    sample = ExplorerState(library).chosen_sample
+    ds = library.configurations(sample.temperature, sample.particles).isel(configuration=sample.index)
+    position = ds["position"].values
+    for particle in (3, 500, 1200):
+        x, y = app.page.evaluate("([x, y]) => glass.place(x, y)", position[particle].tolist())
+        app.page.mouse.move(x, y)
+        tooltip = app.page.locator(".bk-tooltip-content", has_text=re.compile(rf"Particle {particle} "))
+        tooltip.wait_for()
+        text = tooltip.inner_text()
+        assert f"species {1 + ds['species'].values[particle]}" in text
+        energy = ds["inherent_energy"].values[particle]
+        assert f"E = {energy:.2f}".replace("-", "−") in text
+        assert re.search(r"CB = [01]\.\d\d", text.replace("\n", ""))
+        assert text.count("s.d.") == 3
