@@ -92,3 +92,31 @@ def _even_odd(polygon, points):
         if crosses.any():
             result ^= crosses & (x < x0 + (y - y0) * (x1 - x0) / (y1 - y0 if y1 != y0 else 1))
     return result
+
+
+def state_at(x, y, curves, window):
+    """The point of several curves that a tap means, the x axis being logarithmic.
+
+    Parameters
+    ----------
+    x, y : float
+        The point tapped, in data units.
+    curves : dict of key to (x, y, level)
+        Arrays of each curve; NaN where it is not drawn.
+    window : (2, 2) array_like
+        Start and end of the x and y axes.
+
+    Returns
+    -------
+    (key, level) or None
+        None where no curve is near.
+    """
+    if not curves or x <= 0:
+        return None
+    points = [np.stack([np.log(along), values], axis=1) for along, values, _ in curves.values()]
+    found = point_at(np.log(x), y, np.concatenate(points), (np.log(window[0]), window[1]))
+    if found is None:
+        return None
+    keys = np.repeat(np.arange(len(points)), [len(p) for p in points])
+    levels = np.concatenate([level for *_, level in curves.values()])
+    return list(curves)[keys[found]], float(levels[found])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from glassviz.explore.picking import disc_at, inside, point_at
+from glassviz.explore.picking import disc_at, inside, point_at, state_at
 from glassviz.explore.raster import particle_ids, viewport
 
 
@@ -47,3 +47,16 @@ def test_a_tap_beside_the_cloud_means_nothing():
     assert point_at(95.0, 0.99, points, window) == 2
     assert point_at(500.0, 0.5, points, window) is None
     assert point_at(0, 0, points[1:2], window) is None
+
+
+def test_a_tap_on_a_curve_means_its_state():
+    levels = np.array([0.9, 0.5, 0.1])
+    curves = {
+        0.4: (np.array([1.0, 10.0, 100.0]), np.array([1.0, 2.0, np.nan]), levels),
+        0.2: (np.array([1e3, 1e4, 1e5]), np.array([1.0, 3.0, 2.0]), levels),
+    }
+    window = (1.0, 1e6), (0.0, 4.0)
+    assert state_at(1.1e4, 3.02, curves, window) == (0.2, 0.5)
+    assert state_at(9.0, 1.98, curves, window) == (0.4, 0.5)
+    assert state_at(100.0, 0.1, curves, window) is None
+    assert state_at(10.0, 2.0, {}, window) is None

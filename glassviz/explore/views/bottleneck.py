@@ -10,7 +10,9 @@ from datashader.transfer_functions import spread
 from glassviz.explore import derive
 from glassviz.explore.colors import LEVELS as CODES
 from glassviz.explore.colors import PALETTE
+from glassviz.explore.picking import inside, point_at
 from glassviz.explore.views.base import CARD, HEADING, View, plain_figure
+from glassviz.explore.views.marks import Marks, selectable
 
 SIDE = 360  # pixels
 DENSE = 10_000  # particles above which a point is a single pixel
@@ -52,6 +54,8 @@ class Bottleneck(View):
     def __init__(self, state, **params):
         super().__init__(state, **params)
         self._key = None
+        self._nodes = np.empty((0, 2))
+        state.param.watch(self._mark, "selected")
         state.param.watch(self.refresh, ["sample", "temperature", "network", "mean_propensity"])
 
     def _build(self):
@@ -65,6 +69,8 @@ class Bottleneck(View):
             sizing_mode="stretch_both",
         )
         self.figure.image_rgba("image", "x", "y", "dw", "dh", source=self._image)
+        self._marks = Marks(self.figure)
+        selectable(self.figure, self.state, self._at, lambda corners: inside(corners, self._nodes))
         self._heading = pn.pane.HTML(TITLE.format(""), stylesheets=[HEADING], sizing_mode="stretch_width", margin=0)
         return pn.Column(
             self._heading,
@@ -83,6 +89,8 @@ class Bottleneck(View):
         choice, found = result
         networks = self.state.library.ensemble(choice.network).networks
         self._heading.object = TITLE.format(f"one point per particle · network 1 of {networks}")
+        self._nodes = np.empty((0, 2)) if found is None else found[0]
+        self._mark()
         if found is None:
             self._image.data = {"image": [], "x": [], "y": [], "dw": [], "dh": []}
             return
@@ -91,6 +99,14 @@ class Bottleneck(View):
         (x0, x1), (y0, y1) = ((r.start, r.end) for r in (self.figure.x_range, self.figure.y_range))
         image = shade(nodes, propensity, (x0, x1), (y0, y1))
         self._image.data = {"image": [image], "x": [x0], "y": [y0], "dw": [x1 - x0], "dh": [y1 - y0]}
+
+    def _at(self, x, y):
+        window = [(limits.start, limits.end) for limits in (self.figure.x_range, self.figure.y_range)]
+        return point_at(x, y, self._nodes, window) if len(self._nodes) else None
+
+    def _mark(self, *_event):
+        chosen = [i for i in self.state.selected if i < len(self._nodes)]
+        self._marks.points(self._nodes[chosen])
 
     def _follow(self, nodes, key):
         """Keep the window while the cloud fits well, else put it around the cloud."""

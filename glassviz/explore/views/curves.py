@@ -6,10 +6,12 @@ from functools import partial
 import numpy as np
 import panel as pn
 import param
+from bokeh.events import Tap
 from bokeh.models import ColumnDataSource, Range1d, Span, Whisker
 
 from glassviz.explore import derive
 from glassviz.explore.colors import temperature_colors
+from glassviz.explore.picking import state_at
 from glassviz.explore.views.base import CARD, HEADING, View, javascript, on_session, plain_figure, report
 from glassviz.mixture import InvalidData
 
@@ -59,6 +61,8 @@ class Curves(View):
         self._colors = temperature_colors(self.state.library.temperatures)
         self._results = {}
         self._panels = {name: _Panel(label, self._colors, self._scrub) for name, (_, label) in QUANTITIES.items()}
+        for panel in self._panels.values():
+            panel.figure.on_event(Tap, partial(self._go_to, panel))
         self._headings = {
             name: pn.pane.HTML(stylesheets=[HEADING], sizing_mode="stretch_width", margin=0) for name in QUANTITIES
         }
@@ -75,6 +79,13 @@ class Curves(View):
         self._legend = pn.pane.HTML(stylesheets=[LEGEND], sizing_mode="stretch_width")
         self._describe()
         return pn.Column(self._legend, *cards, stylesheets=[GRID], sizing_mode="stretch_both", margin=0)
+
+    def _go_to(self, panel, event):
+        """A tap on a curve chooses its state."""
+        found = panel.state_at(event.x, event.y)
+        if found is not None:
+            temperature, level = found
+            self.state.param.update(temperature=temperature, mean_propensity=level)
 
     def _legend_text(self):
         items = "".join(
@@ -263,6 +274,12 @@ class _Panel:
         if shown.any():
             self.figure.x_range.update(start=float(x[shown].min()) / 2, end=float(x[shown].max()) * 2)
             self.figure.y_range.update(start=0, end=float(y[shown].max()) * 1.15)
+
+    def state_at(self, x, y):
+        """Temperature and ⟨C̄_B⟩ of the curve's point at (x, y), None where there is none."""
+        curves = {t: (known["times"], known["values"], known["levels"]) for t, known in self._known.items()}
+        window = [(limits.start, limits.end) for limits in (self.figure.x_range, self.figure.y_range)]
+        return state_at(x, y, curves, window)
 
     def emphasize(self, temperature):
         """Draw the current temperature strongly and put the marker on it."""

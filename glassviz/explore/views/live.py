@@ -1,4 +1,4 @@
-"""The tab Live: the snapshot, what the network sees in it, and the curves, on one screen."""
+"""The tab Live: the snapshot, what the network sees in it, and the curves, on one screen; selected particles on top."""
 
 import panel as pn
 import param
@@ -6,17 +6,18 @@ import param
 from glassviz.explore.views.attention import Attention
 from glassviz.explore.views.bottleneck import Bottleneck
 from glassviz.explore.views.curves import Curves
+from glassviz.explore.views.selection import Selection
 from glassviz.explore.views.snapshot import Snapshot
 
 # Wide: the snapshot as large as the height allows, everything on one screen. Medium: curves below. Narrow: one column.
 GRID = """
 :host { display: grid !important; gap: 10px; box-sizing: border-box; align-content: start;
-        grid-template-columns: minmax(0, 1fr); grid-template-rows: max-content 340px 280px 900px;
-        grid-template-areas: "snapshot" "bottleneck" "attention" "curves"; }
+        grid-template-columns: minmax(0, 1fr); grid-template-rows: max-content max-content 340px 280px 900px;
+        grid-template-areas: "snapshot" "selection" "bottleneck" "attention" "curves"; }
 @media (min-width: 640px) {
   :host { grid-template-columns: minmax(0, 3fr) minmax(0, 2fr);
-          grid-template-rows: minmax(260px, auto) minmax(260px, auto) 300px;
-          grid-template-areas: "snapshot bottleneck" "snapshot attention" "curves curves"; }
+          grid-template-rows: minmax(260px, auto) minmax(260px, auto) max-content 300px;
+          grid-template-areas: "snapshot bottleneck" "snapshot attention" "selection selection" "curves curves"; }
 }
 @media (min-width: 1100px) {
   :host { --side: clamp(380px, min(100vh - 300px, 50vw), 1200px); height: max(100vh - 240px, 520px);
@@ -24,6 +25,11 @@ GRID = """
           grid-template-rows: minmax(0, 1fr) minmax(0, 1.15fr);
           grid-template-areas: "snapshot bottleneck attention" "snapshot curves curves"; }
 }
+"""
+# Wide: the card lies over the right column, where the bottleneck stays to be seen.
+CARD = """
+:host { grid-area: selection; height: 480px; z-index: 3; }
+@media (min-width: 1100px) { :host { grid-area: 1 / 3 / 3 / 4; height: auto; min-height: 480px; } }
 """
 
 
@@ -48,6 +54,7 @@ class Live(pn.viewable.Viewer):
         super().__init__(**params)
         self.snapshot, self.curves = Snapshot(state, scrub), Curves(state, scrub)
         self.bottleneck, self.attention = Bottleneck(state), Attention(state)
+        self.selection = Selection(state, scrub)
         self.followed = [self.snapshot, self.bottleneck, self.attention]
         self.snapshot.param.watch(self._go_on, "busy")
 
@@ -67,7 +74,10 @@ class Live(pn.viewable.Viewer):
             )
             for name, view in views.items()
         ]
-        return pn.Column(*placed, stylesheets=[GRID], sizing_mode="stretch_width", margin=0)
+        card = pn.Column(
+            self.selection, visible=self.selection.param.shown, stylesheets=[CARD], sizing_mode="stretch_both", margin=0
+        )
+        return pn.Column(*placed, card, stylesheets=[GRID], sizing_mode="stretch_width", margin=0)
 
     def refresh(self):
         """Begin with the snapshot."""
@@ -75,7 +85,7 @@ class Live(pn.viewable.Viewer):
 
     @param.depends("on_screen", watch=True)
     def _pass_on(self):
-        for view in (*self.followed, self.curves):
+        for view in (*self.followed, self.selection, self.curves):
             view.on_screen = self.on_screen
 
     def _go_on(self, event):

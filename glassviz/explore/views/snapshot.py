@@ -9,8 +9,10 @@ from bokeh.models import BoxZoomTool, ColumnDataSource, CustomJSHover, HoverTool
 
 from glassviz.explore import derive
 from glassviz.explore.colors import gradient, packed_palette
+from glassviz.explore.picking import disc_at, inside
 from glassviz.explore.raster import particle_ids, viewport
 from glassviz.explore.views.base import CARD, HEADING, View, javascript, plain_figure, run
+from glassviz.explore.views.marks import Marks, selectable
 from glassviz.mixture import RADII
 
 SMALLEST_SIDE, LARGEST_SIDE = 320, 1400  # pixels of the raster
@@ -56,6 +58,7 @@ class Snapshot(View):
         self._drawing = False
         super().__init__(state, **params)
         state.param.watch(self.refresh, ["sample", "temperature", "network"])
+        state.param.watch(self._mark, "selected")
 
     def _build(self):
         self._raster = ColumnDataSource({"image": [], "x": [], "y": [], "dw": [], "dh": []})
@@ -94,6 +97,8 @@ class Snapshot(View):
             renderers=[image], tooltips=TOOLTIP, formatters={"@image": formatter}, attachment="horizontal"
         )
         self.figure.add_tools(BoxZoomTool(match_aspect=True), hover)
+        self._marks = Marks(self.figure)
+        selectable(self.figure, self.state, self._at, self._within)
         self.figure.on_event(RangesUpdate, self._redraw_soon)
         self.figure.on_change("inner_width", lambda _attr, _old, _new: self._redraw_soon())
         self._heading = pn.pane.HTML(self._title(), stylesheets=[HEADING], sizing_mode="stretch_width", margin=0)
@@ -152,6 +157,21 @@ class Snapshot(View):
         self._frames.data = {"codes": [], "levels": []}
         self._kinds.data = {"species": species.astype(np.uint8), **{name: [] for name in derive.HEADLINES}}
         self._redraw()
+        self._mark()
+
+    def _at(self, x, y):
+        return disc_at(x, y, self._position, self._radius, self._length) if self._sample else None
+
+    def _within(self, corners):
+        return inside(corners, self._position, self._length) if self._sample else []
+
+    def _mark(self, *_event):
+        """Rings around the selected particles."""
+        chosen = self.state.selected
+        if chosen and self._sample == self.state.chosen_sample:
+            self._marks.discs(self._position[chosen], self._radius[chosen], self._length)
+        else:
+            self._marks.clear()
 
     def _redraw_soon(self, *_event):
         """Draw a new raster for the viewport, at most every `REDRAW` ms."""
