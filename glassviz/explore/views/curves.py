@@ -212,7 +212,7 @@ class _Panel:
         )
         self.figure.grid.grid_line_alpha = 0.5
         self.figure.xaxis.ticker.desired_num_ticks = 4
-        self._curves, self._points, self._lines, self._spans = {}, {}, {}, {}
+        self._curves, self._points, self._lines, self._spans, self._known = {}, {}, {}, {}, {}
         for temperature, color in colors.items():
             self._add(temperature, color)
         self._curve = ColumnDataSource({"levels": [], "times": [], "values": []})
