@@ -178,8 +178,8 @@ function drag({scrub, slider, stops}) {
   follow({scrub})
 }
 
-// Move the level with the clock while `playing`, from 0.99 to 0.05 and again.
-function play({scrub, slider, stops}) {
+// Move the level with the clock while `playing`, from 0.99 to 0.05, and again if it loops.
+function play({scrub, slider, button, stops}) {
   if (!scrub.playing) { follow({scrub}); return }
   let before = performance.now()
   const step = (now) => {
@@ -187,7 +187,10 @@ function play({scrub, slider, stops}) {
     const first = stops[0], last = stops[stops.length - 1]
     let level = scrub.level - scrub.speed * Math.min(now - before, 200) / 1000
     before = now
-    if (level < last) { level = first }
+    if (level < last) {
+      level = scrub.loop ? first : last
+      if (!scrub.loop) { button.value = false }
+    }
     scrub.setv({level}, quietly)
     let nearest = Math.round((first - level) / (first - last) * (stops.length - 1))
     if (slider.value !== nearest) { slider.setv({value: nearest}, quietly) }
@@ -197,5 +200,60 @@ function play({scrub, slider, stops}) {
   requestAnimationFrame(step)
 }
 
-const tasks = {paint, hover, read, mark, follow, drag, play}
+// Whether a key belongs to what has the focus: a text, a menu, a slider that moves by itself, a dialog, a button.
+function taken(event) {
+  const path = event.composedPath().filter((e) => e instanceof Element)
+  const within = (selector) => path.some((e) => e.matches(selector))
+  if (within("textarea, select, [contenteditable], [role=combobox], [role=listbox], [role=menu], [role=dialog]")) { return true }
+  if (path[0]?.matches("input")) { return path[0].type !== "range" || event.key.startsWith("Arrow") }
+  if (path[0]?.matches("[role=tab]")) { return event.key.startsWith("Arrow") }
+  return event.key === " " && within("button, a, summary")
+}
+
+// Listen to the keyboard: full screen and large type happen here, everything else is told to the server.
+function keys({pressed}) {
+  if (window.glassvizKeys !== undefined) { return }
+  window.glassvizKeys = (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || taken(event)) { return }
+    if (!pressed.names.includes(event.key)) { return }
+    event.preventDefault()
+    if (event.key === "f") {
+      if (document.fullscreenElement) { document.exitFullscreen() } else { document.documentElement.requestFullscreen() }
+    } else { pressed.last = `${event.key} ${pressed.last.length % 7}${performance.now()}` }
+  }
+  document.addEventListener("keydown", window.glassvizKeys)
+}
+
+// The address bar names the state without a new entry in the history; opening with complaints keeps what was typed.
+function address({link}) { history.replaceState(history.state, "", link.query) }
+
+// Put text on the clipboard, by the old way where the page is not served securely, and say so on the button.
+function copy({button, text}) {
+  const said = button.label
+  const say = () => { button.label = "Copied"; setTimeout(() => { button.label = said }, 1500) }
+  if (said === "Copied") { return }
+  if (navigator.clipboard !== undefined) { navigator.clipboard.writeText(text).then(say); return }
+  const area = Object.assign(document.createElement("textarea"), {value: text})
+  document.body.append(area)
+  area.select()
+  document.execCommand("copy")
+  area.remove()
+  say()
+}
+
+// Large type: every size on the page follows --type, those inside figures are set here, also in figures to come.
+function type({large}) {
+  document.documentElement.style.setProperty("--type", large ? "1.4" : "1")
+  window.glassvizType = large ? 1.4 : 1
+  const resize = () => {
+    for (const model of Bokeh.documents[0]._all_models.values()) {
+      if (model.axis_label_text_font_size === undefined) { continue }
+      model.setv({axis_label_text_font_size: `${13 * window.glassvizType}px`, major_label_text_font_size: `${12 * window.glassvizType}px`}, quietly)
+    }
+  }
+  resize()
+  if (window.glassvizResize === undefined) { window.glassvizResize = setInterval(() => { if (window.glassvizType !== 1) { resize() } }, 1000) }
+}
+
+const tasks = {paint, hover, read, mark, follow, drag, play, keys, address, copy, type}
 return tasks[task](models)

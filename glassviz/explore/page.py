@@ -1,10 +1,11 @@
 """The page: one state, the bar of controls and the tabs under it."""
 
-from functools import cache
+from functools import cache, partial
 
 import panel as pn
 import panel_material_ui as pmui
 
+from glassviz.explore import address
 from glassviz.explore.library import Library
 from glassviz.explore.state import ExplorerState
 from glassviz.explore.tabs import Tabs
@@ -12,7 +13,9 @@ from glassviz.explore.views.base import Scrub
 from glassviz.explore.views.controls import Controls
 from glassviz.explore.views.export import Export
 from glassviz.explore.views.help import help_text
+from glassviz.explore.views.keyboard import Keyboard
 from glassviz.explore.views.live import Live
+from glassviz.explore.views.share import Cite, Share
 from glassviz.mixture import InvalidData
 
 VIEWS = {"Live": Live}
@@ -36,9 +39,10 @@ def build():
     """
     pn.extension("katex", notifications=True, respect_explicit_sizing=True)
     try:
-        state = ExplorerState(library())
-        export = Export(state)
-        main, header = [_views(state), export.dialog], [export]
+        chosen, complaints = address.read(pn.state.session_args, library())
+        state = ExplorerState(library(), **chosen)
+        main, header = _contents(state)
+        pn.state.onload(partial(_complain, complaints))
     except InvalidData as error:
         header, main = [], [pmui.Alert(str(error), alert_type="warning", margin=20)]
     return pmui.Page(
@@ -54,9 +58,18 @@ def build():
     )
 
 
-def _views(state):
+def _contents(state):
+    """What stands in the main area and in the header."""
     scrub = Scrub(level=state.mean_propensity, settled=state.mean_propensity, answered=state.mean_propensity)
     controls = Controls(state, scrub)
     tabs = Tabs(state, scrub, VIEWS, controls.follow)
     pn.state.onload(controls.refresh)
-    return pn.Column(controls, tabs, stylesheets=[PAGE], sizing_mode="stretch_width", margin=0)
+    keyboard, share, export, cite = Keyboard(controls.actions), Share(state), Export(state), Cite()
+    page = pn.Column(controls, tabs, stylesheets=[PAGE], sizing_mode="stretch_width", margin=0)
+    return [page, keyboard.dialog, export.dialog, cite.dialog], [share.button, export.button, cite.button]
+
+
+def _complain(complaints):
+    """Say what of the address could not be followed."""
+    for complaint in complaints:
+        pn.state.notifications.warning(complaint, duration=15_000)

@@ -23,13 +23,15 @@ CARD = """
         padding: 10px 12px 8px; box-sizing: border-box; overflow: hidden; min-width: 0; }
 """
 HEADING = """
-:host { margin: 0 0 2px; width: 100%; font-size: 14px; line-height: 1.35; color: var(--panel-on-surface-color); }
+:host { margin: 0 0 2px; width: 100%; font-size: calc(14px * var(--type, 1)); line-height: 1.35;
+        color: var(--panel-on-surface-color); }
 .head { min-height: 22px; display: flex; align-items: baseline; gap: 8px; flex-wrap: wrap; }
 .title { font-weight: 600; white-space: nowrap; }
 .value { font-variant-numeric: tabular-nums; white-space: nowrap; }
-.note { font-size: 12px; opacity: .72; }
-.weak { font-size: 12px; color: color-mix(in srgb, #d97706 78%, var(--panel-on-surface-color)); }
-.scale { margin-left: auto; display: inline-flex; align-items: center; gap: 6px; font-size: 12px; white-space: nowrap; }
+.note { font-size: calc(12px * var(--type, 1)); opacity: .72; }
+.weak { font-size: calc(12px * var(--type, 1)); color: color-mix(in srgb, #d97706 78%, var(--panel-on-surface-color)); }
+.scale { margin-left: auto; display: inline-flex; align-items: center; gap: 6px; white-space: nowrap;
+         font-size: calc(12px * var(--type, 1)); }
 .bar { width: clamp(70px, 12vw, 150px); height: 11px; border-radius: 6px; border: 1px solid var(--divider-color); }
 i, sub, sup { line-height: 1; }
 """
@@ -43,6 +45,7 @@ class Scrub(DataModel):
     answered = Float(0.8)
     playing = Bool(False)
     speed = Float(0.12)
+    loop = Bool(True)
 
 
 def run(task, *names, **expressions):

@@ -1,5 +1,6 @@
-"""What is chosen and what time it is: temperature, mean propensity with its player, sample and networks."""
+"""What is chosen and what time it is: temperature and mean propensity with their players, sample, networks, colours."""
 
+import asyncio
 import html
 
 import panel as pn
@@ -7,26 +8,38 @@ import panel_material_ui as pmui
 from bokeh.models import ColumnDataSource, Div
 
 from glassviz.explore import derive
-from glassviz.explore.views.base import CARD, View, javascript, run
+from glassviz.explore.views.base import CARD, View, javascript, on_session, run
 
 STOPS = [round(0.99 - 0.01 * k, 2) for k in range(95)]
 """Stops of the ⟨C̄_B⟩ slider, 0.99 … 0.05, forward in time."""
 SPEEDS = {"½×": 0.06, "1×": 0.12, "2×": 0.24, "4×": 0.48}
 """Change of ⟨C̄_B⟩ per second while playing."""
+DWELL = 0.24  # seconds a temperature is shown in a sweep at a speed of one per second, once all views have come
 
 READOUT = """
 :host { margin: 0; font-family: var(--bokeh-base-font), sans-serif; color: var(--panel-on-surface-color); }
 .line { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0 12px; white-space: nowrap; min-height: 27px; }
-.name { font-size: 14px; opacity: .8; }
-.time { font-size: 18px; font-weight: 600; font-variant-numeric: tabular-nums; }
-.kind { font-size: 12px; padding: 0 8px; border-radius: 9px; border: 1px solid currentColor; }
+.name { font-size: calc(14px * var(--type, 1)); opacity: .8; }
+.time { font-size: calc(18px * var(--type, 1)); font-weight: 600; font-variant-numeric: tabular-nums; }
+.kind { font-size: calc(12px * var(--type, 1)); padding: 0 8px; border-radius: 9px; border: 1px solid currentColor; }
 .simulated { color: color-mix(in srgb, #16a34a 78%, var(--panel-on-surface-color)); }
 .extrapolated { color: color-mix(in srgb, #d97706 78%, var(--panel-on-surface-color)); }
 sup, sub { line-height: 0; font-size: .7em; }
 """
+HELP = {
+    "play": "Time runs: ⟨C̄_B⟩ falls from 0.99, when nothing has moved, to 0.05, when nearly all is rearranged.",
+    "sweep": "Goes through all temperatures, from hot to cold, at the present ⟨C̄_B⟩.",
+    "loop": "Whether playing begins anew at the end.",
+    "sample": "The configuration shown: its number of particles and its name. Each temperature has its own.",
+    "network": "The ensemble of neural networks that predicts; all numbers are means over its networks.",
+    "colors": "The colours of the propensity, here, in every view and in all that is exported.",
+}
+"""What the controls are for."""
+ICON_ONLY = {"fontSize": 0, "& .MuiIcon-root, & .material-icons": {"margin": 0}}
 HIDDEN_LABEL = {"& .MuiFormLabel-root": {"position": "absolute", "opacity": 0, "pointerEvents": "none"}}
 NOTE = """
-:host { margin: 0; font-size: 12px; line-height: 1.4; color: var(--panel-on-surface-color); opacity: .85; }
+:host { margin: 0; font-size: calc(12px * var(--type, 1)); line-height: 1.4; opacity: .85;
+        color: var(--panel-on-surface-color); }
 .weak { color: color-mix(in srgb, #d97706 78%, var(--panel-on-surface-color)); }
 """
 
@@ -53,6 +66,7 @@ class Controls(View):
     def __init__(self, state, scrub, **params):
         self._scrub, self._followed = scrub, []
         self._timed = None
+        self._sweeping = False
         super().__init__(state, **params)
         scrub.on_change("settled", self._settle)
         state.param.watch(self.refresh, ["temperature", "sample", "network"])
@@ -65,68 +79,117 @@ class Controls(View):
             view.param.watch(self._answer, "busy")
 
     def _build(self):
-        state, scrub = self.state, self._scrub
+        state = self.state
         full = {"sizing_mode": "stretch_width", "margin": 0}
+        small = {"size": "small", "margin": 0, "height": 36}
         self.temperature = pmui.DiscreteSlider.from_param(
             state.param.temperature,
             label="Temperature",
             options={f"{t:.2f}": t for t in state.library.temperatures},
             sx=HIDDEN_LABEL,
+            styles={"flex": "1 1 160px"},
             **full,
         )
         self._temperature_text = pn.pane.HTML(stylesheets=[READOUT], **full)
-        start = _nearest_stop(state.mean_propensity)
         self.level = pmui.DiscreteSlider(
             label="Mean propensity",
             sx=HIDDEN_LABEL,
             options={f"{stop:.2f}": stop for stop in STOPS},
-            value=STOPS[start],
-            styles={"flex": "1 1 200px"},
+            value=STOPS[_nearest_stop(state.mean_propensity)],
+            styles={"flex": "1 1 170px"},
             **full,
         )
-        self.play = pmui.Toggle(label="Play", icon="play_arrow", color="primary", size="small", width=96, margin=0)
-        self.speed = pmui.Select(
-            label="Speed",
-            options=list(SPEEDS),
-            value="1×",
-            width=84,
-            margin=0,
-            size="small",
+        self.play = pmui.Toggle(
+            label="Play", icon="play_arrow", color="primary", description=HELP["play"], width=96, **small
         )
-        self.sample = pmui.Select.from_param(state.param.sample, label="Sample", size="small", **full)
-        self.network = pmui.Select.from_param(state.param.network, label="Networks", size="small", **full)
+        self.sweep = pmui.Toggle(label="Sweep", icon="thermostat", description=HELP["sweep"], width=100, **small)
+        self.loop = pmui.Toggle(
+            label="Loop", icon="repeat", value=True, description=HELP["loop"], width=44, sx=ICON_ONLY, **small
+        )
+        self.speed = pmui.Select(label="Speed", options=list(SPEEDS), value="1×", width=76, size="small", margin=0)
+        choices = {"sample": "Sample", "network": "Networks", "colors": "Colours"}
+        self.choices = [
+            pmui.Select.from_param(state.param[name], label=label, size="small", description=HELP[name], **full)
+            for name, label in choices.items()
+        ]
         self._clock = ColumnDataSource({"levels": [], "times": [], "simulated": []})
         self._readout = Div(text="", stylesheets=[READOUT], sizing_mode="stretch_width")
         self._note = pn.pane.HTML(stylesheets=[NOTE], sizing_mode="stretch_width", margin=0)
+        self._connect()
+        self.sweep.param.watch(self._start_sweep, "value")
 
+        row = {"align-items": "center", "gap": "8px 10px", "padding-top": "8px", "flex-wrap": "wrap"}
+        player = pn.Row(self.play, self.speed, self.loop, self.level, styles=row, **full)
+        cooler = pn.Row(self.sweep, self.temperature, styles=row, **full)
+        return pn.Column(
+            pn.Column(self._readout, player, styles={"grid-area": "time"}, **full),
+            pn.Column(self._temperature_text, cooler, self._note, styles={"grid-area": "temperature"}, **full),
+            pn.Column(
+                self.choices[0],
+                pn.Row(*self.choices[1:], styles={"gap": "10px"}, **full),
+                styles={"grid-area": "choice", "gap": "10px"},
+                **full,
+            ),
+            stylesheets=[CARD, GRID],
+            **full,
+        )
+
+    def _connect(self):
+        """What happens in the browser without asking the server."""
+        scrub = self._scrub
         read = javascript("read", clock=self._clock, scrub=scrub, readout=self._readout)
         scrub.js_on_change("level", read)
         self._clock.js_on_change("data", read)
         scrub.js_on_change("answered", javascript("follow", scrub=scrub))
         self.level.jscallback({"scrub": scrub, "stops": STOPS}, value=run("drag", "scrub", "stops", slider="source"))
         self.speed.jscallback({"scrub": scrub, "speeds": SPEEDS}, value="scrub.speed = speeds[source.value]")
+        self.loop.jscallback({"scrub": scrub}, value="scrub.loop = source.value")
         self.play.jscallback(
             {"scrub": scrub, "stops": STOPS, "level": self.level},
             value="scrub.playing = source.value; source.label = source.value ? 'Pause' : 'Play'\n"
             "source.icon = source.value ? 'pause' : 'play_arrow'\n"
-            + run("play", "scrub", "stops", slider="level.data"),
+            + run("play", "scrub", "stops", slider="level.data", button="source"),
         )
-        player = pn.Row(
-            self.play,
-            self.speed,
-            self.level,
-            styles={"align-items": "center", "gap": "8px 14px", "padding-top": "8px", "flex-wrap": "wrap"},
-            **full,
-        )
-        return pn.Column(
-            pn.Column(self._readout, player, styles={"grid-area": "time"}, **full),
-            pn.Column(
-                self._temperature_text, self.temperature, self._note, styles={"grid-area": "temperature"}, **full
-            ),
-            pn.Column(self.sample, self.network, styles={"grid-area": "choice", "gap": "10px"}, **full),
-            stylesheets=[CARD, GRID],
-            **full,
-        )
+
+    @property
+    def actions(self):
+        """What the keys do, by key."""
+        return {
+            " ": lambda: setattr(self.play, "value", not self.play.value),
+            "s": lambda: setattr(self.sweep, "value", not self.sweep.value),
+            "ArrowLeft": lambda: _step(self.level, STOPS, -1),
+            "ArrowRight": lambda: _step(self.level, STOPS, 1),
+            "ArrowUp": lambda: _step(self.temperature, self.state.library.temperatures, -1),
+            "ArrowDown": lambda: _step(self.temperature, self.state.library.temperatures, 1),
+            "[": lambda: _step(self.speed, list(SPEEDS), -1),
+            "]": lambda: _step(self.speed, list(SPEEDS), 1),
+        }
+
+    def _start_sweep(self, event):
+        self.sweep.label = "Stop" if event.new else "Sweep"
+        if event.new and not self._sweeping:
+            self._sweeping = True
+            asyncio.ensure_future(self._go_through(pn.state.curdoc))  # noqa: RUF006, held by the loop until done
+
+    async def _go_through(self, document):
+        """Show one temperature after the other, each once the page has caught up with the one before."""
+        try:
+            while self.sweep.value:
+                await asyncio.sleep(DWELL / SPEEDS[self.speed.value])
+                while self.busy or any(view.busy for view in self._followed):
+                    await asyncio.sleep(0.05)
+                if self.sweep.value and not await on_session(document, self._colder):
+                    break
+        finally:
+            self._sweeping = False
+
+    def _colder(self):
+        order = self.state.library.temperatures
+        following = order.index(self.state.temperature) + 1
+        if following < len(order) or self.loop.value:
+            self.state.temperature = order[following % len(order)]
+        else:
+            self.sweep.value = False
 
     def _derive(self, choice):
         library, sample = self.state.library, choice.sample
@@ -174,6 +237,13 @@ def _provenance(sample, configuration):
     made = html.escape(str(configuration.attrs.get("provenance", "")))
     label = html.escape(sample.label)
     return f'<div title="{made}">{label}: <span{weak}>{verdict}</span></div>'
+
+
+def _step(widget, order, by):
+    """Move a widget along an order, not beyond its ends."""
+    k = order.index(widget.value) + by
+    if 0 <= k < len(order):
+        widget.value = order[k]
 
 
 def _nearest_stop(level):

@@ -1,0 +1,95 @@
+"""Sharing: the address follows the settled state, a button copies it, another says how to cite."""
+
+import html
+
+import panel as pn
+import panel_material_ui as pmui
+from bokeh.core.properties import String
+from bokeh.model import DataModel
+
+from glassviz.explore import address, citation
+from glassviz.explore.views.base import javascript, run
+
+SHARED = ["temperature", "mean_propensity", "sample", "network", "tab", "colors", "selected"]
+NARROW = {  # on a phone only the icon is seen; readers still find the name
+    "@media (max-width: 760px)": {
+        "fontSize": 0,
+        "minWidth": 34,
+        "padding": "5px",
+        "& .MuiButton-startIcon": {"margin": 0},
+    }
+}
+BUTTON = {"variant": "text", "color": "light", "size": "small", "margin": (0, 1), "sx": NARROW}
+"""How a button in the header looks."""
+REFERENCE = """
+:host { color: var(--panel-on-surface-color); font-size: calc(14px * var(--type, 1)); line-height: 1.5; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .9em; padding: 10px; border-radius: 8px; margin: 0;
+      background: color-mix(in srgb, var(--panel-on-surface-color) 7%, transparent); }
+p { margin: 0; }
+"""
+
+
+class Link(DataModel):
+    """The query of the address bar."""
+
+    query = String("")
+
+
+class Share:
+    """Keeps the address of the page that of its state, and copies it.
+
+    Parameters
+    ----------
+    state : ExplorerState
+    """
+
+    def __init__(self, state):
+        self._state = state
+        self._link = Link(query=address.write(state))
+        self._link.js_on_change("query", javascript("address", link=self._link))
+        state.param.watch(self._write, SHARED)
+        self.button = pmui.Button(
+            label="Copy link",
+            icon="link",
+            description="Copies an address that opens the explorer just as it is now.",
+            **BUTTON,
+        )
+        self.button.js_on_click(
+            args={"link": self._link, "button": self.button},
+            code=run("copy", button="button.data", text="location.origin + location.pathname + link.query"),
+        )
+
+    def _write(self, *_events):
+        self._link.query = address.write(self._state)
+
+
+class Cite:
+    """A dialog with the references as text and as BibTeX, each with a button that copies it."""
+
+    def __init__(self):
+        self.button = pmui.Button(
+            label="Cite",
+            icon="format_quote",
+            description="How to cite the paper and glassviz.",
+            on_click=self._open,
+            **BUTTON,
+        )
+        pieces = []
+        for label, text, tag in (("text", citation.text(), "p"), ("BibTeX", citation.bibtex(), "pre")):
+            copy = pmui.Button(label=f"Copy {label}", icon="content_copy", size="small", variant="outlined", margin=0)
+            copy.js_on_click(args={"button": copy, "text": text}, code=run("copy", "text", button="button.data"))
+            block = pn.pane.HTML(
+                f"<{tag}>{html.escape(text)}</{tag}>", stylesheets=[REFERENCE], sizing_mode="stretch_width", margin=0
+            )
+            pieces += [block, copy]
+        self.dialog = pmui.Dialog(
+            pn.Column(*pieces, sizing_mode="stretch_width", styles={"gap": "12px", "padding-bottom": "8px"}),
+            title="Cite",
+            show_close_button=True,
+            close_on_click=True,
+            width_option="sm",
+            sizing_mode="stretch_width",
+        )
+
+    def _open(self, _event):
+        self.dialog.open = True
