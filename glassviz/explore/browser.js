@@ -28,14 +28,14 @@ function paint({raster, frames, scrub, palette}) {
   }
   const [level, n] = frames.data.codes.length ? codes.shape : [0, 0]
   if (frames.colours === undefined || frames.colours.length !== n) { frames.colours = new Uint32Array(n) }
-  const colours = frames.colours
+  const colours = frames.colours, coded = palette.data.colours
   if (level > 0) {
     const [k, fraction] = between(frames.data.levels[0], scrub.level)
     const low = k * n, high = low + n
     for (let i = 0; i < n; i++) {
       const a = codes[low + i]
       const code = a === unknown ? unknown : (a + fraction * (codes[high + i] - a) + 0.5) | 0
-      colours[i] = palette[code] & 0xffffff
+      colours[i] = coded[code] & 0xffffff
     }
   }
   const packed = raster.packed

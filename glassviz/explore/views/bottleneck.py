@@ -9,7 +9,7 @@ from datashader.transfer_functions import spread
 
 from glassviz.explore import derive
 from glassviz.explore.colors import LEVELS as CODES
-from glassviz.explore.colors import PALETTE
+from glassviz.explore.colors import MAPS, palette
 from glassviz.explore.picking import inside, point_at
 from glassviz.explore.views.base import CARD, HEADING, View, plain_figure
 from glassviz.explore.views.marks import Marks, selectable
@@ -20,7 +20,7 @@ DENSE = 10_000  # particles above which a point is a single pixel
 TITLE = '<div class="head"><span class="title">Bottleneck</span><span class="note">{}</span></div>'
 
 
-def shade(nodes, propensity, x_range, y_range):
+def shade(nodes, propensity, x_range, y_range, colors=MAPS[0]):
     """The cloud as an image (SIDE, SIDE) uint32 RGBA: colour is the mean propensity in a pixel, opacity the number.
 
     Parameters
@@ -31,6 +31,8 @@ def shade(nodes, propensity, x_range, y_range):
         C_B^i.
     x_range, y_range : (float, float)
         The window.
+    colors : str, optional
+        One of `colors.MAPS`.
     """
     seen = np.isfinite(nodes).all(axis=1)
     points = pd.DataFrame({"x": nodes[seen, 0], "y": nodes[seen, 1], "propensity": propensity[seen]})
@@ -42,7 +44,7 @@ def shade(nodes, propensity, x_range, y_range):
     count, total = (spread(values, px=pixels, shape="circle").values for values in (count, total))
     mean = np.divide(total, count, out=np.zeros_like(total), where=count > 0)
     image = np.zeros((SIDE, SIDE, 4), np.uint8)
-    image[..., :3] = PALETTE[np.rint(np.clip(mean, 0, 1) * (CODES - 1)).astype(int)]
+    image[..., :3] = palette(colors)[np.rint(np.clip(mean, 0, 1) * (CODES - 1)).astype(int)]
     density = np.log1p(count) / np.log1p(max(count.max(), 1))
     image[..., 3] = np.where(count > 0, 120 + 135 * density, 0)
     return image.view(np.uint32)[..., 0]
@@ -56,7 +58,7 @@ class Bottleneck(View):
         self._key = None
         self._nodes = np.empty((0, 2))
         state.param.watch(self._mark, "selected")
-        state.param.watch(self.refresh, ["sample", "temperature", "network", "mean_propensity"])
+        state.param.watch(self.refresh, ["sample", "temperature", "network", "mean_propensity", "colors"])
 
     def _build(self):
         self._image = ColumnDataSource({"image": [], "x": [], "y": [], "dw": [], "dh": []})
@@ -97,7 +99,7 @@ class Bottleneck(View):
         nodes, propensity = found
         self._follow(nodes, (choice.sample, choice.network))
         (x0, x1), (y0, y1) = ((r.start, r.end) for r in (self.figure.x_range, self.figure.y_range))
-        image = shade(nodes, propensity, (x0, x1), (y0, y1))
+        image = shade(nodes, propensity, (x0, x1), (y0, y1), self.state.colors)
         self._image.data = {"image": [image], "x": [x0], "y": [y0], "dw": [x1 - x0], "dh": [y1 - y0]}
 
     def _at(self, x, y):

@@ -56,17 +56,19 @@ class Snapshot(View):
         self._scrub = scrub
         self._sample = None
         self._drawing = False
+        self._note = ""
         super().__init__(state, **params)
         state.param.watch(self.refresh, ["sample", "temperature", "network"])
         state.param.watch(self._mark, "selected")
+        state.param.watch(self._recolour, "colors")
 
     def _build(self):
         self._raster = ColumnDataSource({"image": [], "x": [], "y": [], "dw": [], "dh": []})
         self._frames = ColumnDataSource({"codes": [], "levels": []})
         self._kinds = ColumnDataSource({"species": [], **{name: [] for name in derive.HEADLINES}})
-        paint = javascript(
-            "paint", raster=self._raster, frames=self._frames, scrub=self._scrub, palette=packed_palette()
-        )
+        self._palette = ColumnDataSource({"colours": packed_palette(self.state.colors)})
+        paint = javascript("paint", raster=self._raster, frames=self._frames, scrub=self._scrub, palette=self._palette)
+        self._palette.js_on_change("data", paint)
         self._raster.js_on_change("data", paint)
         self._frames.js_on_change("data", paint)
         self._scrub.js_on_change("level", paint)
@@ -110,13 +112,17 @@ class Snapshot(View):
             margin=0,
         )
 
-    def _title(self, note=""):
-        weak = f'<span class="weak">{note}</span>' if note else ""
+    def _title(self):
+        weak = f'<span class="weak">{self._note}</span>' if self._note else ""
+        bar = f'<span class="bar" style="background:{gradient(self.state.colors)}"></span>'
         return (
             '<div class="head"><span class="title">Propensity <i>C</i><sub>B</sub><sup><i>i</i></sup></span>'
-            f'{weak}<span class="scale">0 active <span class="bar" style="background:{gradient()}"></span> 1 arrested'
-            "</span></div>"
+            f'{weak}<span class="scale">0 active {bar} 1 arrested</span></div>'
         )
+
+    def _recolour(self, event):
+        self._palette.data = {"colours": packed_palette(event.new)}
+        self._heading.object = self._title()
 
     def _derive(self, choice):
         library, sample = self.state.library, choice.sample
@@ -146,7 +152,8 @@ class Snapshot(View):
             if not frames.reached.all():
                 lowest = derive.LEVELS[frames.reached].min(initial=1.0)
                 note = f"networks reach ⟨<i>C̄</i><sub>B</sub>⟩ ≥ {lowest:.2f}"
-        self._heading.object = self._title(note)
+        self._note = note
+        self._heading.object = self._title()
 
     def _stage(self, sample, position, species, length):
         """Put another sample on the canvas, without colours yet; the same window where the box is as large."""
