@@ -26,7 +26,7 @@ def run(*arguments, code=0, **options):
 def cooled(tmp_path_factory):
     """Two samples of 200 particles at T = 0.5, made by the command."""
     folder = tmp_path_factory.mktemp("cooled")
-    run("equilibrate", folder, "--temperatures", 1.0, 0.5, "--sweeps", 100, "--samples", 2, "--particles", 200)
+    run("equilibrate", folder, "--temperatures", 1.0, 0.5, "--sweeps", 200, "--samples", 2, "--particles", 200)
     return folder
 
 
@@ -56,7 +56,7 @@ def test_equilibrate_writes_one_file_per_temperature_and_says_how(cooled):
 
 def test_equilibrate_again_changes_nothing(cooled):
     before = (cooled / "N200_T0.50.nc").stat().st_mtime_ns
-    run("equilibrate", cooled, "--temperatures", 1.0, 0.5, "--sweeps", 100, "--samples", 2, "--particles", 200)
+    run("equilibrate", cooled, "--temperatures", 1.0, 0.5, "--sweeps", 200, "--samples", 2, "--particles", 200)
     assert (cooled / "N200_T0.50.nc").stat().st_mtime_ns == before
 
 
@@ -142,7 +142,7 @@ def test_serve_answers(tmp_path):
         ("movie", "out.avi"),
         ("movie", "out.mp4", "--temperature", 0.111),
         ("info", "missing.nc"),
-        ("equilibrate", "out", "--temperatures", -1, "--sweeps", 100),
+        ("equilibrate", "out", "--temperatures", -1, "--sweeps", 200),
         ("equilibrate", "out", "--temperatures", 0.5, "--sweeps", 1),
     ],
 )

@@ -2,4 +2,5 @@
 
 from glassviz.cli import main
 
-main()
+if __name__ == "__main__":  # worker processes of a campaign import this module
+    main()

@@ -20,6 +20,7 @@ console = Console()
 errors = Console(stderr=True)
 
 Numbers = Annotated[tuple[float, ...], Parameter(negative="", consume_multiple=True)]
+WholeNumbers = Annotated[tuple[int, ...], Parameter(negative="", consume_multiple=True)]
 
 
 @contextmanager

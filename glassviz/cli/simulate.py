@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from glassviz.cli.common import Numbers, app, console, progress_bar, typed_command
+from glassviz.cli.common import Numbers, WholeNumbers, app, console, progress_bar, typed_command
 from glassviz.mixture import InvalidData
 
 
@@ -12,7 +12,7 @@ def equilibrate(
     output: Path,
     *,
     temperatures: Numbers,
-    sweeps: int,
+    sweeps: WholeNumbers,
     samples: int = 1,
     particles: int = 1290,
     start: Path | None = None,
@@ -31,7 +31,7 @@ def equilibrate(
     temperatures
         Temperatures in the order of the cooling; each starts from the one before.
     sweeps
-        Sweeps at each temperature.
+        Sweeps at each temperature; one number, or one for each.
     samples
         Number of samples, from random starts.
     particles

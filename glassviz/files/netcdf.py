@@ -21,6 +21,9 @@ _PACKING = {
     "replica_position": {"dtype": "float32"},
     "energy": {"dtype": "float32"},
     "inherent_energy": {"dtype": "float32"},
+    "energy_series": {"dtype": "float32"},
+    "bond_series": {"dtype": "float32"},
+    "cooling_energy": {"dtype": "float32"},
     "species": {},
     "propensity": _UNIT_INTERVAL,
     "propensity_variance": {**_UNIT_INTERVAL, "scale_factor": 0.5 / 254},
@@ -30,7 +33,7 @@ _PACKING = {
 def compact(dataset):
     """The encoding of a shipped file, for `save(dataset, path, encoding=compact(dataset))`.
 
-    Positions and energies become float32 (5e-7 relative), propensities whole steps of 1/254 in [0, 1] and their
+    Positions, energies and series become float32 (5e-7 relative), propensities whole steps of 1/254 in [0, 1] and their
     variances whole steps of 1/508 in [0, 1/2], each in one byte; all of them are compressed without further loss.
 
     Parameters

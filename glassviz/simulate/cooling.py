@@ -1,11 +1,156 @@
 """Cooling runs: independent samples taken through a sequence of temperatures, file by file, resumable."""
 
+import numpy as np
 import xarray as xr
 
 from glassviz import files, mixture
 from glassviz.files import netcdf
-from glassviz.simulate.equilibration import BLOCKS, VERDICTS, equilibrate, random_start, statement
+from glassviz.simulate.equilibration import BLOCKS, equilibrate, random_start
+from glassviz.simulate.history import padded
 from glassviz.simulate.inherent import inherent_structures
+from glassviz.simulate.verdict import statement
+
+
+def protocol(temperatures, sweeps):
+    """The stages of a cooling.
+
+    Parameters
+    ----------
+    temperatures : sequence of float
+        In the order of the cooling; each stage starts from the one before.
+    sweeps : sequence of int
+        Sweeps of every stage, or one number for all.
+
+    Returns
+    -------
+    list of (temperature, sweeps)
+
+    Raises
+    ------
+    InvalidData
+        Where a temperature or a number of sweeps cannot be run, or their numbers differ.
+    """
+    if len(sweeps) == 1:
+        sweeps = list(sweeps) * len(temperatures)
+    if len(sweeps) != len(temperatures):
+        raise mixture.InvalidData(
+            f"sweeps: {len(sweeps)} numbers for {len(temperatures)} temperatures; expected one, or one for each."
+        )
+    stages = list(zip(temperatures, sweeps, strict=True))
+    for temperature, count in stages:
+        if not (0 < temperature < np.inf and count >= BLOCKS):
+            raise mixture.InvalidData(
+                f"equilibrate: temperature {temperature:g} and {count} sweeps; "
+                f"expected T > 0 and at least {BLOCKS} sweeps."
+            )
+    return stages
+
+
+def beginnings(start, samples, particles, seed):
+    """Where the samples of a cooling start from, by name.
+
+    Parameters
+    ----------
+    start : path or None
+        Configurations file, each configuration of which starts a sample; by default random starts.
+    samples, particles : int
+        Number and size of the random starts.
+    seed : int
+        Random start k takes the seed (seed, k).
+
+    Returns
+    -------
+    dict
+        One-configuration Datasets by the names of the samples, s{seed}-{k} for random starts.
+
+    Raises
+    ------
+    InvalidData
+        Where the start cannot be read or there is no sample or no particle to start.
+    """
+    if start:
+        ds = files.read(start)
+        return {str(name): ds.isel(configuration=[k]) for k, name in enumerate(ds["configuration"].values)}
+    if samples < 1 or not 10 <= particles <= mixture.MAX_PARTICLES:
+        raise mixture.InvalidData(
+            f"equilibrate: {samples} samples of {particles} particles; "
+            f"expected at least one sample of 10 to {mixture.MAX_PARTICLES} particles."
+        )
+    return {f"s{seed}-{k}": random_start(particles, (seed, k)) for k in range(samples)}
+
+
+def sample_file(folder, particles, temperature, name):
+    """Path of one sample at one temperature."""
+    return folder / f"N{particles}_T{temperature:.2f}_{name}.nc"
+
+
+def cool_sample(target, start, name, stage, seed, swap, record, progress=None):
+    """Take one sample through one stage of its cooling; what serves `glassviz equilibrate` and the campaign alike.
+
+    Parameters
+    ----------
+    target : pathlib.Path
+        File to write; one that exists is kept as it is, and a checkpoint beside it is taken up.
+    start : xarray.Dataset
+        One configuration.
+    name : str
+        Name of the sample.
+    stage : (temperature, sweeps)
+        From `protocol`.
+    seed : sequence of int
+        Seed of the cooling, number of the stage, number of the sample.
+    swap : {"balanced", "plain"}
+        Swap moves.
+    record : dict of str
+        Command and version, kept in the file.
+    progress : callable, optional
+        Called with (blocks done, blocks in all).
+
+    Raises
+    ------
+    InvalidData
+        Where the checkpoint is of another run.
+    """
+    if target.exists():
+        return
+    temperature, sweeps = stage
+    result = equilibrate(
+        start,
+        temperature=temperature,
+        sweeps=sweeps,
+        seed=seed,
+        swap=swap,
+        checkpoint=target.with_name(f".{target.stem.lstrip('.')}.checkpoint.nc"),
+        progress=progress,
+    )
+    result = inherent_structures(result.assign_coords(configuration=[name]))
+    result = result.assign(seed=("configuration", [seed[0]]))
+    result.attrs |= {"seed": seed[0], "provenance": f"{swap} swap Monte Carlo: {record['command']}", **record}
+    result.attrs["verdict"] = statement(result)
+    netcdf.save(result, target, encoding=netcdf.compact(result))
+
+
+def together(samples):
+    """Put samples of one temperature and size into one Dataset.
+
+    Parameters
+    ----------
+    samples : sequence of xarray.Dataset
+        Assessed configurations (`glassviz.simulate.verdict.assess`) with their cooling.
+
+    Returns
+    -------
+    xarray.Dataset
+        All of them, `verdict` in the attributes about all; where commands, versions or seeds differ, the attributes
+        list them all (seed −1).
+    """
+    stages = max(ds.sizes["stage"] for ds in samples)
+    joined = xr.concat([padded(ds, stages) for ds in samples], "configuration", combine_attrs="override")
+    for key in ("command", "version", "provenance"):
+        joined.attrs[key] = "; ".join(dict.fromkeys(str(ds.attrs.get(key, "")) for ds in samples))
+    seeds = {ds.attrs["seed"] for ds in samples}
+    joined.attrs |= {"seed": seeds.pop() if len(seeds) == 1 else -1, "verdict": statement(joined)}
+    return joined
 
 
 def cool(output, temperatures, sweeps, samples, particles, start, swap, seed, record, progress):
@@ -15,14 +160,10 @@ def cool(output, temperatures, sweeps, samples, particles, start, swap, seed, re
     ----------
     output : pathlib.Path
         Folder that takes the files `N{particles}_T{temperature:.2f}.nc`.
-    temperatures : sequence of float
-        In the order of the cooling; each starts from the one before.
-    sweeps : int
-        Sweeps at each temperature.
-    samples, particles : int
-        Number and size of random starts.
-    start : path or None
-        Configurations file to start from, instead of random starts.
+    temperatures, sweeps : sequence
+        See `protocol`.
+    start, samples, particles
+        See `beginnings`.
     swap : {"balanced", "plain"}
         Swap moves.
     seed : int
@@ -42,46 +183,33 @@ def cool(output, temperatures, sweeps, samples, particles, start, swap, seed, re
     InvalidData
         Where the start is not usable or the temperatures are not positive.
     """
-    current = files.read(start) if start else None
-    count = current.sizes["configuration"] if start else samples
-    particles = current.sizes["particle"] if start else particles
-    names = [str(name) for name in current["configuration"].values] if start else [f"s{seed}-{k}" for k in range(count)]
+    stages = protocol(temperatures, sweeps)
+    current = beginnings(start, samples, particles, seed)
+    particles = next(iter(current.values())).sizes["particle"]
     output.mkdir(parents=True, exist_ok=True)
-    total = len(temperatures) * count * BLOCKS
-    for stage, temperature in enumerate(temperatures):
-        target = output / f"N{particles}_T{temperature:.2f}.nc"
+    total = len(stages) * len(current) * BLOCKS
+    for number, stage in enumerate(stages):
+        target = output / f"N{particles}_T{stage[0]:.2f}.nc"
         if not target.exists():
             parts = []
-            for k, name in enumerate(names):
-                done = (stage * count + k) * BLOCKS
-                part = output / f".N{particles}_T{temperature:.2f}_{name}.part.nc"
-                if not part.exists():
-                    one = _beginning(current, k, particles, seed)
-                    result = equilibrate(
-                        one,
-                        temperature=temperature,
-                        sweeps=sweeps,
-                        seed=(seed, stage, k),
-                        swap=swap,
-                        checkpoint=part.with_suffix(".checkpoint.nc"),
-                        progress=lambda block, _, done=done: progress(done + block, total),
-                    )
-                    netcdf.save(inherent_structures(result.assign_coords(configuration=[name])), part)
-                parts.append(part)
-            together = xr.concat([netcdf.load(part) for part in parts], "configuration", combine_attrs="override")
-            levels = list(together["verdict"].values)
-            worst = max(levels, key=VERDICTS.index)
-            surviving = float(together["bond_series"][:, -1].mean())
-            together.attrs["verdict"] = statement(worst, surviving, sweeps)
-            together.attrs |= {"seed": seed, "provenance": f"{swap} swap Monte Carlo: {record['command']}", **record}
-            netcdf.save(together, target, encoding=netcdf.compact(together))
+            for k, (name, one) in enumerate(current.items()):
+                done = (number * len(current) + k) * BLOCKS
+                parts.append(output / f".N{particles}_T{stage[0]:.2f}_{name}.part.nc")
+                cool_sample(
+                    parts[-1],
+                    one,
+                    name,
+                    stage,
+                    (seed, number, k),
+                    swap,
+                    record,
+                    lambda block, _, done=done: progress(done + block, total),
+                )
+            joined = together([netcdf.load(part) for part in parts])
+            netcdf.save(joined, target, encoding=netcdf.compact(joined))
             for part in parts:
                 part.unlink()
-        current = mixture.check(netcdf.load(target), target.name)
-        progress((stage + 1) * count * BLOCKS, total)
+        reached = mixture.check(netcdf.load(target), target.name)
+        current = {name: reached.isel(configuration=[k]) for k, name in enumerate(reached["configuration"].values)}
+        progress((number + 1) * len(current) * BLOCKS, total)
         yield target
-
-
-def _beginning(current, k, particles, seed):
-    """Where sample k starts from: its state at the last temperature, or a random start."""
-    return random_start(particles, (seed, k)) if current is None else current.isel(configuration=[k])

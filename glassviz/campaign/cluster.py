@@ -1,0 +1,134 @@
+"""The machines of a campaign: a Dask cluster, and following what runs on it."""
+
+import uuid
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numba
+from distributed import Client, LocalCluster, as_completed, get_worker
+from distributed.scheduler import KilledWorker
+
+from glassviz.mixture import InvalidData
+
+TIMEOUT = 15  # to reach a scheduler (s)
+
+
+@contextmanager
+def connected(workers=None, scheduler=None):
+    """A client of a cluster.
+
+    Parameters
+    ----------
+    workers : int, optional
+        Worker processes on this machine; by default one for each core.
+    scheduler : str, optional
+        Address of a running scheduler to use instead, for instance tcp://host:8786. Its workers must have glassviz and
+        see the campaign's folder under the same path.
+
+    Yields
+    ------
+    distributed.Client
+
+    Raises
+    ------
+    InvalidData
+        Where the scheduler cannot be reached.
+    """
+    if scheduler:
+        try:
+            client = Client(scheduler, timeout=TIMEOUT)
+        except (OSError, ValueError) as error:
+            raise InvalidData(f"{scheduler}: no Dask scheduler answers; expected tcp://HOST:PORT of one.") from error
+        with client:
+            yield client
+    else:
+        # No limit of memory, since a worker over it would be killed, and nobody looks at the dashboard.
+        options = {"threads_per_worker": 1, "memory_limit": 0, "dashboard_address": None, "silence_logs": "CRITICAL"}
+        with LocalCluster(n_workers=workers, **options) as cluster, Client(cluster) as client:
+            yield client
+
+
+class Job(NamedTuple):
+    """One file to be made: `function(target, *arguments, report)`, where `report(done, total)` tells how far it is.
+
+    The function must be importable in a worker. A job with `after` waits for the job that makes that file, where there
+    is one; of those that can run, the one of the highest priority does.
+    """
+
+    target: Path
+    function: Callable
+    arguments: tuple
+    after: Path | None = None
+    priority: int = 0
+
+
+def run_jobs(jobs, workers, scheduler, progress):
+    """Run jobs on a cluster until every file exists; without anything to do no cluster is started.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        In an order in which each comes after the job it waits for; those whose file exists are left out.
+    workers, scheduler
+        See `connected`.
+    progress : callable
+        Called with (jobs done, jobs in all), fractions of jobs included.
+
+    Raises
+    ------
+    InvalidData
+        Where the scheduler cannot be reached, or where jobs failed, after all others are done; the sentence is that of
+        the first that failed.
+    """
+    missing = [job for job in jobs if not job.target.exists()]
+    if missing:
+        with connected(workers, scheduler) as client:
+            _follow(client, missing, len(jobs), progress)
+    progress(len(jobs), len(jobs))
+
+
+def _follow(client, jobs, total, progress):
+    """Submit jobs and wait for all of them."""
+    run = uuid.uuid4().hex  # names of tasks and messages on a scheduler that others use too
+    futures, shares = {}, {}
+    for job in jobs:
+        name = job.target.stem
+        futures[job.target] = client.submit(
+            _task, run, job, futures.get(job.after), key=f"{name}-{run}", priority=job.priority
+        )
+        shares[name] = 0.0
+
+    def heard(event):
+        name, share = event[1]
+        shares[name] = share
+        progress(total - len(jobs) + sum(shares.values()), total)
+
+    client.subscribe_topic(run, heard)
+    failures = []
+    for future in as_completed(futures.values()):
+        if future.status == "finished":
+            heard((None, (future.result(), 1.0)))
+        else:
+            failures.append(_sentence(future.key.removesuffix(f"-{run}"), future.exception()))
+    client.unsubscribe_topic(run)
+    if failures:
+        raise InvalidData(failures[0])
+
+
+def _task(run, job, _):
+    """What a worker does; the last argument makes it wait for another task."""
+    numba.set_num_threads(1)
+    name = job.target.stem
+    job.function(job.target, *job.arguments, lambda done, total: get_worker().log_event(run, (name, done / total)))
+    return name
+
+
+def _sentence(name, error):
+    """What to tell of a failed task; errors in the program itself are raised as they are."""
+    if isinstance(error, KilledWorker):
+        return f"{name}: its worker died again and again; expected enough memory and time for one sample."
+    if isinstance(error, InvalidData):
+        return str(error)
+    raise error
