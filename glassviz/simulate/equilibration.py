@@ -1,8 +1,4 @@
-r"""Equilibrium configurations: runs of the swap Monte Carlo chain, and the verdict on what it reached.
-
-An energy that no longer drifts proves little at low temperature, where it settles long before the structure is
-forgotten. The verdict therefore also asks which part of the bonds of the start survives at the end.
-"""
+"""Equilibrium configurations: recorded runs of the swap Monte Carlo chain at one temperature, resumable."""
 
 import numpy as np
 import xarray as xr
@@ -16,8 +12,8 @@ from glassviz.simulate.potential import potential_energy
 from glassviz.simulate.swap_chain import SwapMonteCarlo
 from glassviz.simulate.verdict import assess
 
-BLOCKS = 100  # energies recorded along a run
-BLOCKS_BETWEEN_CHECKPOINTS = 5
+BLOCKS = 200  # energies recorded along a run
+BLOCKS_BETWEEN_CHECKPOINTS = 10
 
 
 def random_start(particles, seed):
@@ -48,13 +44,15 @@ def _save_chain(chain, run, start, energies, bonds, path):
     """Write everything a later process needs to go on bit for bit."""
     state = xr.Dataset(
         {
+            "x": ("particle", chain.x),
+            "y": ("particle", chain.y),
+            "species": ("particle", chain.species),
             "start_position": (("particle", "space"), start[0]),
             "start_species": ("particle", start[1]),
             "energy_series": ("block", np.array(energies)),
             "bond_series": ("block", np.array(bonds)),
-            **chain.checkpoint(),
         },
-        attrs=run,
+        attrs={"generator": chain.rng.bit_generator.state, **run},
     )
     netcdf.save(state, path)
 
@@ -69,7 +67,9 @@ def _restore_chain(chain, run, start, path):
         raise mixture.InvalidData(
             f"{path}: this checkpoint is of another run; remove it or repeat the run's start and options."
         )
-    chain.restore(saved)
+    chain.x, chain.y = saved["x"].values.astype(np.float32), saved["y"].values.astype(np.float32)
+    chain.species = saved["species"].values.astype(np.int8)
+    chain.rng.bit_generator.state = saved.attrs["generator"]
     return list(saved["energy_series"].values), list(saved["bond_series"].values)
 
 
@@ -85,8 +85,9 @@ def _run_one(ds, temperature, sweeps, seed, swap, checkpoint, progress):
         "beta": chain.beta,
         "box_length": length,
         "sweeps": sweeps,
+        "blocks": BLOCKS,
         "swap": swap,
-        "stream": "-".join(f"{word:08x}" for word in chain.key.tolist()),
+        "first_generator": chain.rng.bit_generator.state,
     }
     if checkpoint and checkpoint.exists():
         energies, bonds = _restore_chain(chain, run, start, checkpoint)
@@ -113,7 +114,7 @@ def _run_one(ds, temperature, sweeps, seed, swap, checkpoint, progress):
         species_changed=("configuration", [(chain.species != start[1]).mean()]),
         sweeps=("configuration", [sweeps]),
     )
-    return with_cooling(assess(with_order(result)), ds)
+    return assess(with_order(with_cooling(result, ds)))
 
 
 def equilibrate(
@@ -153,8 +154,9 @@ def equilibrate(
     -------
     xarray.Dataset
         Configurations with `energy_series` (ε per particle) and `bond_series` (fraction of the bonds that species 1 had
-        at the start) `(configuration, block)` at twenty equal intervals, `species_changed` (fraction of particles),
-        `sweeps` and `verdict (configuration)`.
+        at the start) `(configuration, block)` at 200 equal intervals, `species_changed` (fraction of particles) and
+        `sweeps` `(configuration)`; the cooling so far (`glassviz.simulate.history`), `hexatic_order` and `demixing`
+        (`glassviz.simulate.order`), and the verdict (`glassviz.simulate.verdict`).
 
     Raises
     ------
@@ -173,5 +175,6 @@ def equilibrate(
     results = []
     for index, stream in enumerate(streams):
         one = ds.isel(configuration=[index])
-        results.append(_run_one(one, temperature, sweeps, stream, swap, checkpoint, progress))
+        rng = np.random.default_rng(stream)
+        results.append(_run_one(one, temperature, sweeps, rng, swap, checkpoint, progress))
     return xr.concat(results, "configuration", combine_attrs="override")
