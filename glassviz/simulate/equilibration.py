@@ -1,4 +1,8 @@
-"""Equilibrium configurations: recorded runs of the swap Monte Carlo chain at one temperature, resumable."""
+r"""Equilibrium configurations: runs of the swap Monte Carlo chain, and the verdict on what it reached.
+
+An energy that no longer drifts proves little at low temperature, where it settles long before the structure is
+forgotten. The verdict therefore also asks which part of the bonds of the start survives at the end.
+"""
 
 import numpy as np
 import xarray as xr
@@ -6,14 +10,11 @@ import xarray as xr
 from glassviz import mixture
 from glassviz.files import netcdf
 from glassviz.simulate.bonds import initial_bonds, surviving_fraction
-from glassviz.simulate.history import with_cooling
-from glassviz.simulate.order import with_order
 from glassviz.simulate.potential import potential_energy
 from glassviz.simulate.swap_chain import SwapMonteCarlo
-from glassviz.simulate.verdict import assess
 
-BLOCKS = 200  # energies recorded along a run
-BLOCKS_BETWEEN_CHECKPOINTS = 10
+BLOCKS = 20  # energies recorded along a run
+VERDICTS = ("equilibrium", "nearly", "glass")
 
 
 def random_start(particles, seed):
@@ -44,15 +45,13 @@ def _save_chain(chain, run, start, energies, bonds, path):
     """Write everything a later process needs to go on bit for bit."""
     state = xr.Dataset(
         {
-            "x": ("particle", chain.x),
-            "y": ("particle", chain.y),
-            "species": ("particle", chain.species),
             "start_position": (("particle", "space"), start[0]),
             "start_species": ("particle", start[1]),
             "energy_series": ("block", np.array(energies)),
             "bond_series": ("block", np.array(bonds)),
+            **chain.checkpoint(),
         },
-        attrs={"generator": chain.rng.bit_generator.state, **run},
+        attrs=run,
     )
     netcdf.save(state, path)
 
@@ -67,10 +66,57 @@ def _restore_chain(chain, run, start, path):
         raise mixture.InvalidData(
             f"{path}: this checkpoint is of another run; remove it or repeat the run's start and options."
         )
-    chain.x, chain.y = saved["x"].values.astype(np.float32), saved["y"].values.astype(np.float32)
-    chain.species = saved["species"].values.astype(np.int8)
-    chain.rng.bit_generator.state = saved.attrs["generator"]
+    chain.restore(saved)
     return list(saved["energy_series"].values), list(saved["bond_series"].values)
+
+
+def _drift(energies):
+    """Energy change over the last half of a run, and its standard error from the scatter of the blocks."""
+    half = np.asarray(energies)[len(energies) // 2 :]
+    early, late = np.array_split(half, 2)
+    error = np.sqrt(early.var(ddof=1) / len(early) + late.var(ddof=1) / len(late))
+    return late.mean() - early.mean(), error
+
+
+def verdict(energies, bond_persistence):
+    """What a run has shown: "equilibrium", "nearly" or "glass".
+
+    Parameters
+    ----------
+    energies : sequence of float
+        Energy per particle (ε) at equal intervals of the run.
+    bond_persistence : float
+        Fraction of the initial bonds that survives at the end of the run.
+
+    Returns
+    -------
+    str
+        "glass" where the energy still falls by more than three standard errors over the last half; "equilibrium" where
+        it does not and less than half of the bonds survive; "nearly" where the energy is settled but memory remains.
+    """
+    drift, error = _drift(energies)
+    if drift < -3 * error:
+        return "glass"
+    return "equilibrium" if bond_persistence < 0.5 else "nearly"
+
+
+def statement(level, surviving, sweeps):
+    """A verdict in one line, for people.
+
+    Parameters
+    ----------
+    level : str
+        From `verdict`.
+    surviving : float
+        Fraction of the initial bonds at the end of the run.
+    sweeps : int
+        Length of the run.
+
+    Returns
+    -------
+    str
+    """
+    return f"{level}: {100 * surviving:.0f} % of the bonds survive {sweeps} sweeps of swap Monte Carlo"
 
 
 def _run_one(ds, temperature, sweeps, seed, swap, checkpoint, progress):
@@ -85,9 +131,8 @@ def _run_one(ds, temperature, sweeps, seed, swap, checkpoint, progress):
         "beta": chain.beta,
         "box_length": length,
         "sweeps": sweeps,
-        "blocks": BLOCKS,
         "swap": swap,
-        "first_generator": chain.rng.bit_generator.state,
+        "stream": "-".join(f"{word:08x}" for word in chain.key.tolist()),
     }
     if checkpoint and checkpoint.exists():
         energies, bonds = _restore_chain(chain, run, start, checkpoint)
@@ -100,7 +145,7 @@ def _run_one(ds, temperature, sweeps, seed, swap, checkpoint, progress):
         energies.append(potential_energy(chain.position, chain.species, length).mean())
         surviving = surviving_fraction(*initial, chain.position, start[1].astype(np.int8), length)
         bonds.append(surviving[start[1] == 0].mean())
-        if checkpoint and len(energies) % BLOCKS_BETWEEN_CHECKPOINTS == 0:
+        if checkpoint:
             _save_chain(chain, run, start, energies, bonds, checkpoint)
         if progress:
             progress(len(energies), BLOCKS)
@@ -108,13 +153,13 @@ def _run_one(ds, temperature, sweeps, seed, swap, checkpoint, progress):
         checkpoint.unlink(missing_ok=True)
     names = ds["configuration"].values
     result = mixture.configurations(chain.position, chain.species, length, temperature, names=names)
-    result = result.assign(
+    return result.assign(
         energy_series=(("configuration", "block"), [energies]),
         bond_series=(("configuration", "block"), [bonds]),
         species_changed=("configuration", [(chain.species != start[1]).mean()]),
         sweeps=("configuration", [sweeps]),
+        verdict=("configuration", [verdict(energies, bonds[-1])]),
     )
-    return assess(with_order(with_cooling(result, ds)))
 
 
 def equilibrate(
@@ -154,9 +199,8 @@ def equilibrate(
     -------
     xarray.Dataset
         Configurations with `energy_series` (ε per particle) and `bond_series` (fraction of the bonds that species 1 had
-        at the start) `(configuration, block)` at 200 equal intervals, `species_changed` (fraction of particles) and
-        `sweeps` `(configuration)`; the cooling so far (`glassviz.simulate.history`), `hexatic_order` and `demixing`
-        (`glassviz.simulate.order`), and the verdict (`glassviz.simulate.verdict`).
+        at the start) `(configuration, block)` at twenty equal intervals, `species_changed` (fraction of particles),
+        `sweeps` and `verdict (configuration)`.
 
     Raises
     ------
@@ -175,6 +219,5 @@ def equilibrate(
     results = []
     for index, stream in enumerate(streams):
         one = ds.isel(configuration=[index])
-        rng = np.random.default_rng(stream)
-        results.append(_run_one(one, temperature, sweeps, rng, swap, checkpoint, progress))
+        results.append(_run_one(one, temperature, sweeps, stream, swap, checkpoint, progress))
     return xr.concat(results, "configuration", combine_attrs="override")

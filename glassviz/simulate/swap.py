@@ -1,22 +1,33 @@
-r"""Swap Monte Carlo: displacements, and swaps of species that are either plain or locally balanced.
+r"""Swaps of species at frozen positions, plain or locally balanced.
 
-A *displacement* moves a random particle uniformly in a square and is accepted by Metropolis. A *plain swap* exchanges
-the species of a random unlike pair, accepted by Metropolis (Ninarello, Berthier and Coslovich, Phys. Rev. X 7, 021039
-(2017)).
+A *plain swap* exchanges the species of a random unlike pair, accepted by Metropolis (Ninarello, Berthier and Coslovich,
+Phys. Rev. X 7, 021039 (2017)).
 
 A *locally balanced swap* (after Zanella, J. Am. Stat. Assoc. 115, 852 (2020)) proposes what the surroundings welcome.
 With e_i(c) the energy that particle i would have as species c and δ_i(a→b) = e_i(b) − e_i(a), it draws i of species a
 with weight exp(−β δ_i(a→b)/2) and j of species b with weight exp(−β δ_j(b→a)/2), refuses pairs that interact, and
 accepts with min(1, W_ab W_ba / W′_ab W′_ba), where W_ab is the sum of the weights and primes follow the swap. For pairs
 that do not interact all energies cancel, so this is detailed balance with respect to exp(−βE) at frozen positions.
-Weights are kept in sum trees: drawing costs log N, and a swap changes only the neighbours of i and j.
+
+Energies and weights of all particles are kept along a phase of proposals, and a swap changes those of the neighbours of
+i and j only. Weights are summed in three levels, particles, blocks of 16 and groups of about √(n/16) blocks, so a draw
+looks at a few dozen sums whatever the size of the box.
 """
 
+from typing import NamedTuple
+
 import numpy as np
-from numba import njit
+from llvmlite import ir
+from numba import njit, prange, types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 from glassviz import mixture
-from glassviz.simulate.potential import pair_energy
+from glassviz.simulate.displacement import SPECIES
+from glassviz.simulate.exponential import exponential, exponentials
+from glassviz.simulate.fixed_point import GHOST, UNITS
+from glassviz.simulate.philox import UNIT, below, random_words
+from glassviz.simulate.vectors import F64, I64, Vectors, data
 
 EQUATION = (
     r"p_\mathrm{acc} = \min\left(1, \frac{W_{ab}\,W_{ba}}{W'_{ab}\,W'_{ba}}\right),"
@@ -25,294 +36,403 @@ EQUATION = (
 CAPTION = "Swaps of species are drawn where the surroundings welcome them, which keeps exact equilibrium."
 
 CLASSES = np.array([[0, 2], [1, 2], [0, 1]])  # 1↔3, 2↔3, 1↔2
-REACH = np.full((3, 3), mixture.CUTOFF * mixture.SIGMA.max())  # any particle may take any species
+REACH = mixture.CUTOFF * mixture.SIGMA.max()  # any particle may take any species
+BLOCK = 16  # particles whose weights are summed together
+LANES = 8
 
-_EPSILON4 = 4 * mixture.EPSILON
-_INVERSE_SIGMA2 = 1 / mixture.SIGMA**2
-_CUTOFF2 = mixture.CUTOFF**2
-_EPSILON4_32 = _EPSILON4.ravel().astype(np.float32)
-_INVERSE_SIGMA2_32 = _INVERSE_SIGMA2.ravel().astype(np.float32)
-_CUTOFF2_32, _C0_32, _C2_32, _C4_32 = (np.float32(v) for v in (_CUTOFF2, mixture.C0, mixture.C2, mixture.C4))
-
-
-@njit(cache=True, error_model="numpy", fastmath=True)
-def _local_energy(x, y, i, species, length, start, neighbor):
-    """Energy of particle i with all others."""
-    energy = 0.0
-    inverse_length = 1 / length
-    for j in neighbor[start[i] : start[i + 1]]:
-        dx = np.float64(x[i] - x[j])
-        dy = np.float64(y[i] - y[j])
-        dx -= length * np.rint(dx * inverse_length)
-        dy -= length * np.rint(dy * inverse_length)
-        s = (dx * dx + dy * dy) * _INVERSE_SIGMA2[species[i], species[j]]
-        energy += _EPSILON4[species[i], species[j]] * pair_energy(s) if s < _CUTOFF2 else 0.0
-    return energy
+_STRENGTH = np.zeros((SPECIES, SPECIES))
+_STRENGTH[:GHOST, :GHOST] = 4 * mixture.EPSILON
+_SIGMA2 = np.ones((SPECIES, SPECIES))
+_SIGMA2[:GHOST, :GHOST] = mixture.SIGMA**2
+_INVERSE_SIGMA2 = np.full((SPECIES, SPECIES), np.inf)
+_INVERSE_SIGMA2[:GHOST, :GHOST] = 1 / mixture.SIGMA**2
 
 
-@njit(cache=True, error_model="numpy", fastmath=True)
-def _energies_by_species(x, y, i, species, length, start, neighbor, energies):
-    """Energy of particle i as each of the three species, into energies[3]."""
-    energies[:] = 0.0
-    inverse_length = 1 / length
-    for j in neighbor[start[i] : start[i + 1]]:
-        dx = np.float64(x[i] - x[j])
-        dy = np.float64(y[i] - y[j])
-        dx -= length * np.rint(dx * inverse_length)
-        dy -= length * np.rint(dy * inverse_length)
-        r2 = dx * dx + dy * dy
-        for c in range(3):
-            s = r2 * _INVERSE_SIGMA2[c, species[j]]
-            energies[c] += _EPSILON4[c, species[j]] * pair_energy(s) if s < _CUTOFF2 else 0.0
+class Weights(NamedTuple):
+    """Energies of all particles under every species, and the sums of their weights.
 
-
-@njit(cache=True, error_model="numpy", fastmath=True)
-def _energy_change(x, y, row, i, to_x, to_y, length, neighbor):
-    """Energy change of moving particle i to (to_x, to_y): one branch-free float32 pass that vectorises with gathers."""
-    inverse_length = np.float32(1) / length
-    change = np.float32(0)
-    for k in range(len(neighbor)):
-        j = np.uint32(neighbor[k])
-        pair = np.uint32(3 * row[i] + row[j])
-        scale = _INVERSE_SIGMA2_32[pair]
-        from_dx, from_dy = x[i] - x[j], y[i] - y[j]
-        from_dx -= length * np.rint(from_dx * inverse_length)
-        from_dy -= length * np.rint(from_dy * inverse_length)
-        before = _pair_energy32((from_dx * from_dx + from_dy * from_dy) * scale)
-        to_dx, to_dy = to_x - x[j], to_y - y[j]
-        to_dx -= length * np.rint(to_dx * inverse_length)
-        to_dy -= length * np.rint(to_dy * inverse_length)
-        after = _pair_energy32((to_dx * to_dx + to_dy * to_dy) * scale)
-        change += _EPSILON4_32[pair] * (after - before)
-    return change
-
-
-@njit(cache=True, error_model="numpy", fastmath=True, inline="always")
-def _pair_energy32(s):
-    """V/4ε in float32 at s = (r/σ_ab)², zero beyond the cutoff."""
-    inverse3 = np.float32(1) / s
-    inverse3 = inverse3 * inverse3 * inverse3
-    energy = inverse3 * inverse3 - inverse3 + _C0_32 + s * (_C2_32 + _C4_32 * s)
-    return energy if s < _CUTOFF2_32 else np.float32(0)
-
-
-@njit(cache=True, error_model="numpy")
-def allowed_travel(skin, step):
-    """How far a particle may be from where the list was made, so that the list holds what any trial may meet (σ)."""
-    return 0.5 * (skin - step * np.sqrt(2.0))
-
-
-@njit(cache=True, error_model="numpy")
-def displace(x, y, row, length, beta, step, moves, start, neighbor, from_x, from_y, skin, rng):
-    """Displacement moves until `moves` are done or a particle has left its neighbour list.
-
-    Parameters
-    ----------
-    x, y : (n,) ndarray of float32
-        Positions (σ), changed in place.
-    row : (n,) ndarray of int32
-        Species, 0-based.
-    length : float32
-        Side of the box (σ).
-    beta, step : float
-        Inverse temperature, half-width of the displacement square (σ).
-    moves : int
-        Number of moves to make.
-    start, neighbor : ndarray
-        Full neighbour list.
-    from_x, from_y : (n,) ndarray
-        Positions the list was made at.
-    skin : float
-        Skin of the list (σ).
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    done, accepted : int
-        Moves made, and accepted among them; with fewer done than asked the list must be renewed.
+    energy : (n, 3), e_i(c). weight : (n, 3), exp(−β δ_i(a→b)/2) by b, zero for b = a. block, group : (9, …), sums by
+    3a + b. total : (9,), W_ab. span : (1,), blocks in a group.
     """
-    n = len(x)
-    limit2 = allowed_travel(skin, step) ** 2
-    accepted = 0
-    for done in range(moves):
-        i = int(rng.random() * n)
-        to_x = np.float32(x[i] + step * (2 * rng.random() - 1))
-        to_y = np.float32(y[i] + step * (2 * rng.random() - 1))
-        change = _energy_change(x, y, row, i, to_x, to_y, length, neighbor[start[i] : start[i + 1]])
-        if change <= 0 or rng.random() < np.exp(-beta * change):
-            accepted += 1
-            x[i] = to_x
-            y[i] = to_y
-            if (to_x - from_x[i]) ** 2 + (to_y - from_y[i]) ** 2 > limit2:
-                return done + 1, accepted
-    return moves, accepted
+
+    energy: np.ndarray
+    weight: np.ndarray
+    block: np.ndarray
+    group: np.ndarray
+    total: np.ndarray
+    span: np.ndarray
 
 
-@njit(cache=True, error_model="numpy")
-def plain_swap(x, y, species, length, beta, moves, start, neighbor, rng):
-    """Plain swap moves: exchange the species of a random pair, Metropolis. Returns how many were accepted."""
-    n = len(x)
-    accepted = 0
-    for _ in range(moves):
-        i, j = int(rng.random() * n), int(rng.random() * n)
-        a, b = species[i], species[j]
-        if a == b:
-            continue
-        change = -_local_energy(x, y, i, species, length, start, neighbor)
-        change -= _local_energy(x, y, j, species, length, start, neighbor)
-        species[i], species[j] = b, a
-        change += _local_energy(x, y, i, species, length, start, neighbor)
-        change += _local_energy(x, y, j, species, length, start, neighbor)
-        # A pair that interacts counts its own bond twice in both sums; its energy V_ab is the same after the swap.
-        if change <= 0 or rng.random() < np.exp(-beta * change):
-            accepted += 1
-        else:
-            species[i], species[j] = a, b
-    return accepted
+def _pair_energy(v, s, inverse):
+    """V/4ε at s = (r/σ_ab)², zero beyond the cutoff."""
+    inverse3 = v.mul(v.mul(inverse, inverse), inverse)
+    smooth = v.fma(s, v.fma(v.constant(mixture.C4), s, v.constant(mixture.C2)), v.constant(mixture.C0))
+    value = v.fma(inverse3, v.sub(inverse3, v.constant(1)), smooth)
+    return v.builder.select(v.below(s, v.constant(mixture.CUTOFF**2)), value, v.constant(0))
 
 
-@njit(cache=True, error_model="numpy")
-def _tree_set(tree, leaf, value):
-    """Set one leaf of a sum tree (root at 1, leaves in the upper half)."""
-    node = leaf + len(tree) // 2
-    tree[node] = value
-    node //= 2
-    while node >= 1:
-        tree[node] = tree[2 * node] + tree[2 * node + 1]
-        node //= 2
+def _squared_distances(v, x, y, i, j, unit):
+    """r²/σ² of particle i and a vector of others."""
+    builder = v.builder
+    steps = []
+    for base in (x, y):
+        here = v.splat(builder.load(builder.gep(base, [i])))
+        steps.append(v.mul(v.number(builder.sub(here, v.gather(base, j))), v.splat(unit)))
+    return v.fma(steps[0], steps[0], v.mul(steps[1], steps[1]))
 
 
-@njit(cache=True, error_model="numpy")
-def _tree_draw(tree, target):
-    """The leaf in which the running sum of the leaves passes `target`."""
-    node = 1
-    half = len(tree) // 2
-    while node < half:
-        node *= 2
-        if target >= tree[node] and tree[node + 1] > 0:
-            target -= tree[node]
-            node += 1
-    return node - half
+@intrinsic
+def _energies_by_species(typingctx, x, y, species, i, begin, end, neighbor, unit, energies):
+    """Energy of particle i as each of the three species, into energies[i]."""
+
+    def codegen(context, builder, signature, args):
+        x, y, species, i, begin, end, neighbor, unit, energies = data(context, builder, signature, args)
+        v = Vectors(builder, LANES, F64)
+        sums = [cgutils.alloca_once(builder, v.reals) for _ in range(GHOST)]
+        for total in sums:
+            builder.store(v.constant(0), total)
+        with cgutils.for_range_slice(builder, begin, end, ir.Constant(I64, LANES), I64) as (k, _):
+            j = v.load(neighbor, k, v.ints)
+            r2 = _squared_distances(v, x, y, i, j, unit)
+            inverse = v.div(v.constant(1), r2)
+            kind = v.gather(species, j)
+            for c, total in enumerate(sums):
+                scale, sigma2, strength = (
+                    v.choose(kind, [v.constant(value) for value in table[c]])
+                    for table in (_INVERSE_SIGMA2, _SIGMA2, _STRENGTH)
+                )
+                energy = _pair_energy(v, v.mul(r2, scale), v.mul(inverse, sigma2))
+                builder.store(v.fma(strength, energy, builder.load(total)), total)
+        first = builder.mul(i, ir.Constant(I64, GHOST))
+        for c, total in enumerate(sums):
+            at = builder.gep(energies, [builder.add(first, ir.Constant(I64, c))])
+            builder.store(v.total(builder.load(total)), at)
+        return context.get_dummy_value()
+
+    index = types.int64
+    return types.void(x, y, species, index, index, index, neighbor, types.float64, energies), codegen
 
 
-@njit(cache=True, error_model="numpy")
-def _make_trees(energies, species, beta):
-    """Sum trees of the weights exp(−β δ_i(a→b)/2), as trees[a, b]."""
-    n = len(species)
-    half = 1
-    while half < n:
-        half *= 2
-    trees = np.zeros((3, 3, 2 * half))
+@intrinsic
+def _changes_by_species(typingctx, x, y, i, old, new, begin, end, neighbor, unit, changes, width):
+    """Change of the neighbours' energies as each of the three species, where i turns from old to new.
+
+    For the k-th neighbour as species c into changes[c * width + k].
+    """
+
+    def codegen(context, builder, signature, args):
+        x, y, i, old, new, begin, end, neighbor, unit, changes, width = data(context, builder, signature, args)
+        v = Vectors(builder, LANES, F64)
+
+        def column(table, kind):
+            """table[c, kind] for every c, as vectors."""
+            chosen = []
+            for c in range(GHOST):
+                value = ir.Constant(F64, float(table[c, GHOST - 1]))
+                for option in range(GHOST - 1):
+                    here = builder.icmp_signed("==", kind, ir.Constant(I64, option))
+                    value = builder.select(here, ir.Constant(F64, float(table[c, option])), value)
+                chosen.append(v.splat(value))
+            return chosen
+
+        tables = _INVERSE_SIGMA2, _SIGMA2, _STRENGTH
+        before, after = ([column(table, kind) for table in tables] for kind in (old, new))
+        with cgutils.for_range_slice(builder, begin, end, ir.Constant(I64, LANES), I64) as (k, _):
+            r2 = _squared_distances(v, x, y, i, v.load(neighbor, k, v.ints), unit)
+            inverse = v.div(v.constant(1), r2)
+            for c in range(GHOST):
+                was, will = (
+                    v.mul(strength[c], _pair_energy(v, v.mul(r2, scale[c]), v.mul(inverse, sigma2[c])))
+                    for scale, sigma2, strength in (before, after)
+                )
+                at = builder.add(builder.mul(width, ir.Constant(I64, c)), builder.sub(k, begin))
+                v.store(v.sub(will, was), changes, at)
+        return context.get_dummy_value()
+
+    index = types.int64
+    arguments = (x, y, index, index, index, index, index, neighbor, types.float64, changes, index)
+    return types.void(*arguments), codegen
+
+
+@njit(cache=True, error_model="numpy", nogil=True, parallel=True)
+def _all_energies(x, y, species, unit, rows, energy):
+    for i in prange(len(energy)):
+        _energies_by_species(x, y, species, i, rows[0][i], rows[0][i + 1], rows[2], unit, energy)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _all_energies_alone(x, y, species, unit, rows, energy):
+    for i in range(len(energy)):
+        _energies_by_species(x, y, species, i, rows[0][i], rows[0][i + 1], rows[2], unit, energy)
+
+
+def new_weights(particles):
+    """Room for the weights of so many particles."""
+    blocks = -(-particles // BLOCK)
+    span = max(int(np.ceil(np.sqrt(blocks))), 1)
+    groups = -(-blocks // span)
+    shapes = (particles, 3), (particles, 3), (9, blocks), (9, groups), (9,)
+    return Weights(*(np.zeros(shape) for shape in shapes), np.array([span]))
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _sum_weights(species, beta, weights):
+    """Weights and all their sums from the energies."""
+    energy, weight, block, group, total, span = weights
+    n = len(energy)
+    arguments = np.zeros(2 * n + LANES)
     for i in range(n):
         a = species[i]
-        for b in range(3):
-            if b != a:
-                trees[a, b, half + i] = np.exp(-0.5 * beta * (energies[i, b] - energies[i, a]))
-    for a in range(3):
-        for b in range(3):
-            for node in range(half - 1, 0, -1):
-                trees[a, b, node] = trees[a, b, 2 * node] + trees[a, b, 2 * node + 1]
-    return trees
+        for turn in range(1, 3):
+            arguments[2 * i + turn - 1] = -0.5 * beta * (energy[i, (a + turn) % 3] - energy[i, a])
+    exponentials(arguments, 2 * n)
+    block[:] = 0.0
+    group[:] = 0.0
+    total[:] = 0.0
+    for i in range(n):
+        a = species[i]
+        weight[i, a] = 0.0
+        for turn in range(1, 3):
+            b = (a + turn) % 3
+            weight[i, b] = arguments[2 * i + turn - 1]
+            block[3 * a + b, i // BLOCK] += weight[i, b]
+    for kind in range(9):
+        for k in range(block.shape[1]):
+            group[kind, k // span[0]] += block[kind, k]
+        for k in range(group.shape[1]):
+            total[kind] += group[kind, k]
 
 
-@njit(cache=True, error_model="numpy")
-def _set_weights(trees, energies, species, beta, i):
-    """Put the weights of particle i under its present species into the trees, and nothing under the others."""
-    half = trees.shape[2] // 2
-    for a in range(3):
-        for b in range(3):
-            if a == b:
-                continue
-            if species[i] == a:
-                _tree_set(trees[a, b], i, np.exp(-0.5 * beta * (energies[i, b] - energies[i, a])))
-            elif trees[a, b, half + i] != 0.0:
-                _tree_set(trees[a, b], i, 0.0)
+@njit(cache=True, error_model="numpy", nogil=True)
+def _draw(weights, species, a, b, share):
+    """The particle of species a in which the running sum of the weights to b passes `share` of the total; or −1."""
+    _, weight, block, group, total, span = weights
+    kind = 3 * a + b
+    left = share * total[kind]
+    chosen = 0
+    while chosen < group.shape[1] - 1 and left >= group[kind, chosen]:
+        left -= group[kind, chosen]
+        chosen += 1
+    last = min((chosen + 1) * span[0], block.shape[1]) - 1
+    chosen *= span[0]
+    while chosen < last and left >= block[kind, chosen]:
+        left -= block[kind, chosen]
+        chosen += 1
+    found = -1
+    for i in range(chosen * BLOCK, min((chosen + 1) * BLOCK, len(weight))):
+        if species[i] == a and weight[i, b] > 0:
+            found = i
+            if left < weight[i, b]:
+                break
+            left -= weight[i, b]
+    return found
 
 
-@njit(cache=True, error_model="numpy", fastmath=True)
-def _exchange(x, y, species, length, beta, start, neighbor, energies, trees, i, j):
-    """Exchange the species of i and j, which do not interact, and mend energies and trees of all their neighbours."""
-    inverse_length = 1 / length
-    touched = np.empty(start[i + 1] - start[i] + start[j + 1] - start[j], np.int32)
+@njit(cache=True, error_model="numpy", nogil=True)
+def _exchange(x, y, species, beta, unit, rows, weights, i, j, scratch):
+    """Exchange the species of i and j, which do not interact, in energies, weights and totals.
+
+    Returns how many entries of the scratch tell what was there before; blocks and groups are left as they were.
+    """
+    energy, weight, _, _, total, _ = weights
+    changes, arguments, touched, kinds, energies, old_weights = scratch
+    width = len(changes) // 3
     count = 0
     for one, new in ((i, species[j]), (j, species[i])):
+        begin = rows[0][one]
         old = species[one]
-        for k in neighbor[start[one] : start[one + 1]]:
-            dx = np.float64(x[one] - x[k])
-            dy = np.float64(y[one] - y[k])
-            dx -= length * np.rint(dx * inverse_length)
-            dy -= length * np.rint(dy * inverse_length)
-            r2 = dx * dx + dy * dy
-            if r2 >= REACH[0, 0] * REACH[0, 0]:
-                continue
-            touched[count] = k
-            count += 1
-            for c in range(3):
-                s = r2 * _INVERSE_SIGMA2[c, new]
-                energies[k, c] += _EPSILON4[c, new] * pair_energy(s) if s < _CUTOFF2 else 0.0
-                s = r2 * _INVERSE_SIGMA2[c, old]
-                energies[k, c] -= _EPSILON4[c, old] * pair_energy(s) if s < _CUTOFF2 else 0.0
+        _changes_by_species(
+            x, y, one, np.int64(old), np.int64(new), begin, rows[0][one + 1], rows[2], unit, changes, width
+        )
+        for k in range(rows[1][one]):
+            if changes[k] != 0.0 or changes[width + k] != 0.0 or changes[2 * width + k] != 0.0:
+                other = rows[2][begin + k]
+                touched[count] = other
+                kinds[count] = species[other]
+                for c in range(3):
+                    energies[count, c] = energy[other, c]
+                    energy[other, c] += changes[c * width + k]
+                count += 1
+    for one in (i, j):
+        touched[count] = one
+        kinds[count] = species[one]
+        for c in range(3):
+            energies[count, c] = energy[one, c]
+        count += 1
     species[i], species[j] = species[j], species[i]
-    _set_weights(trees, energies, species, beta, i)
-    _set_weights(trees, energies, species, beta, j)
-    for k in touched[:count]:
-        _set_weights(trees, energies, species, beta, k)
+    for t in range(count):
+        one = touched[t]
+        a = species[one]
+        arguments[2 * t] = -0.5 * beta * (energy[one, (a + 1) % 3] - energy[one, a])
+        arguments[2 * t + 1] = -0.5 * beta * (energy[one, (a + 2) % 3] - energy[one, a])
+    exponentials(arguments, 2 * count)
+    for t in range(count):
+        one = touched[t]
+        for c in range(3):
+            old_weights[t, c] = weight[one, c]
+            total[3 * kinds[t] + c] -= weight[one, c]
+        a = species[one]
+        weight[one, a] = 0.0
+        for turn in range(2):
+            b = (a + turn + 1) % 3
+            weight[one, b] = arguments[2 * t + turn]
+            total[3 * a + b] += arguments[2 * t + turn]
+    return count
 
 
-@njit(cache=True, error_model="numpy")
-def balanced_swap(x, y, species, length, beta, proposals, class_shares, start, neighbor, rng):
+@njit(cache=True, error_model="numpy", nogil=True)
+def _confirm(species, weights, scratch, count):
+    """Bring blocks and groups up to the weights of the touched particles."""
+    _, weight, block, group, _, span = weights
+    _, _, touched, kinds, _, old_weights = scratch
+    later = weight
+    for t in range(count):
+        one = touched[t]
+        b = one // BLOCK
+        g = b // span[0]
+        # A particle touched twice was set once: what the second entry found is what the first left.
+        for c in range(3):
+            block[3 * kinds[t] + c, b] -= old_weights[t, c]
+            group[3 * kinds[t] + c, g] -= old_weights[t, c]
+        for c in range(3):
+            block[3 * species[one] + c, b] += later[one, c]
+            group[3 * species[one] + c, g] += later[one, c]
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _take_back(species, weights, scratch, count, totals, i, j):
+    """Undo an exchange, to the last bit."""
+    energy, weight, _, _, total, _ = weights
+    _, _, touched, _, energies, old_weights = scratch
+    species[i], species[j] = species[j], species[i]
+    for t in range(count - 1, -1, -1):
+        for c in range(3):
+            energy[touched[t], c] = energies[t, c]
+            weight[touched[t], c] = old_weights[t, c]
+    total[:] = totals
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _new_scratch(rows):
+    """Room for what one exchange touches."""
+    longest = 0
+    for i in range(len(rows[0]) - 1):
+        longest = max(longest, rows[0][i + 1] - rows[0][i])
+    room = 2 * longest + 2 + LANES
+    return (
+        np.empty(3 * (longest + LANES)),
+        np.zeros(2 * room + LANES),
+        np.empty(room, np.int64),
+        np.empty(room, np.int64),
+        np.empty((room, 3)),
+        np.empty((room, 3)),
+    )
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _interact(x, y, i, j, unit):
+    dx, dy = unit * np.int32(x[i] - x[j]), unit * np.int32(y[i] - y[j])
+    return dx * dx + dy * dy < REACH * REACH
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _propose(x, y, species, beta, unit, proposals, class_shares, key, counter, rows, weights):
+    scratch = _new_scratch(rows)
+    total = weights[4]
+    totals = np.empty(9)
+    proposed, accepted = np.zeros(3, np.int64), np.zeros(3, np.int64)
+    for number in range(proposals):
+        which, decision, high_i, low_i = random_words(key, 2 * number, 0, counter[0], counter[1])
+        high_j, low_j, _, _ = random_words(key, 2 * number + 1, 0, counter[0], counter[1])
+        share = which * UNIT
+        kind = 0
+        while kind < 2 and share >= class_shares[kind]:
+            share -= class_shares[kind]
+            kind += 1
+        a, b = CLASSES[kind]
+        proposed[kind] += 1
+        before = total[3 * a + b] * total[3 * b + a]
+        if not before > 0:
+            continue
+        i = _draw(weights, species, a, b, (high_i + low_i * UNIT) * UNIT)
+        j = _draw(weights, species, b, a, (high_j + low_j * UNIT) * UNIT)
+        if i < 0 or j < 0 or _interact(x, y, i, j, unit):
+            continue
+        totals[:] = total
+        count = _exchange(x, y, species, beta, unit, rows, weights, i, j, scratch)
+        if decision * UNIT * total[3 * a + b] * total[3 * b + a] < before:
+            _confirm(species, weights, scratch, count)
+            accepted[kind] += 1
+        else:
+            _take_back(species, weights, scratch, count, totals, i, j)
+    return proposed, accepted
+
+
+def balanced_swap(x, y, species, beta, length, proposals, class_shares, key, counter, rows, weights, parallel=False):
     """Locally balanced swap proposals at frozen positions; species change in place.
 
     Parameters
     ----------
-    x, y : (n,) ndarray of float32
-        Positions (σ).
-    species : (n,) ndarray of int8
-        Species, 0-based.
-    length, beta : float
-        Side of the box (σ), inverse temperature.
+    x, y, species : (n + 1,) ndarray of int32
+        Fixed-point coordinates and species, the ghost last.
+    beta, length : float
+        Inverse temperature, side of the box (σ).
     proposals : int
         Number of proposals.
     class_shares : (3,) ndarray
         Share of the classes 1↔3, 2↔3 and 1↔2.
-    start, neighbor : ndarray
-        Full neighbour list that holds all pairs within 2.5 σ.
-    rng : numpy.random.Generator
+    key, counter : (2,) ndarray of uint64, tuple of two int
+        Of the random words; see `glassviz.simulate.philox.random_words`.
+    rows : Rows
+        Neighbours of every particle, all within 2.5 σ among them.
+    weights : Weights
+        From `new_weights`; what they hold is overwritten.
+    parallel : bool, optional
+        Prepare the energies on all threads; the result is the same.
 
     Returns
     -------
     proposed, accepted : (3,) ndarray of int64
         By class.
     """
-    n = len(x)
-    energies = np.empty((n, 3))
-    for i in range(n):
-        _energies_by_species(x, y, i, species, length, start, neighbor, energies[i])
-    trees = _make_trees(energies, species, beta)
-    proposed, accepted = np.zeros(3, np.int64), np.zeros(3, np.int64)
-    for _ in range(proposals):
-        draw = rng.random()
-        kind = 0
-        while kind < 2 and draw >= class_shares[kind]:
-            draw -= class_shares[kind]
-            kind += 1
-        a, b = CLASSES[kind]
-        proposed[kind] += 1
-        before = trees[a, b, 1] * trees[b, a, 1]
-        if not before > 0:
+    unit = length / UNITS
+    (_all_energies if parallel else _all_energies_alone)(x, y, species, unit, rows, weights.energy)
+    _sum_weights(species, beta, weights)
+    return _propose(x, y, species, beta, unit, proposals, class_shares, key, counter, rows, weights)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _pair(x, y, i, j, unit, a, b):
+    """Energy of particles i and j as species a and b."""
+    dx, dy = unit * np.int32(x[i] - x[j]), unit * np.int32(y[i] - y[j])
+    s = (dx * dx + dy * dy) / _SIGMA2[a, b]
+    inverse3 = 1 / (s * s * s)
+    value = inverse3 * (inverse3 - 1) + mixture.C0 + s * (mixture.C2 + mixture.C4 * s)
+    return _STRENGTH[a, b] * value if s < mixture.CUTOFF**2 else 0.0
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def plain_swap(x, y, species, beta, length, moves, key, counter, rows):
+    """Plain swap moves: exchange the species of a random pair, Metropolis. Returns how many were accepted.
+
+    Parameters as for `balanced_swap`.
+    """
+    n = len(x) - 1
+    unit = length / UNITS
+    energy = np.empty((n, 3))
+    accepted = 0
+    for move in range(moves):
+        first, second, decision, _ = random_words(key, move, 0, counter[0], counter[1])
+        i, j = below(first, n), below(second, n)
+        a, b = species[i], species[j]
+        if a == b:
             continue
-        i = _tree_draw(trees[a, b], rng.random() * trees[a, b, 1])
-        j = _tree_draw(trees[b, a], rng.random() * trees[b, a, 1])
-        dx = np.float64(x[i] - x[j])
-        dy = np.float64(y[i] - y[j])
-        dx -= length * np.rint(dx / length)
-        dy -= length * np.rint(dy / length)
-        if dx * dx + dy * dy < REACH[0, 0] * REACH[0, 0]:
-            continue
-        _exchange(x, y, species, length, beta, start, neighbor, energies, trees, i, j)
-        after = trees[a, b, 1] * trees[b, a, 1]
-        if rng.random() * after < before:
-            accepted[kind] += 1
-        else:
-            _exchange(x, y, species, length, beta, start, neighbor, energies, trees, i, j)
-    return proposed, accepted
+        for one in (i, j):
+            _energies_by_species(x, y, species, one, rows[0][one], rows[0][one + 1], rows[2], unit, energy)
+        change = energy[i, b] - energy[i, a] + energy[j, a] - energy[j, b]
+        if _interact(x, y, i, j, unit):  # each has met the other under the species that the other gives up
+            change += 2 * _pair(x, y, i, j, unit, a, b) - _pair(x, y, i, j, unit, a, a) - _pair(x, y, i, j, unit, b, b)
+        if change <= 0 or decision * UNIT < exponential(-beta * change):
+            species[i], species[j] = b, a
+            accepted += 1
+    return accepted

@@ -1,12 +1,12 @@
 """The swap Monte Carlo chain: sweeps of displacements, with plain or locally balanced swaps between them."""
 
-from typing import NamedTuple
-
 import numpy as np
 
 from glassviz import mixture
-from glassviz.simulate.neighbors import pair_list
-from glassviz.simulate.swap import REACH, allowed_travel, balanced_swap, displace, plain_swap
+from glassviz.simulate.displacement import displace, scale_table
+from glassviz.simulate.fixed_point import GHOST, UNITS, Rows, fixed_point, neighbor_rows, sort_into_squares, with_ghost
+from glassviz.simulate.philox import new_key
+from glassviz.simulate.swap import REACH, balanced_swap, new_weights, plain_swap
 
 STEP = 0.11  # half-width of the displacement square (σ)
 SKIN = 1.0
@@ -15,18 +15,19 @@ PROPOSALS_PER_PARTICLE = 0.31  # balanced swap proposals after every SWEEPS_BETW
 PLAIN_SHARE = 0.2  # of all moves, in the plain chain
 CLASS_SHARES = np.array([0.795, 0.2, 0.005])  # of 1↔3, 2↔3, 1↔2
 
+_DISPLACEMENTS, _SWAPS = 0, 1  # streams of random words
+_SQUARE = 3.0  # side of the squares by which the chain orders its particles (σ)
 
-class Neighbors(NamedTuple):
-    """Full neighbour list of every particle under any species, and the positions it was made at."""
 
-    start: np.ndarray
-    neighbor: np.ndarray
-    x: np.ndarray
-    y: np.ndarray
+def allowed_travel(skin, step):
+    """How far a particle may be from where the list was made, so that the list holds what any trial may meet (σ)."""
+    return 0.5 * (skin - step * np.sqrt(2.0))
 
 
 class SwapMonteCarlo:
     """A Markov chain of displacements and swaps with invariant distribution exp(−βE) at fixed composition.
+
+    The same seed gives the same chain, bit for bit, on every machine.
 
     Parameters
     ----------
@@ -38,8 +39,8 @@ class SwapMonteCarlo:
         Side of the periodic box (σ).
     temperature : float
         Temperature (ε/k_B).
-    seed : int or numpy.random.Generator
-        A seed gives the same chain on every machine.
+    seed : int, sequence of int or numpy.random.SeedSequence
+        Seed.
     swap : {"balanced", "plain"}
         The swap moves of the chain.
     """
@@ -47,56 +48,101 @@ class SwapMonteCarlo:
     def __init__(self, position, species, box_length, temperature, seed=0, swap="balanced"):
         if swap not in ("balanced", "plain"):
             raise mixture.InvalidData(f"swap Monte Carlo: unknown swap move '{swap}'; expected balanced or plain.")
-        position = mixture.wrap(position, box_length)
-        self.x, self.y = (position[:, axis].astype(np.float32) for axis in range(2))
-        self.species = np.array(species, dtype=np.int8)
         self.length = float(box_length)
         self.beta = 1 / float(temperature)
         self.swap = swap
-        self.rng = seed if isinstance(seed, np.random.Generator) else np.random.default_rng(seed)
+        self.key = new_key(seed)
+        self.phase = 0  # counts what is done, and numbers its random words
         self.displacements = np.zeros(2, np.int64)  # made, accepted
         self.swaps = np.zeros(2, np.int64)
+        x, y = fixed_point(position, self.length)
+        # Neighbours in space are neighbours in memory.
+        order = sort_into_squares(x, y, len(x), max(int(self.length / _SQUARE), 1))[1]
+        self.rank = np.argsort(order)
+        self.x, self.y = (with_ghost(values[order], 0) for values in (x, y))
+        self._species = with_ghost(np.asarray(species)[order], GHOST)
+        self._scale = scale_table(self.length)
+        self._weights = new_weights(len(x)) if swap == "balanced" else None
         self.renew_neighbors()
 
     @property
     def position(self):
         """Positions (σ) in [0, L), (n, 2)."""
-        return mixture.wrap(np.stack([self.x, self.y], axis=-1).astype(np.float64), self.length)
+        unit = self.length / UNITS
+        steps = np.stack([self.x[self.rank], self.y[self.rank]], axis=-1).view(np.uint32)
+        return mixture.wrap(steps * unit, self.length)
+
+    @property
+    def species(self):
+        """Species, 0-based, (n,) int8."""
+        return self._species[self.rank].astype(np.int8)
+
+    def checkpoint(self):
+        """Everything a chain of the same start and options needs to go on as this one: (dimension, array) by name.
+
+        Both must renew their neighbours there, whose order decides how sums are rounded.
+        """
+        particles = {"x": self.x, "y": self.y, "kind": self._species}
+        saved = {name: ("particle", values[:-1]) for name, values in particles.items()}
+        counts = np.array([self.phase, *self.displacements, *self.swaps])
+        return saved | {"rank": ("particle", self.rank), "key": ("word", self.key), "counts": ("count", counts)}
+
+    def restore(self, saved):
+        """Go on from a checkpoint, given as arrays by name."""
+        ghost = {"x": 0, "y": 0, "kind": GHOST}
+        self.x, self.y, self._species = (with_ghost(saved[name], value) for name, value in ghost.items())
+        self.rank, self.key = np.array(saved["rank"]), np.array(saved["key"], dtype=np.uint64)
+        counts = np.array(saved["counts"], dtype=np.int64)
+        self.phase, self.displacements, self.swaps = int(counts[0]), counts[1:3], counts[3:]
+        self.renew_neighbors()
 
     def renew_neighbors(self):
-        """Make the neighbour list anew at the present positions."""
-        position = self.position
-        self.x, self.y = (position[:, axis].astype(np.float32) for axis in range(2))
-        pairs = pair_list(position, self.species, self.length, skin=SKIN, reach=REACH)
-        self.neighbors = Neighbors(*pairs, self.x.copy(), self.y.copy())
+        """List all neighbours anew at the present positions."""
+        n = len(self.rank)
+        self.rows = Rows(*neighbor_rows(self.x, self.y, n, (REACH + SKIN) / self.length))
+        self._from = self.x.copy(), self.y.copy()
 
     def run(self, sweeps):
         """Make `sweeps` sweeps of N displacements, with the swaps that belong to them."""
-        n = len(self.x)
+        n = len(self.rank)
         while sweeps > 0:
             block = min(sweeps, SWEEPS_BETWEEN_SWAPS if self.swap == "balanced" else 1)
             self._displace(block * n)
             if self.swap == "balanced":
-                proposals = round(PROPOSALS_PER_PARTICLE * n * block / SWEEPS_BETWEEN_SWAPS)
-                proposed, accepted = balanced_swap(
-                    *self._state(), proposals, CLASS_SHARES, *self.neighbors[:2], self.rng
-                )
-                self.swaps += [proposed.sum(), accepted.sum()]
+                self._swap_balanced(round(PROPOSALS_PER_PARTICLE * n * block / SWEEPS_BETWEEN_SWAPS))
             else:
-                moves = round(n * PLAIN_SHARE / (1 - PLAIN_SHARE))
-                self.swaps += [moves, plain_swap(*self._state(), moves, *self.neighbors[:2], self.rng)]
+                self._swap_plain(round(n * PLAIN_SHARE / (1 - PLAIN_SHARE)))
             sweeps -= block
 
-    def _state(self):
-        return self.x, self.y, self.species, self.length, self.beta
-
     def _displace(self, moves):
-        row, length = self.species.astype(np.int32), np.float32(self.length)
-        while moves > 0:
-            _, _, from_x, from_y = self.neighbors
-            if ((self.x - from_x) ** 2 + (self.y - from_y) ** 2).max() > allowed_travel(SKIN, STEP) ** 2:
+        unit = self.length / UNITS
+        step, travel = round(STEP / unit), allowed_travel(SKIN, STEP) / unit
+        everywhere = (np.int32(0), np.int32(0), 1 << 32)
+        done = 0
+        while done < moves:
+            state = (self.x, self.y, self._species, self.beta, step, len(self.rank), everywhere, (done, moves))
+            random = (self.key, (_DISPLACEMENTS, self.phase))
+            stopped, accepted = displace(*state, *random, self.rows, self._scale, *self._from, travel)
+            self.displacements += [stopped - done, accepted]
+            done = stopped
+            if done < moves:
                 self.renew_neighbors()
-            state = (self.x, self.y, row, length, self.beta)
-            done, accepted = displace(*state, STEP, moves, *self.neighbors, SKIN, self.rng)
-            self.displacements += [done, accepted]
-            moves -= done
+        self._renew_if_left(travel)
+        self.phase += 1
+
+    def _renew_if_left(self, travel):
+        """The last move may have taken a particle out of its list."""
+        dx, dy = ((now - then).astype(np.float64) for now, then in zip((self.x, self.y), self._from, strict=True))
+        if (dx * dx + dy * dy).max() > travel * travel:
+            self.renew_neighbors()
+
+    def _swap_balanced(self, proposals):
+        state = (self.x, self.y, self._species, self.beta, self.length, proposals, CLASS_SHARES)
+        proposed, accepted = balanced_swap(*state, self.key, (_SWAPS, self.phase), self.rows, self._weights)
+        self.swaps += [proposed.sum(), accepted.sum()]
+        self.phase += 1
+
+    def _swap_plain(self, moves):
+        state = (self.x, self.y, self._species, self.beta, self.length, moves)
+        self.swaps += [moves, plain_swap(*state, self.key, (_SWAPS, self.phase), self.rows)]
+        self.phase += 1

@@ -1,0 +1,142 @@
+"""LLVM's vector instructions, for inner loops that compilers do not find by themselves or not twice in the same order.
+
+Every operation is one of IEEE arithmetic in an order that is written down (products are fused with sums only where `fma`
+says so), so a kernel gives the same bits whatever the width of the machine's registers.
+"""
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+
+I32, I64, F32, F64 = ir.IntType(32), ir.IntType(64), ir.FloatType(), ir.DoubleType()
+_I1 = ir.IntType(1)
+
+
+def data(context, builder, signature, args):
+    """Array arguments of an intrinsic as pointers to their data, scalars as they are."""
+    return [
+        context.make_array(kind)(context, builder, value).data if isinstance(kind, types.Array) else value
+        for kind, value in zip(signature.args, args, strict=True)
+    ]
+
+
+class _Addresses(ir.Instruction):
+    """Addresses of base[index] for a vector of indices, which llvmlite's own getelementptr does not form."""
+
+    def __init__(self, parent, base, index, element):
+        lanes = index.type.count
+        super().__init__(parent, ir.VectorType(base.type, lanes), "getelementptr", [base, index])
+        self.element = element
+
+    def descr(self, buf):
+        base, index = self.operands
+        buf.append(
+            f"getelementptr {self.element}, {base.type} {base.get_reference()}, {index.type} {index.get_reference()}\n"
+        )
+
+
+class Vectors:
+    """Vector operations on an LLVM builder.
+
+    Parameters
+    ----------
+    builder : llvmlite.ir.IRBuilder
+        Where the instructions go.
+    lanes : int
+        Elements of a vector.
+    real : llvmlite.ir.Type
+        Type of its numbers, `F32` or `F64`.
+    """
+
+    def __init__(self, builder, lanes, real):
+        self.builder, self.lanes, self.real = builder, lanes, real
+        self.reals, self.ints = ir.VectorType(real, lanes), ir.VectorType(I32, lanes)
+        self._name = f"v{lanes}f{64 if real is F64 else 32}"
+
+    def constant(self, value):
+        """The same number in every lane."""
+        return ir.Constant(self.reals, [float(value)] * self.lanes)
+
+    def splat(self, scalar):
+        """A scalar in every lane."""
+        empty = ir.Constant(ir.VectorType(scalar.type, self.lanes), ir.Undefined)
+        vector = self.builder.insert_element(empty, scalar, ir.Constant(I32, 0))
+        return self.builder.shuffle_vector(vector, empty, ir.Constant(self.ints, [0] * self.lanes))
+
+    def load(self, base, first, kind):
+        """Elements from base[first] on."""
+        at = self.builder.bitcast(self.builder.gep(base, [first]), kind.as_pointer())
+        return self.builder.load(at, align=4)
+
+    def store(self, value, base, first):
+        """Put a vector to base[first] and on."""
+        at = self.builder.bitcast(self.builder.gep(base, [first]), value.type.as_pointer())
+        self.builder.store(value, at, align=4)
+
+    def gather(self, base, index):
+        """base[index] in every lane, of an array of 32-bit integers."""
+        where = (
+            self.builder._insert(_Addresses(self.builder.block, base, index, I32))
+            or self.builder.block.instructions[-1]
+        )
+        mask = ir.VectorType(_I1, self.lanes)
+        kind = ir.FunctionType(self.ints, [where.type, I32, mask, self.ints])
+        function = cgutils.get_or_insert_function(
+            self.builder.module, kind, f"llvm.masked.gather.v{self.lanes}i32.v{self.lanes}p0"
+        )
+        every = ir.Constant(mask, [1] * self.lanes)
+        return self.builder.call(
+            function, [where, ir.Constant(I32, 4), every, ir.Constant(self.ints, [0] * self.lanes)]
+        )
+
+    def number(self, ints):
+        """Integers as numbers."""
+        return self.builder.sitofp(ints, self.reals)
+
+    def add(self, a, b):
+        """a + b."""
+        return self.builder.fadd(a, b)
+
+    def sub(self, a, b):
+        """a − b."""
+        return self.builder.fsub(a, b)
+
+    def mul(self, a, b):
+        """a b."""
+        return self.builder.fmul(a, b)
+
+    def div(self, a, b):
+        """a / b."""
+        return self.builder.fdiv(a, b)
+
+    def fma(self, a, b, c):
+        """a b + c, rounded once."""
+        kind = ir.FunctionType(self.reals, [self.reals] * 3)
+        return self.builder.call(
+            cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.fma.{self._name}"), [a, b, c]
+        )
+
+    def below(self, a, bound):
+        """Whether a < bound, lane by lane."""
+        return self.builder.fcmp_ordered("<", a, bound)
+
+    def choose(self, index, options):
+        """options[index] in every lane; the last option where the index is larger."""
+        chosen = options[-1]
+        for k in range(len(options) - 2, -1, -1):
+            here = self.builder.icmp_signed("==", index, ir.Constant(self.ints, [k] * self.lanes))
+            chosen = self.builder.select(here, options[k], chosen)
+        return chosen
+
+    def total(self, a):
+        """Sum over the lanes: halves added until one lane is left."""
+        lanes = self.lanes
+        while lanes > 1:
+            lanes //= 2
+            nothing = ir.Constant(a.type, ir.Undefined)
+            low = self.builder.shuffle_vector(a, nothing, ir.Constant(ir.VectorType(I32, lanes), list(range(lanes))))
+            high = self.builder.shuffle_vector(
+                a, nothing, ir.Constant(ir.VectorType(I32, lanes), list(range(lanes, 2 * lanes)))
+            )
+            a = self.builder.fadd(low, high)
+        return self.builder.extract_element(a, ir.Constant(I32, 0))
