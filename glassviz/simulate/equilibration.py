@@ -1,8 +1,4 @@
-r"""Equilibrium configurations: runs of the swap Monte Carlo chain, and the verdict on what it reached.
-
-An energy that no longer drifts proves little at low temperature, where it settles long before the structure is
-forgotten. The verdict therefore also asks which part of the bonds of the start survives at the end.
-"""
+"""Equilibrium configurations: recorded runs of the swap Monte Carlo chain at one temperature, resumable."""
 
 import numpy as np
 import xarray as xr
@@ -10,11 +6,14 @@ import xarray as xr
 from glassviz import mixture
 from glassviz.files import netcdf
 from glassviz.simulate.bonds import initial_bonds, surviving_fraction
+from glassviz.simulate.history import with_cooling
+from glassviz.simulate.order import with_order
 from glassviz.simulate.potential import potential_energy
 from glassviz.simulate.swap_chain import SwapMonteCarlo
+from glassviz.simulate.verdict import assess
 
-BLOCKS = 20  # energies recorded along a run
-VERDICTS = ("equilibrium", "nearly", "glass")
+BLOCKS = 200  # energies recorded along a run
+BLOCKS_BETWEEN_CHECKPOINTS = 10
 
 
 def random_start(particles, seed):
@@ -70,55 +69,6 @@ def _restore_chain(chain, run, start, path):
     return list(saved["energy_series"].values), list(saved["bond_series"].values)
 
 
-def _drift(energies):
-    """Energy change over the last half of a run, and its standard error from the scatter of the blocks."""
-    half = np.asarray(energies)[len(energies) // 2 :]
-    early, late = np.array_split(half, 2)
-    error = np.sqrt(early.var(ddof=1) / len(early) + late.var(ddof=1) / len(late))
-    return late.mean() - early.mean(), error
-
-
-def verdict(energies, bond_persistence):
-    """What a run has shown: "equilibrium", "nearly" or "glass".
-
-    Parameters
-    ----------
-    energies : sequence of float
-        Energy per particle (ε) at equal intervals of the run.
-    bond_persistence : float
-        Fraction of the initial bonds that survives at the end of the run.
-
-    Returns
-    -------
-    str
-        "glass" where the energy still falls by more than three standard errors over the last half; "equilibrium" where
-        it does not and less than half of the bonds survive; "nearly" where the energy is settled but memory remains.
-    """
-    drift, error = _drift(energies)
-    if drift < -3 * error:
-        return "glass"
-    return "equilibrium" if bond_persistence < 0.5 else "nearly"
-
-
-def statement(level, surviving, sweeps):
-    """A verdict in one line, for people.
-
-    Parameters
-    ----------
-    level : str
-        From `verdict`.
-    surviving : float
-        Fraction of the initial bonds at the end of the run.
-    sweeps : int
-        Length of the run.
-
-    Returns
-    -------
-    str
-    """
-    return f"{level}: {100 * surviving:.0f} % of the bonds survive {sweeps} sweeps of swap Monte Carlo"
-
-
 def _run_one(ds, temperature, sweeps, seed, swap, checkpoint, progress):
     """Run one configuration; returns it with its record."""
     configuration = ds.isel(configuration=0)
@@ -131,6 +81,7 @@ def _run_one(ds, temperature, sweeps, seed, swap, checkpoint, progress):
         "beta": chain.beta,
         "box_length": length,
         "sweeps": sweeps,
+        "blocks": BLOCKS,
         "swap": swap,
         "stream": "-".join(f"{word:08x}" for word in chain.key.tolist()),
     }
@@ -145,7 +96,7 @@ def _run_one(ds, temperature, sweeps, seed, swap, checkpoint, progress):
         energies.append(potential_energy(chain.position, chain.species, length).mean())
         surviving = surviving_fraction(*initial, chain.position, start[1].astype(np.int8), length)
         bonds.append(surviving[start[1] == 0].mean())
-        if checkpoint:
+        if checkpoint and len(energies) % BLOCKS_BETWEEN_CHECKPOINTS == 0:
             _save_chain(chain, run, start, energies, bonds, checkpoint)
         if progress:
             progress(len(energies), BLOCKS)
@@ -153,13 +104,13 @@ def _run_one(ds, temperature, sweeps, seed, swap, checkpoint, progress):
         checkpoint.unlink(missing_ok=True)
     names = ds["configuration"].values
     result = mixture.configurations(chain.position, chain.species, length, temperature, names=names)
-    return result.assign(
+    result = result.assign(
         energy_series=(("configuration", "block"), [energies]),
         bond_series=(("configuration", "block"), [bonds]),
         species_changed=("configuration", [(chain.species != start[1]).mean()]),
         sweeps=("configuration", [sweeps]),
-        verdict=("configuration", [verdict(energies, bonds[-1])]),
     )
+    return assess(with_order(with_cooling(result, ds)))
 
 
 def equilibrate(
@@ -199,8 +150,9 @@ def equilibrate(
     -------
     xarray.Dataset
         Configurations with `energy_series` (ε per particle) and `bond_series` (fraction of the bonds that species 1 had
-        at the start) `(configuration, block)` at twenty equal intervals, `species_changed` (fraction of particles),
-        `sweeps` and `verdict (configuration)`.
+        at the start) `(configuration, block)` at 200 equal intervals, `species_changed` (fraction of particles) and
+        `sweeps` `(configuration)`; the cooling so far (`glassviz.simulate.history`), `hexatic_order` and `demixing`
+        (`glassviz.simulate.order`), and the verdict (`glassviz.simulate.verdict`).
 
     Raises
     ------
