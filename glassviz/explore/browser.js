@@ -69,8 +69,8 @@ function propensityOf(particle, frames, level) {
 }
 
 // What the tooltip says of the particle under the pointer, one piece for each `format`; `kinds` has the species of every
-// particle and, by name, the values it is described by.
-function hover({raster, frames, kinds, scrub, format, at}) {
+// particle, `headlines` by name the values it is described by.
+function hover({raster, frames, kinds, headlines, scrub, format, at}) {
   const particle = particleAt(raster, at.x, at.y)
   if (particle < 0) { return "–" }
   if (format === "particle") { return String(particle) }
@@ -79,27 +79,27 @@ function hover({raster, frames, kinds, scrub, format, at}) {
     const value = propensityOf(particle, frames, scrub.level)
     return value === undefined ? "no network for this species" : Number.isNaN(value) ? "–" : value.toFixed(2)
   }
-  const values = kinds.data[format]
+  const values = headlines.data[format]
   if (!values?.length) { return "–" }
-  const {mean, deviation} = among(kinds, format)[kinds.data.species[particle]]
+  const {mean, deviation} = among(kinds, headlines, format)[kinds.data.species[particle]]
   const z = (values[particle] - mean) / deviation
   return `${signed(values[particle])} (${z < 0 ? "−" : "+"}${Math.abs(z).toFixed(1)} s.d.)`
 }
 
-// Mean and standard deviation of a column of `kinds` for each species, computed once.
-function among(kinds, name) {
-  const values = kinds.data[name], species = kinds.data.species
-  kinds.moments ??= {}
-  if (kinds.moments[name]?.values !== values) {
+// Mean and standard deviation of a column of `headlines` for each species, computed once.
+function among(kinds, headlines, name) {
+  const values = headlines.data[name], species = kinds.data.species
+  headlines.moments ??= {}
+  if (headlines.moments[name]?.values !== values) {
     const sums = [0, 1, 2].map(() => [0, 0, 0])
     for (let i = 0; i < values.length; i++) {
       const sum = sums[species[i]]
       sum[0]++; sum[1] += values[i]; sum[2] += values[i] ** 2
     }
-    kinds.moments[name] = Object.assign(sums.map(([n, sum, square]) => (
+    headlines.moments[name] = Object.assign(sums.map(([n, sum, square]) => (
       {mean: sum / n, deviation: Math.sqrt(Math.max(square / n - (sum / n) ** 2, 0))})), {values})
   }
-  return kinds.moments[name]
+  return headlines.moments[name]
 }
 
 // Interpolate along the levels; between two positive values of a time the logarithm is interpolated.
@@ -241,6 +241,16 @@ function copy({button, text}) {
   say()
 }
 
+// Download a figure as it is on the screen; `figure.value` is its id.
+async function save({figure, kind}) {
+  const view = Bokeh.index.find_one_by_id(figure.value)
+  if (view === null || view === undefined) { return }
+  const blob = await view.export(kind).to_blob()
+  const link = Object.assign(document.createElement("a"), {href: URL.createObjectURL(blob), download: `glassviz.${kind}`})
+  link.click()
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000)
+}
+
 // Large type: every size on the page follows --type, those inside figures are set here, also in figures to come.
 function type({large}) {
   document.documentElement.style.setProperty("--type", large ? "1.4" : "1")
@@ -255,5 +265,5 @@ function type({large}) {
   if (window.glassvizResize === undefined) { window.glassvizResize = setInterval(() => { if (window.glassvizType !== 1) { resize() } }, 1000) }
 }
 
-const tasks = {paint, hover, read, mark, follow, drag, play, keys, address, copy, type}
+const tasks = {paint, hover, read, mark, follow, drag, play, keys, address, copy, save, type}
 return tasks[task](models)

@@ -11,6 +11,7 @@ import xarray as xr
 
 from glassviz.explore.colors import LEVELS as CODES
 from glassviz.explore.colors import UNKNOWN, encode
+from glassviz.explore.kept import kept
 from glassviz.learn.transfer import size_transfer
 from glassviz.observe.attention import length_distribution, xi_int
 from glassviz.observe.chords import chord_length
@@ -57,10 +58,9 @@ class Frames:
 
     def at(self, mean_propensity):
         """C_B^i (particle,) float32 at any mean propensity between the levels; NaN without a prediction."""
-        at = np.interp(-mean_propensity, -LEVELS, np.arange(len(LEVELS)))
-        first = min(int(at), len(LEVELS) - 2)
+        first, fraction = _between(mean_propensity)
         low, high = self.codes[first].astype(np.float32), self.codes[first + 1].astype(np.float32)
-        mixed = (low + np.float32(at - first) * (high - low)) / np.float32(CODES - 1)
+        mixed = (low + np.float32(fraction) * (high - low)) / np.float32(CODES - 1)
         return np.where(self.codes[first] == UNKNOWN, np.nan, mixed)
 
 
@@ -82,22 +82,56 @@ def propensities(library, temperature, particles, network, progress=None):
     return library.memo(("propensities", temperature, particles, network), compute)
 
 
-def frames(library, sample, network, progress=None):
-    """The `Frames` of a sample."""
-    temperature, particles = sample.temperature, sample.particles
+def predictions(library, temperature, particles, network, progress=None):
+    """What of the `propensities` every view needs, kept on disk: dict of ndarray.
+
+    Returns
+    -------
+    dict of str to ndarray
+        `codes` (level, configuration, particle) uint8, `reached` (level,) bool, `inputs` (network, level) float64: the
+        constrained inputs C of the networks.
+    """
 
     def compute():
         C = propensities(library, temperature, particles, network, progress)
-        return Frames(encode(C.mean("network").values), C["converged"].values.all(axis=0))
+        return {
+            "codes": encode(C.mean("network").values),
+            "reached": C["converged"].values.all(axis=0),
+            "inputs": C["state_input"].values,
+        }
 
-    every = library.memo(("frames", temperature, particles, network), compute)
-    return Frames(every.codes[:, sample.index], every.reached)
+    return _remember(library, "predictions", temperature, (particles,), network, compute)
+
+
+def _remember(library, name, temperature, sizes, network, compute, *more):
+    """Arrays derived from the configurations of some sizes and a network, from memory, from disk or computed."""
+    key = (name, temperature, *sizes, network, *more)
+
+    def get():
+        digests = [library.digest(temperature, particles) for particles in sizes]
+        return Arrays(kept((name, temperature, *digests, library.network_digest(network), *more), compute))
+
+    return library.memo(key, get)
+
+
+class Arrays(dict):
+    """Arrays by name."""
+
+    @property
+    def nbytes(self):
+        """Size in memory."""
+        return sum(array.nbytes for array in self.values())
+
+
+def frames(library, sample, network, progress=None):
+    """The `Frames` of a sample."""
+    every = predictions(library, sample.temperature, sample.particles, network, progress)
+    return Frames(every["codes"][:, sample.index], every["reached"])
 
 
 def headlines(library, sample, network):
     """The `HEADLINES` of every particle of a sample: dict of name to (particle,) ndarray of float32."""
-    X = library.descriptors(sample.temperature, sample.particles, network).isel(configuration=sample.index)
-    X = X.sel(neighbor_species="all")
+    X = library.described(sample, network).sel(neighbor_species="all").isel(configuration=0)
     return {
         name: np.ascontiguousarray(X.sel(observable=observable, length=length).values)
         for name, (observable, length) in HEADLINES.items()
@@ -125,9 +159,10 @@ def transfer(library, temperature, particles, network):
     def compute():
         small, large = (library.descriptors(temperature, n, network) for n in (smallest, particles))
         found = size_transfer(library.ensemble(network), small, large, temperature, TEST_LEVELS)
-        return found.passed, str(found)
+        return {"passed": np.array([found.passed]), "reason": np.frombuffer(str(found).encode(), np.uint8)}
 
-    return library.memo(("transfer", temperature, particles, network), compute)
+    found = _remember(library, "transfer", temperature, (smallest, particles), network, compute)
+    return bool(found["passed"][0]), found["reason"].tobytes().decode()
 
 
 def times(library, temperature, mean_propensity=LEVELS):
@@ -145,26 +180,58 @@ def bottleneck(library, choice):
     Returns
     -------
     nodes : (particle, 2) ndarray of float32
-        NaN for species without networks.
+        Interpolated between the `LEVELS`; NaN for species without networks.
     propensity : (particle,) ndarray of float32
         Ensemble mean of C_B^i.
     """
-    sample = choice.sample
-    X = library.descriptors(sample.temperature, sample.particles, choice.network)
-    first = library.ensemble(choice.network).select([0])
-    B = first.bottleneck(X, temperature=choice.temperature, mean_propensity=choice.mean_propensity)
-    nodes = B.isel(network=0, configuration=sample.index).values
-    return nodes, frames(library, sample, choice.network).at(choice.mean_propensity)
+    sample, network = choice.sample, choice.network
+
+    def compute():
+        X, inputs = library.described(sample, network), _inputs(library, sample, network)
+        first = library.ensemble(network).select([0])
+        B = first.bottleneck(X, temperature=sample.temperature, mean_propensity=LEVELS, inputs=inputs[:1])
+        return B.isel(network=0, configuration=0).values
+
+    every = library.memo(("bottleneck", sample, network), compute)
+    first, fraction = _between(choice.mean_propensity)
+    nodes = every[first] + np.float32(fraction) * (every[first + 1] - every[first])
+    return nodes, frames(library, sample, network).at(choice.mean_propensity)
+
+
+def _inputs(library, sample, network):
+    """The constrained inputs C (network, level) at which the sample is predicted."""
+    return predictions(library, sample.temperature, sample.particles, network)["inputs"]
+
+
+def _between(mean_propensity):
+    """Index of the level before a mean propensity, and the share of the way to the next."""
+    at = np.interp(-mean_propensity, -LEVELS, np.arange(len(LEVELS)))
+    first = min(int(at), len(LEVELS) - 2)
+    return first, at - first
 
 
 def attention(library, choice):
-    """P_int(L) of the chosen sample and state, (network, length), and ξ_int with its `error` over the networks."""
-    sample = choice.sample
-    X = library.descriptors(sample.temperature, sample.particles, choice.network)
-    weights = library.ensemble(choice.network).attention(
-        X, temperature=choice.temperature, mean_propensity=choice.mean_propensity
+    """P_int(L) of the chosen sample and state, (network, length), and ξ_int with its `error` over the networks.
+
+    P_int is interpolated between the `LEVELS`.
+    """
+    sample, network = choice.sample, choice.network
+
+    def compute():
+        X, inputs = library.described(sample, network), _inputs(library, sample, network)
+        weights = library.ensemble(network).attention(X, sample.temperature, LEVELS, inputs=inputs)
+        distribution = length_distribution(weights).transpose("state", "network", "length")
+        return {"distribution": distribution.values, "length": distribution["length"].values}
+
+    sizes = (sample.particles,)
+    found = _remember(library, "attention", sample.temperature, sizes, network, compute, sample.index)
+    first, fraction = _between(choice.mean_propensity)
+    every = found["distribution"]
+    distribution = xr.DataArray(
+        every[first] + fraction * (every[first + 1] - every[first]),
+        dims=("network", "length"),
+        coords={"length": found["length"]},
     )
-    distribution = length_distribution(weights.isel(configuration=sample.index))
     return distribution, xi_int(distribution)
 
 
@@ -185,9 +252,9 @@ def fluctuations(library, temperature, network):
         C = propensities(library, temperature, particles, network)
         ds = library.configurations(temperature, particles)
         reached = C["converged"].values.all(axis=0)
-        return _curves(chi4(C, ds), chord_length(C, ds), ds).where(xr.DataArray(reached, dims="state"))
+        return _plain(_curves(chi4(C, ds), chord_length(C, ds), ds).where(xr.DataArray(reached, dims="state")))
 
-    result = library.memo(("fluctuations", temperature, particles, network), compute)
+    result = _dataset(_remember(library, "fluctuations", temperature, (particles,), network, compute))
     time, simulated = times(library, temperature)
     return result.assign(mean_propensity=("state", LEVELS), time=("state", time), simulated=("state", simulated))
 
@@ -207,6 +274,19 @@ def measured(library, temperature):
 
     key = ("measured curves", temperature, ds.sizes["configuration"])
     return library.memo(key, compute).assign(time=lambda curves: ("state", curves["time_measured"].values))
+
+
+def _plain(curves):
+    """Curves of one number of structures as arrays to keep."""
+    sizes = np.array([curves.attrs["structures"], curves.attrs["particles"]])
+    return {"sizes": sizes, **{name: curves[name].values for name in curves.data_vars}}
+
+
+def _dataset(arrays):
+    """The curves that `_plain` has made arrays of."""
+    structures, particles = (int(n) for n in arrays["sizes"])
+    variables = {name: ("state", values) for name, values in arrays.items() if name != "sizes"}
+    return xr.Dataset(variables, attrs={"structures": structures, "particles": particles})
 
 
 def _curves(susceptibility, chords, ds):
@@ -245,8 +325,8 @@ def dynamic_length(library, temperature, network):
         curves = xr.Dataset(
             {"xi4": ("state", fit["xi4"].values), "xi4_error": ("state", error.values)}, attrs=attributes
         )
-        return curves.where(xr.DataArray(C["converged"].values.all(axis=0), dims="state"))
+        return _plain(curves.where(xr.DataArray(C["converged"].values.all(axis=0), dims="state")))
 
-    result = library.memo(("dynamic length", temperature, particles, network), compute)
+    result = _dataset(_remember(library, "dynamic length", temperature, (particles,), network, compute))
     time, simulated = times(library, temperature, FIT_LEVELS)
     return result.assign(mean_propensity=("state", FIT_LEVELS), time=("state", time), simulated=("state", simulated))

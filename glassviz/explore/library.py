@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 import xarray as xr
 
+from glassviz.explore.kept import content
 from glassviz.files import netcdf, store
 from glassviz.learn.networkfile import available_networks, load_networks
 from glassviz.mixture import InvalidData
@@ -117,6 +118,37 @@ class Library:
 
         return self.memo(("configurations", temperature, particles), load)
 
+    def digest(self, temperature, particles):
+        """Digest of all configurations of one temperature and size."""
+
+        def compute():
+            ds = self.configurations(temperature, particles)
+            lengths = np.array([ds.attrs["box_length"]])
+            return content(
+                {"box_length": lengths, **{name: ds[name].values for name in ds.data_vars if ds[name].dtype != object}}
+            )
+
+        return self.memo(("digest", temperature, particles), compute)
+
+    def network_digest(self, name):
+        """Digest of the parameters of a network ensemble and of how they are to be used."""
+
+        def compute():
+            ensemble = self.ensemble(name)
+            arrays = {
+                f"{species}.{key}": value
+                for species, branch in ensemble.branches.items()
+                for key, value in (
+                    *branch.weights.items(),
+                    ("mean", branch.mean),
+                    ("std", branch.std),
+                    ("kept", branch.kept),
+                )
+            }
+            return content(arrays) + repr(sorted(ensemble.header.items(), key=str))
+
+        return self.memo(("network digest", name), compute)
+
     def ensemble(self, name):
         """A network ensemble by name."""
         return self.memo(("ensemble", name), lambda: load_networks(name))
@@ -129,6 +161,14 @@ class Library:
             ("descriptors", temperature, particles, *settings.values()),
             lambda: cached_descriptors(self.configurations(temperature, particles), **settings, progress=progress),
         )
+
+    def described(self, sample, network):
+        """Descriptors of one sample, as `descriptors` gives them for all of its size; memory-mapped where cached."""
+        header = self.ensemble(network).header
+        settings = {"cutoff": header["cutoff"], "tessellation": header["tessellation"]}
+        ds = self.configurations(sample.temperature, sample.particles).isel(configuration=[sample.index])
+        key = ("described", sample.temperature, sample.particles, sample.index, *settings.values())
+        return self.memo(key, lambda: cached_descriptors(ds, **settings))
 
     @cached_property
     def superposition(self):

@@ -198,10 +198,17 @@ class Ensemble:
         values, report = self.propensity(table.columns, table.species, table.temperature, table.levels)
         return table.label(values, "propensity", report)
 
-    def bottleneck(self, descriptors, temperature, mean_propensity):
+    def _inputs_of(self, table, inputs):
+        """State inputs of a table as `state_inputs` finds them, or those given."""
+        if inputs is None:
+            return self.state_inputs(table.columns, table.species, table.temperature, table.levels)
+        return inputs, np.ones(inputs.shape, bool), 0
+
+    def bottleneck(self, descriptors, temperature, mean_propensity, inputs=None):
         """Values of the two bottleneck nodes at the constrained states.
 
-        Parameters are those of `predict`.
+        Parameters are those of `predict`; `inputs` (network, state), the `state_input` of an earlier prediction, spares
+        the constraint.
 
         Returns
         -------
@@ -209,7 +216,7 @@ class Ensemble:
             NaN for species without networks.
         """
         table = Table(self.name, self.header, descriptors, temperature, mean_propensity)
-        inputs, converged, iterations = self.state_inputs(table.columns, table.species, table.temperature, table.levels)
+        inputs, converged, iterations = self._inputs_of(table, inputs)
         shape = (self.networks, len(table.levels), len(table.columns), architecture.BOTTLENECK)
         out = np.full(shape, np.nan, np.float32)
         for network in range(self.networks):
@@ -218,10 +225,10 @@ class Ensemble:
         report = {"converged": converged, "iterations": iterations, "inputs": inputs}
         return table.label(out, "bottleneck", report, node=np.arange(1, architecture.BOTTLENECK + 1))
 
-    def attention(self, descriptors, temperature, mean_propensity, species=CONSTRAINED_SPECIES):
+    def attention(self, descriptors, temperature, mean_propensity, species=CONSTRAINED_SPECIES, inputs=None):
         """Attention weights averaged over the particles of one species of each configuration; they sum to 1.
 
-        Parameters are those of `predict`; `species` is 0-based.
+        Parameters are those of `bottleneck`; `species` is 0-based.
 
         Returns
         -------
@@ -230,7 +237,7 @@ class Ensemble:
         if species not in self.branches:
             raise InvalidData(f"{self.name}: there are no networks for species {species + 1}.")
         table = Table(self.name, self.header, descriptors, temperature, mean_propensity)
-        inputs, converged, iterations = self.state_inputs(table.columns, table.species, table.temperature, table.levels)
+        inputs, converged, iterations = self._inputs_of(table, inputs)
         branch = self.branches[species]
         groups = np.split(table.species == species, table.configurations)
         if len({g.sum() for g in groups}) != 1 or not groups[0].any():

@@ -9,6 +9,7 @@ import hashlib
 import os
 import tempfile
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +21,10 @@ FORMAT = "glassviz descriptors 1"  # change it with anything that changes the nu
 LARGEST = 4 * 2**30  # bytes kept; the least recently used files make room
 
 
-def folder():
-    """The folder of cached descriptors."""
+def folder(name="descriptors"):
+    """The folder of cached descriptors, or of something else that is cached beside them."""
     root = os.environ.get("GLASSVIZ_CACHE")
-    return (Path(root) if root else platformdirs.user_cache_path("glassviz")) / "descriptors"
+    return (Path(root) if root else platformdirs.user_cache_path("glassviz")) / name
 
 
 def _digest(configuration, cutoff, tessellation, species):
@@ -51,8 +52,8 @@ def _load(path, rows):
     return columns
 
 
-def _store(path, columns):
-    """Write the columns to `path` in one step; quietly does nothing where the folder cannot be written."""
+def put(path, write):
+    """Make `path` from what `write(file)` writes, in one step; quietly nothing where the folder is read-only."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=path.stem, suffix=".part", dir=path.parent)
@@ -60,7 +61,7 @@ def _store(path, columns):
         return
     try:
         with os.fdopen(handle, "wb") as file:
-            np.save(file, columns, allow_pickle=False)
+            write(file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -73,7 +74,7 @@ def _store(path, columns):
 def _make_room(directory):
     """Delete the least recently used files beyond the `LARGEST` number of bytes."""
     files = []
-    for path in directory.glob("*.npy"):
+    for path in directory.glob("*[!t]"):  # all but those being written, *.part
         with suppress(OSError):  # another process may have deleted it
             status = path.stat()
             files.append((status.st_mtime, status.st_size, path))
@@ -101,7 +102,7 @@ def cached_descriptors(ds, cutoff=CUTOFF, tessellation="radical", species=None, 
         found = _load(path, len(rows_of(configuration["species"].values, species)))
         if found is None:
             found = describe_one(configuration, cutoff, tessellation, species)
-            _store(path, found)
+            put(path, partial(np.save, arr=found, allow_pickle=False))
         columns.append(found)
         if progress is not None:
             progress(index + 1, total)

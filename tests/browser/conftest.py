@@ -130,7 +130,7 @@ MODELS = """
     && columns.every((c) => c in m.data))
   window.glass = {
     frames: source("codes", "levels"),
-    kinds: source("species", "energy"),
+    headlines: source("density", "energy"),
     clock: source("levels", "times", "simulated"),
     curves: () => all().filter((m) => m.type === "ColumnDataSource" && "known" in m.data && m.data.x.length === 40),
     raster: () => all().find((m) => m.type === "ColumnDataSource" && m.packed !== undefined),

@@ -132,7 +132,7 @@ def test_nothing_is_cut_off(open_app, size):
 
 def test_the_pointer_tells_of_the_particle_under_it(open_app, library):
     app = open_app()
-    app.wait_for("glass.kinds().data.energy.length > 0")
+    app.wait_for("glass.headlines().data.energy.length > 0")
     sample = ExplorerState(library).chosen_sample
     ds = library.configurations(sample.temperature, sample.particles).isel(configuration=sample.index)
     position = ds["position"].values

@@ -91,6 +91,8 @@ def test_the_propensity_of_a_particle_is_interpolated(evaluate):
 
 
 def test_mean_and_deviation_among_the_own_species(evaluate):
-    moments = evaluate("among({data: {species: [0, 0, 1, 1, 2], E: [1, 3, 5, 5, 9]}}, 'E').map((m) => ({...m}))")
+    moments = evaluate(
+        "among({data: {species: [0, 0, 1, 1, 2]}}, {data: {E: [1, 3, 5, 5, 9]}}, 'E').map((m) => ({...m}))"
+    )
     assert [m["mean"] for m in moments] == [2, 5, 9]
     assert [m["deviation"] for m in moments] == [1, 0, 0]

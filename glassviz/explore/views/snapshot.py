@@ -65,7 +65,8 @@ class Snapshot(View):
     def _build(self):
         self._raster = ColumnDataSource({"image": [], "x": [], "y": [], "dw": [], "dh": []})
         self._frames = ColumnDataSource({"codes": [], "levels": []})
-        self._kinds = ColumnDataSource({"species": [], **{name: [] for name in derive.HEADLINES}})
+        self._kinds = ColumnDataSource({"species": []})
+        self._headlines = ColumnDataSource({name: [] for name in derive.HEADLINES})
         self._palette = ColumnDataSource({"colours": packed_palette(self.state.colors)})
         paint = javascript("paint", raster=self._raster, frames=self._frames, scrub=self._scrub, palette=self._palette)
         self._palette.js_on_change("data", paint)
@@ -92,8 +93,14 @@ class Snapshot(View):
         self.figure.grid.visible = False
         image = self.figure.image_rgba("image", "x", "y", "dw", "dh", source=self._raster)
         formatter = CustomJSHover(
-            args={"raster": self._raster, "frames": self._frames, "kinds": self._kinds, "scrub": self._scrub},
-            code=run("hover", "raster", "frames", "kinds", "scrub", "format", at="special_vars"),
+            args={
+                "raster": self._raster,
+                "frames": self._frames,
+                "kinds": self._kinds,
+                "headlines": self._headlines,
+                "scrub": self._scrub,
+            },
+            code=run("hover", "raster", "frames", "kinds", "headlines", "scrub", "format", at="special_vars"),
         )
         hover = HoverTool(
             renderers=[image], tooltips=TOOLTIP, formatters={"@image": formatter}, attachment="horizontal"
@@ -136,7 +143,7 @@ class Snapshot(View):
 
     def _show(self, result):
         if isinstance(result, dict):
-            self._kinds.data = {**self._kinds.data, **result}
+            self._headlines.data = result
             return
         sample, configuration, frames, reason = result
         species = configuration["species"].values
@@ -162,7 +169,8 @@ class Snapshot(View):
                 limits.update(start=0, end=length, reset_start=0, reset_end=length)
         self._sample, self._position, self._radius, self._length = sample, position, RADII[species], length
         self._frames.data = {"codes": [], "levels": []}
-        self._kinds.data = {"species": species.astype(np.uint8), **{name: [] for name in derive.HEADLINES}}
+        self._kinds.data = {"species": species.astype(np.uint8)}
+        self._headlines.data = {name: [] for name in derive.HEADLINES}
         self._redraw()
         self._mark()
 

@@ -1,0 +1,30 @@
+"""The command that writes the evidence: report."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from glassviz.cli.common import app, console, progress_bar
+
+
+@app.command
+def report(
+    output: Path = Path("report"),
+    *,
+    figures: Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=True)] = (),
+):
+    """Write the evidence: the paper's figures from the shipped data, each with a computed verdict.
+
+    Parameters
+    ----------
+    output
+        Folder that takes `report.html`, the figures as PNG and SVG and the numbers as CSV.
+    figures
+        Figures to make, for example 2 4 12 size; all by default.
+    """
+    from glassviz.report.write import write_report
+
+    with progress_bar("report") as progress:
+        target = write_report(output, figures, progress)
+    console.print(target, highlight=False)

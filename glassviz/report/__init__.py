@@ -1,0 +1,1 @@
+"""Report: what the shipped data show, beside what the paper shows."""

@@ -1,0 +1,132 @@
+"""The goals this project set itself, met or missed and by how much."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from glassviz.report import published
+from glassviz.report.comparison import CHI4_WITHIN, susceptibilities
+from glassviz.report.heterogeneity import curves, lengths
+from glassviz.report.material import training_temperatures
+from glassviz.report.pearson import difference, scores
+
+TIMES = (1781.79, 20000.0)
+WITHIN_SE3 = 0.03
+WITHIN_TRAINED = 0.05
+TRANSFER = (0.30, 0.25)  # T_min of the transferred ensemble, and the temperature it is judged at
+MOST_ITERATIONS = 6
+
+
+@dataclass(frozen=True)
+class Goal:
+    """One goal: what is asked, what was found, and whether it is met (None where the data do not say)."""
+
+    text: str
+    found: str
+    met: bool | None
+
+
+def goals(material):
+    """All goals, a list of `Goal`."""
+    return [
+        *(goal for time in TIMES for goal in _pearson(material, time)),
+        _transfer(material),
+        _susceptibility(material),
+        _constraint(material),
+    ]
+
+
+def _pearson(material, time):
+    """ρ_P at T = 0.30 and a published time against GlassMLP and SE3."""
+    reference = published.PEARSON.set_index("time").loc[time]
+    wanted = [
+        (f"T = 0.30, t = {time:g}: ρ_P above GlassMLP ({reference['GlassMLP']:.3f})", reference["GlassMLP"]),
+        (
+            f"T = 0.30, t = {time:g}: ρ_P within {WITHIN_SE3} of SE3 ({reference['SE3']:.3f})",
+            reference["SE3"] - WITHIN_SE3,
+        ),
+    ]
+    group = material.tested(published.TEMPERATURE)
+    level = material.level_at(group, time)
+    if level is None:
+        return [Goal(text, _not_reached(material, group, time), None) for text, _ in wanted]
+    row = scores(material, material.main, published.TEMPERATURE, levels=(level,))[0]
+    found = f"{row['pearson']:.3f} ± {row['error']:.3f} at ⟨C̄_B⟩ = {level:.3f} ({row['structures']} structures)"
+    return [
+        Goal(text, f"{found}: {_by(row['pearson'] - least)}", bool(row["pearson"] >= least)) for text, least in wanted
+    ]
+
+
+def _by(margin):
+    return f"{'met' if margin >= 0 else 'missed'} by {abs(margin):.3f}"
+
+
+def _not_reached(material, group, time):
+    """How far our runs come instead."""
+    if not group:
+        return "there are no labelled test structures at T = 0.30"
+    last = min(float(ds["time"].values[-1]) for ds in group)
+    level = material.superposition.mean_propensity(time, published.TEMPERATURE)
+    deepest = scores(material, material.main, published.TEMPERATURE)[-1]
+    return (
+        f"our test runs end at t = {last:.0f}, where ρ_P = {deepest['pearson']:.3f} ± {deepest['error']:.3f} (⟨C̄_B⟩ = "
+        f"{deepest['mean_propensity']:.2f}); at t = {time:g} ⟨C̄_B⟩ would be about {level:.2f}"
+    )
+
+
+def _transfer(material):
+    """An ensemble that never saw a temperature against one that did, on the test structures there."""
+    lowest, temperature = TRANSFER
+    text = f"T_min = {lowest:.2f} transferred to T = {temperature:.2f}: within {WITHIN_TRAINED} in ρ_P of a network "
+    text += "trained there"
+    ending = {round(training_temperatures(e)[-1], 3): e for e in material.transferable}
+    stranger = ending.get(lowest)
+    native = next((e for t, e in sorted(ending.items()) if t <= temperature + 1e-3), None)
+    if stranger is None or native is None:
+        return Goal(text, f"the ensembles end at T_min = {', '.join(f'{t:.2f}' for t in ending)}", None)
+    pairs = list(zip(scores(material, stranger, temperature), scores(material, native, temperature), strict=True))
+    if not pairs:
+        return Goal(text, f"there are no labelled test structures at T = {temperature:.2f}", None)
+    losses = [(*difference(a, b), a["mean_propensity"]) for a, b in pairs]
+    loss, error, level = min(losses)
+    mean = np.mean([one for one, _, _ in losses])
+    found = f"at worst {loss:+.3f} ± {error:.3f} at ⟨C̄_B⟩ = {level:.2f}, mean {mean:+.3f}"
+    return Goal(text, f"{found} over {len(losses)} levels: {_by(loss + WITHIN_TRAINED)}", bool(loss >= -WITHIN_TRAINED))
+
+
+def _susceptibility(material):
+    """χ₄ predicted over measured where the error allows the statement."""
+    text = f"predicted χ₄ within {100 * CHI4_WITHIN:.0f} % of molecular dynamics where the error allows the statement"
+    rows = [row for t in material.labelled_temperatures for row in susceptibilities(material, material.main, t)]
+    sharp = [row for row in rows if row["ratio_error"] <= CHI4_WITHIN]
+    if not sharp:
+        return Goal(text, f"at none of {len(rows)} states is the ratio known to {100 * CHI4_WITHIN:.0f} %", None)
+    good = [row for row in sharp if abs(row["ratio"] - 1) <= CHI4_WITHIN]
+    ratios = [row["ratio"] for row in sharp]
+    worst = max(sharp, key=lambda row: abs(row["ratio"] - 1))
+    found = f"the error allows it at {len(sharp)} of {len(rows)} states, where predicted over measured is "
+    found += f"{min(ratios):.2f} to {max(ratios):.2f}; within at {len(good)}, furthest at T = "
+    found += f"{worst['temperature']:.2f}, ⟨C̄_B⟩ = {worst['mean_propensity']:.2f} "
+    found += f"({worst['ratio']:.2f} ± {worst['ratio_error']:.2f})"
+    return Goal(text, found, len(good) == len(sharp))
+
+
+def _constraint(material):
+    """Convergence of the mean constraint over all temperatures, sizes and levels."""
+    text = f"X̄ constraint converged in at most {MOST_ITERATIONS} iterations at every state"
+    found = [curves(material, t) for t in material.temperatures]
+    found += [lengths(material, t) for t in material.temperatures if material.large(t)]
+    share = np.concatenate([f["converged"].values for f in found])
+    most = max(f.attrs["iterations"] for f in found)
+    open_states = [
+        f"T = {t:.2f}, ⟨C̄_B⟩ = {level:.2f}"
+        for t in material.temperatures
+        for level, value in zip(
+            curves(material, t)["mean_propensity"].values, curves(material, t)["converged"].values, strict=True
+        )
+        if value < 1
+    ]
+    sentence = f"all networks converged at {int((share == 1).sum())} of {len(share)} states, at most {most} iterations"
+    if open_states:
+        sentence += f"; not at {', '.join(open_states[:6])}{' …' if len(open_states) > 6 else ''} (small boxes)"
+    return Goal(text, sentence, bool((share == 1).all()))
