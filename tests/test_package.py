@@ -10,7 +10,7 @@ import yaml
 import glassviz
 
 ROOT = Path(__file__).parents[1]
-CONDA_NAMES = {"pytorch": "torch"}
+CONDA_NAMES = {"pytorch": "torch", "freud": "freud-analysis"}
 
 
 @pytest.fixture(scope="module")

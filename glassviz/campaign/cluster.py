@@ -1,10 +1,7 @@
 """The machines of a campaign: a Dask cluster, and following what runs on it."""
 
 import uuid
-from collections.abc import Callable
 from contextlib import contextmanager
-from pathlib import Path
-from typing import NamedTuple
 
 import numba
 from distributed import Client, LocalCluster, as_completed, get_worker
@@ -50,26 +47,12 @@ def connected(workers=None, scheduler=None):
             yield client
 
 
-class Job(NamedTuple):
-    """One file to be made: `function(target, *arguments, report)`, where `report(done, total)` tells how far it is.
-
-    The function must be importable in a worker. A job with `after` waits for the job that makes that file, where there
-    is one; of those that can run, the one of the highest priority does.
-    """
-
-    target: Path
-    function: Callable
-    arguments: tuple
-    after: Path | None = None
-    priority: int = 0
-
-
 def run_jobs(jobs, workers, scheduler, progress):
     """Run jobs on a cluster until every file exists; without anything to do no cluster is started.
 
     Parameters
     ----------
-    jobs : sequence of Job
+    jobs : sequence of glassviz.campaign.jobs.Job
         In an order in which each comes after the job it waits for; those whose file exists are left out.
     workers, scheduler
         See `connected`.
@@ -121,7 +104,11 @@ def _task(run, job, _):
     """What a worker does; the last argument makes it wait for another task."""
     numba.set_num_threads(1)
     name = job.target.stem
-    job.function(job.target, *job.arguments, lambda done, total: get_worker().log_event(run, (name, done / total)))
+
+    def report(done, total):
+        get_worker().log_event(run, [name, float(done / total)])
+
+    job.function(job.target, *job.arguments, report)
     return name
 
 

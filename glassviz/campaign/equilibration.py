@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from glassviz import mixture
-from glassviz.campaign.cluster import Job
+from glassviz.campaign.jobs import Job
 from glassviz.files import netcdf
 from glassviz.simulate import cooling
 
@@ -26,7 +26,7 @@ def cooling_jobs(output, stages, starts, swap, seed, record):
 
     Returns
     -------
-    list of glassviz.campaign.cluster.Job
+    list of glassviz.campaign.jobs.Job
         Sample by sample. The temperature at which a sample is first comes first, for all samples.
     """
     jobs = []

@@ -67,3 +67,99 @@ def equilibrate(
     with progress_bar("equilibrate") as progress:
         run_jobs(jobs, workers, scheduler, progress)
     console.print(f"{len(jobs)} files in {output}", highlight=False)
+
+
+@campaign.command
+def dynamics(
+    configurations: Path,
+    output: Path,
+    *,
+    until: float,
+    replicas: int = 8,
+    test_structures: int = 8,
+    test_replicas: int = 24,
+    structures: int | None = None,
+    split_seed: int = 0,
+    per_decade: int = 6,
+    seed: int = 0,
+    workers: int | None = None,
+    scheduler: str | None = None,
+):
+    """Run isoconfigurational molecular dynamics from every structure; one propensity file for each.
+
+    A structure whose file exists is skipped, and an interrupted one goes on from its checkpoint: the same command
+    continues a killed campaign. Structures are split once into training and test structures; one that has a role in the
+    folder, at whatever temperature, keeps it.
+
+    Parameters
+    ----------
+    configurations
+        Configurations file.
+    output
+        Folder that takes the propensity files; the workers must see it.
+    until
+        Last time, in units of σ(m/ε)^½.
+    replicas
+        Replicas of a training structure, rounded up to a multiple of 8.
+    test_structures
+        Number of test structures.
+    test_replicas
+        Replicas of a test structure, rounded up to a multiple of 8.
+    structures
+        Number of structures to run, the test structures first; all by default.
+    split_seed
+        Seed of the split.
+    per_decade
+        Output times per decade, from t = 1.
+    seed
+        Seed of the velocities; structure k of the file takes seed + k.
+    workers
+        Worker processes on this machine; by default one for each core.
+    scheduler
+        Address of a Dask scheduler to use instead, for instance tcp://host:8786.
+    """
+    from glassviz.campaign.cluster import run_jobs
+    from glassviz.campaign.dynamics import dynamics_jobs, roles, split
+    from glassviz.files import read
+    from glassviz.simulate.isoconfigurational import logarithmic_times
+
+    ds = read(configurations)
+    times = logarithmic_times(until, per_decade)
+    names = [str(name) for name in ds["configuration"].values]
+    shares = split(names, test_structures, split_seed, roles(output, ds.sizes["particle"]))
+    chosen = sorted(shares, key=lambda name: shares[name] == "train")[:structures]
+    output.mkdir(parents=True, exist_ok=True)
+    jobs = dynamics_jobs(
+        ds,
+        output.resolve(),
+        times,
+        replicas,
+        test_replicas,
+        {name: shares[name] for name in chosen},
+        seed,
+        typed_command(),
+    )
+    with progress_bar(f"T = {ds.attrs['temperature']:.2f}") as progress:
+        run_jobs(jobs, workers, scheduler, progress)
+    console.print(f"{len(jobs)} files in {output}", highlight=False)
+
+
+@campaign.command
+def gather(*folders: Path):
+    """Put the samples of a cooling campaign together, one compact file for each size and temperature.
+
+    Parameters
+    ----------
+    folders
+        Folders that hold the samples, and last the folder that takes `N1290_T0.40.nc` and so on.
+    """
+    from glassviz.campaign.gather import gather as put_together
+    from glassviz.mixture import InvalidData
+
+    if len(folders) < 2 or folders[-1] in folders[:-1]:
+        raise InvalidData("gather: expected a folder of samples, and another one to write to.")
+    with progress_bar("gather") as progress:
+        gathered = put_together(folders[:-1], folders[-1], progress)
+    for path, ds in gathered.items():
+        lines = [ds.attrs["verdict"], *ds.attrs["energy_comparisons"]]
+        console.print(path, *lines, sep="\n    ", highlight=False, markup=False)

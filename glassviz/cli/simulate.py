@@ -91,8 +91,9 @@ def dynamics(
     threads
         Groups of 8 replicas that run at the same time.
     """
-    from glassviz.files import netcdf, read
-    from glassviz.simulate.isoconfigurational import isoconfigurational, logarithmic_times
+    from glassviz.campaign.dynamics import propensity_file, target_file
+    from glassviz.files import read
+    from glassviz.simulate.isoconfigurational import logarithmic_times
 
     ds = read(source)
     times = logarithmic_times(until, per_decade)
@@ -103,19 +104,16 @@ def dynamics(
     output.mkdir(parents=True, exist_ok=True)
     with progress_bar(f"T = {ds.attrs['temperature']:.2f}") as progress:
         for done, index in enumerate(chosen):
-            one = ds.isel(configuration=[index])
-            stem = f"T{ds.attrs['temperature']:.2f}_{one['configuration'].item()}"
-            target = output / f"{stem}.nc"
-            if not target.exists():
-                result = isoconfigurational(
-                    one,
-                    times,
-                    replicas,
-                    seed=seed + index,
-                    threads=threads,
-                    checkpoint=output / f".{stem}.checkpoint.nc",
-                    progress=lambda now, last, done=done: progress(done * last + now, len(chosen) * last),
-                )
-                result.attrs |= {"role": role} | {f"dynamics_{key}": value for key, value in typed_command().items()}
-                netcdf.save(result, target, encoding=netcdf.compact(result))
+            structure = ds.isel(configuration=[index])
+            propensity_file(
+                target_file(output, structure),
+                structure,
+                times,
+                replicas,
+                role,
+                seed + index,
+                typed_command(),
+                lambda now, last, done=done: progress(done * last + now, len(chosen) * last),
+                threads=threads,
+            )
             progress(done + 1, len(chosen))
