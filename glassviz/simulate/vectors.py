@@ -1,7 +1,7 @@
-"""LLVM's vector instructions, for inner loops that compilers do not find by themselves or not twice in the same order.
+"""LLVM's vector instructions, for inner loops that compilers do not find, or not twice in the same order.
 
-Every operation is one of IEEE arithmetic in an order that is written down (products are fused with sums only where `fma`
-says so), so a kernel gives the same bits whatever the width of the machine's registers.
+Every operation is one of IEEE arithmetic in an order that is written down (products are fused with sums only where
+`fma` says so), so a kernel gives the same bits whatever the width of the machine's registers.
 """
 
 from llvmlite import ir
@@ -75,10 +75,8 @@ class Vectors:
 
     def gather(self, base, index):
         """base[index] in every lane, of an array of 32-bit integers."""
-        where = (
-            self.builder._insert(_Addresses(self.builder.block, base, index, I32))
-            or self.builder.block.instructions[-1]
-        )
+        where = _Addresses(self.builder.block, base, index, I32)
+        self.builder._insert(where)
         mask = ir.VectorType(_I1, self.lanes)
         kind = ir.FunctionType(self.ints, [where.type, I32, mask, self.ints])
         function = cgutils.get_or_insert_function(
