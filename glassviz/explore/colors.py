@@ -9,7 +9,7 @@ from functools import cache
 
 import numpy as np
 
-RED_BLUE, CIVIDIS = "Red to blue", "Cividis (colour-blind safe)"
+RED_BLUE, CIVIDIS = "Red to blue", "Cividis"
 # Active 0 … arrested 1, and the ends of the temperature axis.
 _PROPENSITY = {
     RED_BLUE: ("#a50f26", "#e0553f", "#f7a983", "#f1ece8", "#8fc1e3", "#3a7fc4", "#123f8c"),

@@ -16,6 +16,7 @@ from glassviz.explore.views.help import help_text
 from glassviz.explore.views.keyboard import Keyboard
 from glassviz.explore.views.live import Live
 from glassviz.explore.views.share import Cite, Share
+from glassviz.explore.views.tour import Tour
 from glassviz.mixture import InvalidData
 
 VIEWS = {"Live": Live}
@@ -64,9 +65,11 @@ def _contents(state):
     controls = Controls(state, scrub)
     tabs = Tabs(state, scrub, VIEWS, controls.follow)
     pn.state.onload(controls.refresh)
-    keyboard, share, export, cite = Keyboard(controls.actions), Share(state), Export(state), Cite()
+    tour, share, export, cite = Tour(state), Share(state), Export(state, tabs.figures), Cite()
+    keyboard = Keyboard({**controls.actions, "l": tour.toggle_type})
     page = pn.Column(controls, tabs, stylesheets=[PAGE], sizing_mode="stretch_width", margin=0)
-    return [page, keyboard.dialog, export.dialog, cite.dialog], [share.button, export.button, cite.button]
+    main = [page, tour, keyboard.dialog, export.dialog, cite.dialog]
+    return main, [tour.button, share.button, export.button, cite.button]
 
 
 def _complain(complaints):

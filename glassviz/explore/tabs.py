@@ -2,6 +2,7 @@
 
 import panel as pn
 import panel_material_ui as pmui
+from bokeh.plotting import figure
 
 from glassviz.explore.state import TABS
 
@@ -45,6 +46,12 @@ class Tabs(pn.viewable.Viewer):
     def __panel__(self):
         bar = [self.bar] if len(TABS) > 1 else []
         return pn.Column(*bar, *self._places.values(), sizing_mode="stretch_width", margin=0)
+
+    def figures(self):
+        """The figures of the open tab, by what their axes show."""
+        panes = self._places[self._state.tab].select(pn.pane.Bokeh)
+        found = [pane.object for pane in panes if isinstance(pane.object, figure)]
+        return {f"{f.yaxis.axis_label} against {f.xaxis.axis_label}": f for f in found}
 
     def _choose(self, event):
         self._state.tab = TABS[event.new]

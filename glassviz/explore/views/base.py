@@ -64,6 +64,8 @@ def plain_figure(**options):
     options = {"toolbar_location": "above", "toolbar_inner": True, "active_scroll": None, **options}
     scroll = options.pop("active_scroll")
     fig = figure(**options)
+    name = f"{options.get('y_axis_label', '')} against {options.get('x_axis_label', '')}"
+    fig.html_attributes = {"role": "img", "aria-label": name}
     fig.toolbar.autohide = True
     fig.toolbar.logo = None
     if scroll:

@@ -32,10 +32,11 @@ HELP = {
     "loop": "Whether playing begins anew at the end.",
     "sample": "The configuration shown: its number of particles and its name. Each temperature has its own.",
     "network": "The ensemble of neural networks that predicts; all numbers are means over its networks.",
-    "colors": "The colours of the propensity, here, in every view and in all that is exported.",
+    "colors": "The colours of the propensity, on the page and in exports. Cividis suits every kind of colour blindness.",
 }
 """What the controls are for."""
-ICON_ONLY = {"fontSize": 0, "& .MuiIcon-root, & .material-icons": {"margin": 0}}
+FLAT = {"padding": "4px 8px", "height": "36px", "lineHeight": 1}
+ICON_ONLY = {**FLAT, "fontSize": 0}
 HIDDEN_LABEL = {"& .MuiFormLabel-root": {"position": "absolute", "opacity": 0, "pointerEvents": "none"}}
 NOTE = """
 :host { margin: 0; font-size: calc(12px * var(--type, 1)); line-height: 1.4; opacity: .85;
@@ -81,7 +82,7 @@ class Controls(View):
     def _build(self):
         state = self.state
         full = {"sizing_mode": "stretch_width", "margin": 0}
-        small = {"size": "small", "margin": 0, "height": 36}
+        small = {"size": "small", "margin": 0, "height": 36, "icon_size": "20px"}
         self.temperature = pmui.DiscreteSlider.from_param(
             state.param.temperature,
             label="Temperature",
@@ -100,9 +101,11 @@ class Controls(View):
             **full,
         )
         self.play = pmui.Toggle(
-            label="Play", icon="play_arrow", color="primary", description=HELP["play"], width=96, **small
+            label="Play", icon="play_arrow", color="primary", description=HELP["play"], width=96, sx=FLAT, **small
         )
-        self.sweep = pmui.Toggle(label="Sweep", icon="thermostat", description=HELP["sweep"], width=100, **small)
+        self.sweep = pmui.Toggle(
+            label="Sweep", icon="thermostat", description=HELP["sweep"], width=104, sx=FLAT, **small
+        )
         self.loop = pmui.Toggle(
             label="Loop", icon="repeat", value=True, description=HELP["loop"], width=44, sx=ICON_ONLY, **small
         )

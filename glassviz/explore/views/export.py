@@ -1,67 +1,152 @@
-"""Export a movie of the snapshot: what, in which form, how far it is, and the file."""
+"""Export: what to take away, how far it is, and the file."""
 
 import asyncio
+import html
 import tempfile
 from functools import partial
 from pathlib import Path
 
 import panel as pn
 import panel_material_ui as pmui
+from PIL import Image
 
+from glassviz.explore import records
 from glassviz.explore.movie import Cancelled, render_movie
-from glassviz.explore.views.base import View, on_session
+from glassviz.explore.picture import SHAPES, Stage
+from glassviz.explore.standalone import standalone
+from glassviz.explore.views.base import View, on_session, run
+from glassviz.explore.views.share import BUTTON
+from glassviz.files import netcdf
 from glassviz.mixture import InvalidData
 
-NOTE = ":host { font-size: 13px; color: var(--panel-on-surface-color); margin: 0; }"
+MOVIE, PICTURE, FIGURE, CURVES, EVERYTHING, PAGE = (
+    "Movie",
+    "Snapshot as a picture",
+    "Figure on the screen",
+    "Curves as a table",
+    "Everything of this sample",
+    "Web page that works alone",
+)
+ABOUT = {
+    MOVIE: "MP4 plays in slides and in every browser, WebM in browsers, GIF everywhere.",
+    PICTURE: "PNG with legend, sharp enough for a poster.",
+    FIGURE: "As it is on the screen now. SVG stays sharp at any size and can be edited.",
+    CURVES: "CSV: χ₄, ξ₄ and chord lengths of all temperatures with errors, predicted and from molecular dynamics.",
+    EVERYTHING: "NetCDF: positions, predictions at all times with errors, bottleneck, attention; xarray and "
+    "<code>glassviz.read</code> open it.",
+    PAGE: "HTML: this sample at all times, to play and zoom without a server or a network.",
+}
+"""What can be taken away, and what it is."""
+WIDTHS = {"480 lines": 480, "720 lines": 720, "1080 lines": 1080, "1440 lines": 1440, "2160 lines": 2160}
+LEGENDS = dict(zip(("Legend above", "Legend beside (16:9)", "No legend"), SHAPES, strict=True))
+NOTE = ":host { font-size: calc(13px * var(--type, 1)); color: var(--panel-on-surface-color); margin: 0; }"
+FULL = {"sizing_mode": "stretch_width", "margin": 0, "size": "small"}
 
 
 class Export(View):
-    """A dialog that renders the movie of the present choice in the background and offers it for download."""
+    """A dialog that makes files of the present choice in the background and offers them for download.
+
+    Parameters
+    ----------
+    state : ExplorerState
+    figures : callable
+        Returns the figures on the screen, dict of name to bokeh figure.
+    """
+
+    def __init__(self, state, figures, **params):
+        self._figures = figures
+        self._made = None
+        self._stopped = False
+        super().__init__(state, **params)
 
     def _build(self):
-        full = {"sizing_mode": "stretch_width", "margin": 0, "size": "small"}
+        self.kind = pmui.Select(label="What", options=list(ABOUT), **FULL)
+        self.note = pn.pane.HTML("", stylesheets=[NOTE], sizing_mode="stretch_width")
+        self._options = {MOVIE: self._movie_options(), PICTURE: self._picture_options(), FIGURE: self._figure_options()}
+        self.start = pmui.Button(label="Make", icon="play_arrow", color="primary", margin=0, on_click=self._start)
+        self.cancel = pmui.Button(label="Cancel", variant="text", margin=0, visible=False, on_click=self._cancel)
+        self.bar = pmui.LinearProgress(value=0, variant="determinate", sizing_mode="stretch_width", visible=False)
+        self.progress = pn.pane.HTML("", stylesheets=[NOTE], sizing_mode="stretch_width")
+        self.download = pmui.FileDownload(
+            callback=self._file, filename="glassviz.mp4", label="Download", color="success", visible=False, margin=0
+        )
+        self.dialog = pmui.Dialog(
+            pn.Column(
+                self.kind,
+                self.note,
+                *self._options.values(),
+                self.progress,
+                self.bar,
+                pn.Row(self.start, self.cancel, self.download, styles={"gap": "10px", "flex-wrap": "wrap"}),
+                sizing_mode="stretch_width",
+                styles={"gap": "12px", "padding": "8px 0"},
+            ),
+            title="Export",
+            show_close_button=True,
+            close_on_click=True,
+            width_option="xs",
+            sizing_mode="stretch_width",
+        )
+        self.button = pmui.Button(
+            label="Export",
+            icon="download",
+            description="Movies, pictures, figures, data, or a page of its own.",
+            on_click=self._open,
+            **BUTTON,
+        )
+        self.kind.param.watch(self._offer, "value")
+        self._offer()
+        return self.button
+
+    def _movie_options(self):
         self.sweep = pmui.RadioButtonGroup(
-            options={"Time sweep": "time", "Temperature sweep": "temperature"},
+            options={"Through time": "time", "Through temperature": "temperature"},
             value="time",
             sizing_mode="stretch_width",
             margin=0,
         )
-        self.format = pmui.Select(label="Format", options={"MP4 (H.264)": ".mp4", "GIF": ".gif"}, value=".mp4", **full)
-        self.size = pmui.Select(label="Width in pixels", options=[480, 720, 1080, 1440], value=720, **full)
-        self.frames = pmui.Select(label="Frames", options=[25, 50, 100, 200], value=100, **full)
-        self.fps = pmui.Select(label="Frames per second", options=[10, 15, 25, 30], value=25, **full)
-        self.start = pmui.Button(label="Make movie", icon="movie", color="primary", margin=0, on_click=self._start)
-        self.cancel = pmui.Button(label="Cancel", variant="text", margin=0, visible=False, on_click=self._cancel)
-        self.bar = pmui.LinearProgress(value=0, variant="determinate", sizing_mode="stretch_width", visible=False)
-        self.note = pn.pane.HTML("", stylesheets=[NOTE], sizing_mode="stretch_width")
-        self.download = pmui.FileDownload(
-            callback=self._file, filename="glassviz.mp4", label="Download", color="success", visible=False, margin=0
+        self.format = pmui.Select(
+            label="Format", options={"MP4 (H.264)": ".mp4", "WebM (VP9)": ".webm", "GIF": ".gif"}, value=".mp4", **FULL
         )
-        self._movie = None
-        self._stopped = False
-        self.dialog = pmui.Dialog(
-            pn.Column(
-                self.sweep,
-                pn.Row(self.format, self.size, sizing_mode="stretch_width", styles={"gap": "10px"}),
-                pn.Row(self.frames, self.fps, sizing_mode="stretch_width", styles={"gap": "10px"}),
-                self.note,
-                self.bar,
-                pn.Row(self.start, self.cancel, self.download, styles={"gap": "10px", "flex-wrap": "wrap"}),
-                sizing_mode="stretch_width",
-                styles={"gap": "14px", "padding-top": "8px"},
-            ),
-            title="Export movie",
-            show_close_button=True,
-            close_on_click=True,
-            width_option="xs",
+        self.size = pmui.Select(label="Resolution", options=WIDTHS, value=720, **FULL)
+        self.shape = pmui.Select(label="Annotations", options=LEGENDS, value="wide", **FULL)
+        self.frames = pmui.Select(label="Frames", options=[25, 50, 100, 200], value=100, **FULL)
+        self.fps = pmui.Select(label="Frames per second", options=[10, 15, 25, 30], value=25, **FULL)
+        rows = ((self.format, self.size), (self.shape,), (self.frames, self.fps))
+        return _stack(self.sweep, *(pn.Row(*row, sizing_mode="stretch_width", styles={"gap": "10px"}) for row in rows))
+
+    def _picture_options(self):
+        self.picture_size = pmui.Select(label="Height", options=WIDTHS, value=2160, **FULL)
+        self.picture_shape = pmui.Select(label="Legend", options=LEGENDS, value="tall", **FULL)
+        return _stack(
+            pn.Row(self.picture_size, self.picture_shape, sizing_mode="stretch_width", styles={"gap": "10px"})
         )
-        self.button = pmui.Button(
-            label="Export movie", icon="movie", variant="outlined", color="light", margin=(0, 8), on_click=self._open
-        )
-        return self.button
+
+    def _figure_options(self):
+        self.figure = pmui.Select(label="Figure", options={"–": ""}, **FULL)
+        buttons = []
+        for kind in ("PNG", "SVG"):
+            button = pmui.Button(label=kind, icon="download", color="primary", margin=0)
+            button.js_on_click(
+                args={"figure": self.figure, "kind": kind.lower()}, code=run("save", "kind", figure="figure.data")
+            )
+            buttons.append(button)
+        return _stack(self.figure, pn.Row(*buttons, styles={"gap": "10px"}))
 
     def _open(self, _event):
+        self._offer()
         self.dialog.open = True
+
+    def _offer(self, *_event):
+        """Show what belongs to the chosen kind."""
+        kind = self.kind.value
+        self.note.object = ABOUT[kind]
+        for name, options in self._options.items():
+            options.visible = name == kind
+        self.start.visible = kind != FIGURE
+        if kind == FIGURE and self._figures():
+            self.figure.options = {name: figure.id for name, figure in self._figures().items()}
+            self.figure.value = next(iter(self.figure.options.values()))
 
     def _cancel(self, _event):
         self._stopped = True
@@ -69,47 +154,48 @@ class Export(View):
     def _start(self, _event):
         if self.busy:
             return
-        choice = self.state.choice()
-        folder = tempfile.TemporaryDirectory(prefix="glassviz")
-        name = f"glassviz_{self.sweep.value}_T{choice.temperature:.2f}_N{choice.sample.particles}{self.format.value}"
-        request = {
-            "sweep": self.sweep.value,
-            "temperature": choice.temperature,
-            "mean_propensity": choice.mean_propensity,
-            "sample": choice.sample.label,
-            "network": choice.network,
-            "size": self.size.value,
-            "frames": self.frames.value,
-            "fps": self.fps.value,
-            "library": self.state.library,
-        }
+        choice, colors = self.state.choice(), self.state.colors
+        name = f"glassviz_T{choice.temperature:.2f}_N{choice.sample.particles}"
+        make = {
+            MOVIE: partial(_movie, f"{name}_{self.sweep.value}{self.format.value}", self._movie_request()),
+            PICTURE: partial(_picture, f"{name}.png", self.picture_size.value, self.picture_shape.value),
+            CURVES: partial(_curves, "glassviz_curves.csv"),
+            EVERYTHING: partial(_everything, f"{name}.nc"),
+            PAGE: partial(_page, f"{name}.html"),
+        }[self.kind.value]
         self.busy, self._stopped = True, False
         self.download.visible, self.start.disabled = False, True
         self.bar.visible = self.cancel.visible = True
         self._tell("Preparing …", 0)
-        asyncio.ensure_future(self._render(folder, name, request, pn.state.curdoc))  # noqa: RUF006, held by the loop
+        folder = tempfile.TemporaryDirectory(prefix="glassviz")
+        work = partial(make, Path(folder.name), self.state.library, choice, colors)
+        asyncio.ensure_future(self._make(folder, work, pn.state.curdoc))  # noqa: RUF006, held by the loop
 
-    async def _render(self, folder, name, request, document):
+    def _movie_request(self):
+        names = ("sweep", "size", "shape", "frames", "fps")
+        return {name: getattr(self, name).value for name in names}
+
+    async def _make(self, folder, work, document):
         loop = asyncio.get_running_loop()
 
-        def progress(done, frames):
-            text = f"Frame {done} of {frames}"
-            asyncio.run_coroutine_threadsafe(
-                on_session(document, partial(self._tell, text, 100 * done / frames)), loop
-            ).result()
+        def progress(done, total):
+            if self._stopped:
+                raise Cancelled
+            told = on_session(document, partial(self._tell, f"{done} of {total}", 100 * done / total))
+            if not asyncio.run_coroutine_threadsafe(told, loop).result():
+                raise Cancelled  # nobody is waiting any more
 
         try:
-            path = Path(folder.name) / name
-            await asyncio.to_thread(render_movie, path, progress=progress, cancelled=lambda: self._stopped, **request)
+            path = await asyncio.to_thread(work, progress)
             finish = partial(self._ready, folder, path)
         except Cancelled:
             finish = partial(self._tell, "Cancelled.", 0)
         except InvalidData as error:
-            finish = partial(self._tell, str(error), 0)
+            finish = partial(self._tell, html.escape(str(error)), 0)
         await on_session(document, partial(self._finish, finish))
 
     def _tell(self, text, percent):
-        self.note.object = text
+        self.progress.object = text
         self.bar.value = int(percent)
 
     def _finish(self, finish):
@@ -119,12 +205,56 @@ class Export(View):
         self.bar.visible = self.cancel.visible = False
 
     def _ready(self, folder, path):
-        if self._movie is not None:
-            self._movie[0].cleanup()
-        self._movie = folder, path
+        if self._made is not None:
+            self._made[0].cleanup()
+        self._made = folder, path
         self._tell(f"{path.name}, {path.stat().st_size / 1e6:.1f} MB", 100)
         self.download.filename = path.name
         self.download.visible = True
 
     def _file(self):
-        return str(self._movie[1])
+        return str(self._made[1])
+
+
+def _stack(*pieces):
+    return pn.Column(*pieces, sizing_mode="stretch_width", styles={"gap": "12px"}, margin=0)
+
+
+def _movie(name, request, folder, library, choice, colors, progress):
+    return render_movie(
+        folder / name,
+        temperature=choice.temperature,
+        mean_propensity=choice.mean_propensity,
+        sample=choice.sample.label,
+        network=choice.network,
+        colors=colors,
+        progress=progress,
+        library=library,
+        **request,
+    )
+
+
+def _picture(name, size, shape, folder, library, choice, colors, progress):
+    image = Stage(library, choice.sample, choice.network, size, shape, colors).image(choice.mean_propensity)
+    Image.fromarray(image).save(folder / name)
+    progress(1, 1)
+    return folder / name
+
+
+def _curves(name, folder, library, choice, _colors, progress):
+    records.curves(library, choice.network, progress).to_csv(folder / name, index=False)
+    return folder / name
+
+
+def _everything(name, folder, library, choice, _colors, progress):
+    ds = records.everything(library, choice)
+    fields = [name for name, variable in ds.data_vars.items() if variable.dtype.kind == "f" and variable.ndim > 1]
+    netcdf.save(ds, folder / name, {field: {"dtype": "float32", "zlib": True, "complevel": 4} for field in fields})
+    progress(1, 1)
+    return folder / name
+
+
+def _page(name, folder, library, choice, colors, progress):
+    (folder / name).write_text(standalone(library, choice, colors), encoding="utf-8")
+    progress(1, 1)
+    return folder / name

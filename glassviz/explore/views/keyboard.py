@@ -2,7 +2,7 @@
 
 import panel as pn
 import panel_material_ui as pmui
-from bokeh.core.properties import List, String
+from bokeh.core.properties import Bool, List, String
 from bokeh.model import DataModel
 
 from glassviz.explore.views.base import javascript
@@ -34,6 +34,7 @@ class Pressed(DataModel):
     """What was pressed last: the key's name, a space, and something that differs each time."""
 
     last = String("")
+    heard = Bool(False)
     names = List(String, default=list(KEYS))
 
 
@@ -58,7 +59,10 @@ class Keyboard:
         self._actions = {**actions, "?": self._list}
         self._pressed = Pressed()
         self._pressed.on_change("last", self._act)
-        pn.state.curdoc.js_on_event("document_ready", javascript("keys", pressed=self._pressed))
+        listen = javascript("keys", pressed=self._pressed)
+        self._pressed.js_on_change("heard", listen)
+        self.dialog.jscallback({"pressed": self._pressed}, open="pressed.heard = true")  # which puts it on the page
+        pn.state.onload(lambda: setattr(self._pressed, "heard", True))
 
     def _list(self):
         self.dialog.open = True

@@ -1,0 +1,256 @@
+import io
+import re
+import urllib.request
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import glassviz as gv
+from glassviz.explore import citation
+from glassviz.explore.colors import CIVIDIS, MAPS
+from glassviz.explore.story import STEPS
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
+
+
+@pytest.fixture
+def open_at(browser, address):
+    """Factory: the app at some query; console errors fail the test."""
+    from tests.browser.conftest import App
+
+    opened = []
+
+    def open_(query, **options):
+        context = browser.new_context(viewport={"width": 1280, "height": 800}, **options)
+        opened.append((context, App(context.new_page(), address + query)))
+        return opened[-1][1]
+
+    yield open_
+    for context, app in opened:
+        context.close()
+        assert app.problems == []
+
+
+def settle(app):
+    app.wait_for("glass.scrub().answered === glass.scrub().level")
+
+
+def test_the_address_follows_the_settled_state_and_opens_it_again(open_app, open_at, library):
+    app = open_app()
+    entries = app.evaluate("history.length")
+    app.drag("Mean propensity", 0.2, 0.6)
+    settle(app)
+    app.choose("Colours", CIVIDIS)
+    app.wait_for("location.search.includes('colors=cividis')")
+    level = app.evaluate("glass.scrub().level")
+    app.wait_for(f"Math.abs(new URLSearchParams(location.search).get('C') - {level}) < 1e-3")
+    assert app.evaluate("history.length") == entries
+    again = open_at(app.evaluate("location.search"))
+    assert again.evaluate("glass.scrub().level") == pytest.approx(level, abs=1e-3)
+    assert again.page.get_by_label("Colours", exact=True).inner_text().strip() == CIVIDIS
+
+
+def test_garbage_in_the_address_is_named_and_the_server_goes_on(open_at, address):
+    app = open_at("?T=%00%ff&C=NaN&sample=<script>alert(1)</script>&tab=x&colors=y")
+    app.page.get_by_text("The address asks for T =").wait_for()
+    assert app.page.get_by_role("alert").count() >= 4
+    assert app.page.locator("script", has_text="alert(1)").count() == 0
+    assert urllib.request.urlopen(address + "?T=1e309&C=" + "9" * 3000).status == 200
+
+
+def test_the_link_is_copied(open_app, browser):
+    app = open_app(permissions=["clipboard-read", "clipboard-write"])
+    app.page.get_by_role("button", name="Copy link").click()
+    app.page.get_by_role("button", name="Copied").wait_for()
+    copied = app.page.evaluate("navigator.clipboard.readText()")
+    assert re.search(r"/app\?T=[\d.]+&C=[\d.]+&sample=", copied)
+
+
+def test_the_references_are_copied(open_app):
+    app = open_app(permissions=["clipboard-read", "clipboard-write"])
+    app.page.get_by_role("button", name="Cite").click()
+    app.page.get_by_role("button", name="Copy BibTeX").click()
+    app.page.get_by_role("button", name="Copied").wait_for()
+    assert app.page.evaluate("navigator.clipboard.readText()") == citation.bibtex()
+
+
+def test_keys_move_time_and_temperature_but_not_while_typing(open_app, library):
+    app = open_app()
+    page, before = app.page, app.evaluate("glass.scrub().level")
+    page.keyboard.press("ArrowRight")
+    app.wait_for(f"glass.scrub().level < {before} - 0.005")
+    page.keyboard.press("ArrowLeft")
+    app.wait_for(f"Math.abs(glass.scrub().level - {before}) < 0.006")
+    page.keyboard.press("]")
+    app.wait_for("glass.scrub().speed > 0.2")
+    page.keyboard.press(" ")
+    app.wait_for("glass.scrub().playing")
+    page.keyboard.press(" ")
+    app.wait_for("!glass.scrub().playing")
+    times = app.evaluate("glass.clock().data.times[20]")
+    page.keyboard.press("ArrowUp")
+    app.wait_for(f"glass.clock().data.times[20] < {times}")
+    page.keyboard.press("f")
+    app.wait_for("document.fullscreenElement !== null")
+    page.keyboard.press("f")
+    app.wait_for("document.fullscreenElement === null")
+    page.keyboard.press("?")
+    page.get_by_role("dialog").wait_for()
+    level = app.evaluate("glass.scrub().level")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Escape")
+    page.get_by_role("dialog").wait_for(state="hidden")
+    page.evaluate("document.body.append(Object.assign(document.createElement('input'), {id: 'typing'}))")
+    page.locator("#typing").focus()
+    page.keyboard.type(" f?][ls")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(800)
+    assert page.locator("#typing").input_value() == " f?][ls"
+    assert app.evaluate("glass.scrub().level") == level
+    assert app.evaluate("glass.scrub().playing") is False
+
+
+def test_a_sweep_goes_through_the_temperatures(open_app, library):
+    if len(library.temperatures) < 3:
+        pytest.skip("the store holds too few temperatures")
+    app = open_app()
+    app.page.keyboard.press("]")
+    app.page.keyboard.press("]")
+    seen = {app.evaluate("new URLSearchParams(location.search).get('T')")}
+    app.page.get_by_role("button", name="Sweep").click()
+    for _ in range(2):
+        known = list(seen)
+        app.page.wait_for_function(
+            "(known) => !known.includes(new URLSearchParams(location.search).get('T'))", arg=known
+        )
+        seen.add(app.evaluate("new URLSearchParams(location.search).get('T')"))
+    app.page.get_by_role("button", name="Stop").click()
+    app.page.get_by_role("button", name="Sweep").wait_for()
+
+
+def test_the_other_colours_are_everywhere(open_app):
+    app = open_app()
+    app.drag("Mean propensity", 0.2, 0.98)
+    settle(app)
+    red = app.colours()
+    app.choose("Colours", CIVIDIS)
+    app.page.wait_for_function("(red) => Math.abs(glass.redness() - red) > 20", arg=red)
+    bar = app.page.locator(".bar").first
+    assert "254, 232, 56" in bar.evaluate("(e) => getComputedStyle(e).backgroundImage")
+    app.choose("Colours", MAPS[0])
+    app.page.wait_for_function("(red) => Math.abs(glass.redness() - red) < 5", arg=red)
+
+
+def test_the_tour_tells_its_story_and_brings_the_state_back(open_app):
+    app = open_app()
+    page = app.page
+    app.drag("Mean propensity", 0.2, 0.4)
+    settle(app)
+    before = app.evaluate("location.search")
+    page.get_by_role("button", name="Tour").click()
+    for number, step in enumerate(STEPS, 1):
+        page.get_by_text(f"Step {number} of {len(STEPS)}").wait_for()
+        page.get_by_role("heading", name=re.sub("<.*?>", "", step.title)).wait_for()
+        page.get_by_text("Try it:").wait_for()
+        if step.source is not None:
+            page.locator(".katex").first.wait_for()
+        card = page.get_by_text(f"Step {number} of").bounding_box()
+        assert 0 <= card["x"] <= 1280
+        assert 0 <= card["y"] <= 800
+        page.get_by_role("button", name="Finish" if number == len(STEPS) else "Next").click()
+    page.get_by_text("Try it:").wait_for(state="hidden")
+    app.wait_for(f"location.search === {before!r}")
+
+
+def test_large_type_reads_from_the_back_row(open_app):
+    app = open_app()
+    title = app.page.get_by_text("Bottleneck", exact=True).first
+    small = title.bounding_box()["height"]
+    app.page.keyboard.press("l")
+    app.wait_for("document.documentElement.style.getPropertyValue('--type') === '1.4'")
+    assert title.bounding_box()["height"] > 1.2 * small
+    assert app.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
+def exported(app, kind, choices=()):
+    page = app.page
+    page.get_by_role("button", name="Export").first.click()
+    app.choose("What", kind)
+    for label, option in choices:
+        app.choose(label, option)
+    page.get_by_role("button", name="Make").click()
+    page.get_by_role("button", name="Download").or_(page.get_by_role("link", name="Download")).wait_for()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download").or_(page.get_by_role("link", name="Download")).click()
+    return download.value
+
+
+@pytest.mark.slow
+def test_pictures_data_and_pages_are_exported(open_app, tmp_path):
+    app = open_app()
+    picture = exported(app, "Snapshot as a picture", [("Height", "480 lines")])
+    with Image.open(picture.path()) as image:
+        assert image.format == "PNG"
+        assert image.size[0] == 480
+    app.page.keyboard.press("Escape")
+    everything = exported(app, "Everything of this sample")
+    everything.save_as(tmp_path / "all.nc")
+    assert "predicted_propensity" in gv.read(tmp_path / "all.nc")
+    app.page.keyboard.press("Escape")
+    alone = exported(app, "Web page that works alone")
+    assert "<canvas" in alone.path().read_text(encoding="utf-8")
+    app.page.keyboard.press("Escape")
+    table = pd.read_csv(exported(app, "Curves as a table").path())
+    assert {"chi4", "chord"} <= set(table["quantity"])
+    assert np.isfinite(table["value"]).all()
+
+
+def test_figures_are_saved_as_png_and_svg(open_app):
+    app = open_app()
+    page = app.page
+    page.get_by_role("button", name="Export").first.click()
+    app.choose("What", "Figure on the screen")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="PNG").click()
+    with Image.open(io.BytesIO(download.value.path().read_bytes())) as image:
+        assert image.format == "PNG"
+        assert image.size[0] > 300
+    with page.expect_download() as download:
+        page.get_by_role("button", name="SVG").click()
+    drawn = download.value.path().read_text(encoding="utf-8")
+    assert drawn.lstrip().startswith(("<?xml", "<svg"))
+    assert "<path" in drawn
+
+
+def test_everything_has_a_name_for_readers_and_is_reached_by_tab(open_app):
+    app = open_app()
+    page = app.page
+    for role in ("button", "slider", "combobox", "img"):
+        elements = page.get_by_role(role)
+        assert elements.count() > 0, role
+        for element in elements.all():
+            if element.is_visible():
+                name = element.evaluate(NAME)
+                assert name.strip(), f"a {role} without a name: {element.evaluate('(e) => e.outerHTML')[:200]}"
+    reached = []
+    page.locator("body").click(position={"x": 2, "y": 2})
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate(FOCUSED))
+    joined = " ".join(reached)
+    for name in ("Tour", "Copy link", "Export", "Play", "Sweep"):
+        assert name in joined, (name, reached)
+    assert joined.index("Tour") < joined.index("Play") < joined.index("Sweep")
+
+
+NAME = """
+(e) => e.getAttribute('aria-label') || e.innerText || e.title || e.alt || e.labels?.[0]?.innerText
+  || (e.getAttribute('aria-labelledby') ?? '').split(' ')
+    .map((id) => e.getRootNode().getElementById?.(id)?.innerText ?? '').join(' ')
+"""
+FOCUSED = """
+() => { let e = document.activeElement; while (e?.shadowRoot?.activeElement) { e = e.shadowRoot.activeElement }
+  return e?.getAttribute('aria-label') || e?.innerText || e?.tagName || '' }
+"""
