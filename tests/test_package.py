@@ -10,7 +10,7 @@ import yaml
 import glassviz
 
 ROOT = Path(__file__).parents[1]
-CONDA_NAMES = {"pytorch": "torch", "freud": "freud-analysis"}
+CONDA_NAMES = {"pytorch": "torch", "freud": "freud-analysis", "matplotlib-base": "matplotlib"}
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def project():
 
 
 def _split(requirement):
-    name, bounds = re.fullmatch(r"([A-Za-z0-9_.-]+)(.*)", requirement).groups()
+    name, bounds = re.fullmatch(r"([A-Za-z0-9_.-]+)(?:\[.*\])?(.*)", requirement).groups()
     return CONDA_NAMES.get(name, name).lower(), bounds
 
 
