@@ -1,4 +1,4 @@
-"""The house: one stream of rooms, simulate → structure → learn → observe → explore, above a ground floor.
+"""The house: one stream of rooms, simulate → structure → learn → observe → explore → report, above a ground floor.
 
 A module imports from its own room, from rooms to its left and from the ground floor; the right end (the public API, the
 command line, the campaign, app.py) imports from everywhere. Only explore draws, only learn trains.
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-STREAM = ["simulate", "structure", "learn", "observe", "explore"]
+STREAM = ["simulate", "structure", "learn", "observe", "explore", "report"]
 GROUND = {"mixture": set(), "files": {"mixture"}}
 RIGHT_END = {"", "cli", "campaign", "app"}
 DRAWING = {"panel", "panel_material_ui", "bokeh", "holoviews", "datashader"}

@@ -2,7 +2,7 @@
 
 import sys
 
-from glassviz.cli import campaign, explore, learn, simulate  # noqa: F401 (each adds its commands to the application)
+from glassviz.cli import campaign, explore, learn, report, simulate  # noqa: F401 (each adds its commands to the application)
 from glassviz.cli.common import app, errors
 from glassviz.mixture import InvalidData
 

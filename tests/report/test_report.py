@@ -1,0 +1,223 @@
+"""The report on a small store: its numbers against the library's own, its verdicts against the numbers."""
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from glassviz.files import netcdf, store
+from glassviz.learn.evaluation import evaluate
+from glassviz.learn.labels import state_points
+from glassviz.learn.networkfile import load_networks
+from glassviz.mixture import InvalidData
+from glassviz.observe.attention import length_distribution, xi_int
+from glassviz.observe.susceptibility import chi4
+from glassviz.report.material import LEVELS
+from glassviz.report.plates import AGREES, DISAGREES, IN_PART, UNDECIDED, Finding, Plate, exceeds, slope, within
+from glassviz.report.write import FIGURES, write_report
+from glassviz.structure.cache import cached_descriptors
+
+pytestmark = pytest.mark.slow
+
+TEMPERATURES = (0.40, 0.30)
+SAMPLES = 3  # of each temperature
+LABELLED = 2  # of each temperature and role
+
+
+@pytest.fixture(scope="module")
+def small_store(tmp_path_factory):
+    """A few of the shipped structures, in a store of their own."""
+    configurations, propensities = store.available_configurations(), store.available_propensities()
+    networks = sorted(store.precomputed("networks").glob("*.safetensors"))
+    if not (configurations and propensities and networks):
+        pytest.skip("the store holds no data to report")
+    root = tmp_path_factory.mktemp("store")
+    for kind in store.KINDS:
+        (root / kind).mkdir()
+    (root / "networks" / networks[0].name).symlink_to(networks[0])
+    small = min(row.particles for row in configurations)
+    for row in configurations:
+        if row.particles == small and round(row.temperature, 3) in TEMPERATURES:
+            part = netcdf.read(row.path).isel(configuration=slice(SAMPLES))
+            netcdf.save(part, root / "configurations" / row.path.name)
+    for temperature in TEMPERATURES:
+        for role in ("train", "test"):
+            rows = [r for r in propensities if r.role == role and round(r.temperature, 3) == temperature]
+            for row in [r for r in rows if r.particles == small][:LABELLED]:
+                (root / "propensities" / row.path.name).symlink_to(row.path)
+    return root
+
+
+@pytest.fixture(scope="module")
+def written(small_store, tmp_path_factory):
+    """The report on the small store, and how its progress went."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("GLASSVIZ_DATA", str(small_store))
+    steps = []
+    page = write_report(tmp_path_factory.mktemp("report"), progress=lambda done, total: steps.append(done / total))
+    yield page.parent, steps
+    patch.undo()
+
+
+class Images(HTMLParser):
+    """Sources and links of a page."""
+
+    def __init__(self):
+        super().__init__()
+        self.sources, self.links = [], []
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.sources += [attrs["src"]] if tag in ("img", "script") else []
+        self.links += [attrs["href"]] if "href" in attrs else []
+
+
+def test_every_figure_is_there_and_the_page_needs_nothing_else(written):
+    folder, steps = written
+    made = {path.stem for path in folder.glob("*.svg")}
+    assert {f"figure_{n}" for n in FIGURES if n.isdigit()} - {"figure_7"} == made
+    for name in made:
+        assert (folder / f"{name}.png").stat().st_size > 5000
+        assert len(pd.read_csv(folder / f"{name}.csv")) > 0
+    text = (folder / "report.html").read_text()
+    for missing in ("Figure 7", "Size transfer"):  # the small store has no large box
+        assert f"{missing} is missing:" in text
+    page = Images()
+    page.feed(text)
+    assert len(page.sources) == len(made)
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in page.sources)
+    assert all(link.startswith(("#", "data:")) for link in page.links)
+    assert steps == sorted(steps)
+    assert steps[-1] == 1
+
+
+def test_pearson_numbers_are_those_of_the_evaluation(written):
+    folder, _ = written
+    table = pd.read_csv(folder / "figure_2.csv")
+    found = evaluate(
+        _ensemble(),
+        [row.path for row in store.available_propensities()],
+        tuple(table["mean_propensity"].unique()),
+    )
+    assert len(table) == found.sizes["state"] > 4
+    for _, row in table.iterrows():
+        same = np.isclose(found["temperature"], row["temperature"]) & np.isclose(
+            found["mean_propensity"], row["mean_propensity"]
+        )
+        expected = found.isel(state=int(np.flatnonzero(same)[0]))
+        assert row["structures"] == LABELLED
+        assert row["pearson"] == pytest.approx(float(expected["pearson"]), abs=1e-6)
+        assert row["ceiling"] == pytest.approx(float(expected["ceiling"]), abs=1e-6)
+        assert row["time"] == pytest.approx(float(expected["time"]), rel=1e-9)
+
+
+def _ensemble():
+    return load_networks(next(store.precomputed("networks").glob("*.safetensors")).stem)
+
+
+def test_measured_susceptibility_is_the_variance_over_structures(written):
+    folder, _ = written
+    table = pd.read_csv(folder / "figure_4.csv")
+    paths = [r.path for r in store.available_propensities() if np.isclose(r.temperature, TEMPERATURES[0])]
+    points = state_points(paths, 0, LEVELS, cut=False)[0]
+    labels = points.labels[:, list(points.levels).index(0.8)]
+    means = labels.mean(axis=1, dtype=np.float64)
+    row = table[np.isclose(table["temperature"], TEMPERATURES[0]) & np.isclose(table["mean_propensity"], 0.8)].iloc[0]
+    assert row["structures"] == len(means) > 1
+    assert row["chi4_md"] == pytest.approx(labels.shape[-1] * means.var(ddof=1), rel=1e-4)
+    assert row["ratio"] == pytest.approx(row["chi4_predicted"] / row["chi4_md"])
+
+
+def test_predicted_curves_are_those_of_the_public_functions(written):
+    folder, _ = written
+    ensemble, temperature, level = _ensemble(), TEMPERATURES[1], 0.8
+    path = next(row.path for row in store.available_configurations() if np.isclose(row.temperature, temperature))
+    ds = netcdf.read(path)
+    X = cached_descriptors(ds, cutoff=ensemble.header["cutoff"], tessellation=ensemble.header["tessellation"])
+    C = ensemble.predict(X, temperature=temperature, mean_propensity=level)
+    table = pd.read_csv(folder / "figure_6.csv")
+    row = table[np.isclose(table["temperature"], temperature) & np.isclose(table["mean_propensity"], level)].iloc[0]
+    assert row["chi4"] == pytest.approx(float(chi4(C, ds, unbiased=True)), rel=2e-2)
+    attention = ensemble.attention(X, temperature=temperature, mean_propensity=level)
+    expected = xi_int(length_distribution(attention))
+    lengths = pd.read_csv(folder / "figure_9.csv")
+    assert lengths[np.isclose(lengths["temperature"], temperature)]["xi_int"].iloc[0] == pytest.approx(
+        float(expected), rel=1e-3
+    )
+
+
+def test_weak_data_say_so_and_goals_are_judged(written):
+    folder, _ = written
+    text = (folder / "report.html").read_text()
+    assert f"at most {LABELLED} test structures" in text
+    assert re.search(r"times at T = [\d., ]+ are extrapolated", text) or "extrapolated" not in text
+    goals = pd.read_csv(folder / "goals.csv")
+    assert len(goals) == 7
+    published = pd.read_csv(folder / "published.csv")
+    reached = published.dropna()
+    for _, row in goals[goals["text"].str.contains("above GlassMLP")].iterrows():
+        time = float(re.search(r"t = ([\d.]+)", row["text"])[1])
+        ours = reached[np.isclose(reached["time"], time)]
+        if len(ours):
+            assert (str(row["met"]) == "True") == bool((ours["glassviz"] >= ours["GlassMLP"]).iloc[0])
+        else:
+            assert pd.isna(row["met"])
+
+
+def test_figures_can_be_chosen_and_unknown_ones_are_named(small_store, tmp_path, monkeypatch):
+    monkeypatch.setenv("GLASSVIZ_DATA", str(small_store))
+    write_report(tmp_path, ["13"])
+    assert {path.stem for path in tmp_path.glob("*.png")} == {"figure_13"}
+    with pytest.raises(InvalidData, match=r"no figure 5; expected some of 2, 3, 4"):
+        write_report(tmp_path, ["5"])
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InvalidData, match="not a folder that can be written"):
+        write_report(tmp_path / "file")
+
+
+# What verdicts are made of
+
+
+def test_a_verdict_follows_from_its_findings():
+    def verdict(*holds):
+        return Plate("2", "", "", None, pd.DataFrame(), [Finding("", one) for one in holds]).verdict
+
+    assert verdict(True, True) == AGREES
+    assert verdict(True, None) == IN_PART
+    assert verdict(True, False, None) == DISAGREES
+    assert verdict(None) == verdict() == UNDECIDED
+
+
+def test_slopes_and_their_errors():
+    x = np.arange(6.0)
+    value, error = slope(x, 2 * x + 1, np.full(6, 0.5))
+    assert value == pytest.approx(2)
+    assert error == pytest.approx(0.5 / np.sqrt(((x - x.mean()) ** 2).sum()))
+    generator = np.random.default_rng(1)
+    values = np.array([slope(x, 2 * x + generator.normal(0, 0.5, 6), np.full(6, 0.5)) for _ in range(2000)])
+    assert values[:, 0].std() == pytest.approx(error, rel=0.1)
+    assert np.isnan(slope([1.0], [2.0])).all()
+    assert slope([1.0, 2.0], [1.0, 4.0])[0] == pytest.approx(3)
+    assert np.isnan(slope([1.0, 2.0], [1.0, 4.0])[1])
+
+
+def test_statements_are_left_open_within_their_errors():
+    assert exceeds(1.0, 0.4) is True
+    assert exceeds(-1.0, 0.4) is False
+    assert exceeds(1.0, 0.6) is None
+    assert exceeds(np.nan, 0.1) is None
+    assert within(0.1, 0.2, 0.05) is True
+    assert within(-0.3, 0.2, 0.05) is False
+    assert within(0.18, 0.2, 0.05) is None
+
+
+def test_the_store_without_propensities_is_one_sentence(small_store, tmp_path, monkeypatch):
+    root = tmp_path / "store"
+    root.mkdir()
+    for kind in ("configurations", "networks"):
+        (root / kind).symlink_to(small_store / kind)
+    monkeypatch.setenv("GLASSVIZ_DATA", str(root))
+    with pytest.raises(InvalidData, match="no propensities; expected those of"):
+        write_report(tmp_path / "out")
