@@ -1,12 +1,14 @@
 """Commands that describe and learn: descriptors, train and predict."""
 
+import shutil
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 from cyclopts import Parameter
 
-from glassviz.cli.common import Numbers, app, progress_bar, typed_command
+from glassviz.cli.common import Numbers, app, console, errors, progress_bar, typed_command
 from glassviz.mixture import InvalidData
 
 
@@ -52,14 +54,21 @@ def descriptors(
 def train(
     labels: list[Path],
     *,
-    output: Path,
+    output: Path | None = None,
+    model: Literal["tglassmlp", "glassmlp", "ridge"] = "tglassmlp",
+    preset: Literal["paper", "precomputed", "quick"] = "precomputed",
     species: Annotated[tuple[int, ...], Parameter(negative="", consume_multiple=True)] = (1,),
-    seeds: int = 8,
+    minimum_temperature: float = 0.0,
+    configurations: Annotated[list[Path] | None, Parameter(negative="", consume_multiple=True)] = None,
+    plan: Annotated[bool, Parameter(negative="")] = False,
+    seeds: int | None = None,
     seed: int = 0,
     steps: int | None = None,
     threads: int = 1,
 ):
-    """Train an ensemble of tGlassMLP networks on propensity files.
+    """Train an ensemble of networks on propensity files: in two steps (tGlassMLP), or a baseline.
+
+    A training that was stopped goes on where it was when the same command is given again.
 
     Parameters
     ----------
@@ -67,41 +76,108 @@ def train(
         Propensity files, or folders of them; test structures are left out.
     output
         Network file to write (.safetensors).
+    model
+        tglassmlp, or a baseline: glassmlp learns the lowest level of the lowest temperature alone, ridge is linear.
+    preset
+        The paper's numbers of steps and rates, those of the networks that ship, or a quick look (2 minutes).
     species
-        Species to train networks for, 1 to 3.
+        Species to train networks for, 1 to 3; species 1 is always needed.
+    minimum_temperature
+        Labels at lower temperatures are left out, T_min.
+    configurations
+        Configuration files whose structures get transferred labels; by default those of the store.
+    plan
+        Print which states are simulated, transferred and predicted, as in the paper's Table 1, and train nothing.
     seeds
-        Networks trained for each species.
+        Networks trained for each level and in step 2, instead of the preset's.
     seed
         Seed of initial weights and of the order of structures.
     steps
-        Steps of all stages together, instead of the plan's own.
+        Steps of each of the trainings, instead of the preset's.
     threads
-        Threads of the matrix library.
+        Threads of the compiled kernels and the matrix library.
     """
     from glassviz.files import netcdf
-    from glassviz.learn.training import Plan, combine
-    from glassviz.learn.training import train as fit
+    from glassviz.learn import baselines, training, twostep
+    from glassviz.learn.plan import PRESETS
 
     paths = [path for given in labels for path in (sorted(given.glob("*.nc")) if given.is_dir() else [given])]
-    datasets = [ds for ds in map(netcdf.load, paths) if ds.attrs.get("role") == "train"]
-    ensembles = []
-    for number in species:
-        if number not in (1, 2, 3):
-            raise InvalidData(f"--species: {number}; expected 1, 2 or 3.")
-        with progress_bar(f"species {number}") as progress:
-            ensembles.append(
-                fit(
-                    datasets,
-                    species=number - 1,
-                    seeds=seeds,
-                    seed=seed,
-                    plan=Plan().lasting(steps) if steps else Plan(),
-                    threads=threads,
-                    record=typed_command(),
-                    progress=progress,
-                )
+    datasets = [netcdf.load(path) for path in paths]
+    if plan:
+        structures = _structures(configurations, datasets)
+        console.print(
+            str(twostep.planned(datasets, structures, minimum_temperature=minimum_temperature)), highlight=False
+        )
+        return
+    if output is None or output.suffix != ".safetensors":
+        raise InvalidData("--output: expected a file ending in .safetensors.")
+    if not set(species) <= {1, 2, 3}:
+        raise InvalidData(f"--species: {', '.join(map(str, species))}; expected numbers from 1 to 3.")
+    chosen = PRESETS[preset].changed(seeds, steps)
+    kinds = tuple(number - 1 for number in species)
+    common = {"seed": seed, "record": typed_command()}
+    folder = output.with_suffix(".partial")
+    with ExitStack() as bars:
+        told = _stage_progress(bars)
+        if model == "tglassmlp":
+            ensemble = twostep.two_step(
+                datasets,
+                _structures(configurations, datasets),
+                chosen,
+                species=kinds,
+                minimum_temperature=minimum_temperature,
+                threads=threads,
+                folder=folder,
+                progress=told,
+                **common,
             )
-    combine(ensembles).save(output)
+            errors.print(ensemble.header["pattern"]["text"], highlight=False, soft_wrap=True)
+        else:
+            parts = []
+            for kind in kinds:
+                points, _ = twostep.gathered(datasets, [], kind, minimum_temperature=minimum_temperature)
+                if model == "ridge":
+                    parts.append(baselines.ridge(points, species=kind, **common))
+                else:
+                    title = f"species {kind + 1}"
+                    parts.append(
+                        baselines.glassmlp(
+                            points, chosen, species=kind, threads=threads, progress=told(title), **common
+                        )
+                    )
+            ensemble = training.combine(parts)
+        ensemble.save(output)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _structures(configurations, datasets):
+    """Configuration files to transfer labels to: as told, or the store's with as many particles."""
+    from glassviz.files import store
+
+    if configurations is not None:
+        return configurations
+    sizes = [ds.sizes["particle"] for ds in datasets if ds.attrs.get("role") != "test"]
+    return [row.path for row in store.available_configurations() if sizes and row.particles == min(sizes)]
+
+
+def _stage_progress(bars):
+    """A function that opens a bar for each stage of a training; quarters of it are told with the held-out loss."""
+
+    def stage(title):
+        bars.close()
+        bar = bars.enter_context(progress_bar(title))
+        quarters = set()
+
+        def told(done, total, loss):
+            bar(done, total)
+            quarter = 4 * done // total
+            if quarter not in quarters:
+                quarters.add(quarter)
+                errors.print(f"{title}: {done} of {total} steps, held-out loss {loss:.3f}", highlight=False)
+
+        return told
+
+    return stage
 
 
 @app.command

@@ -43,6 +43,21 @@ class Ensemble:
         """Species that have networks, 0-based."""
         return tuple(sorted(self.branches))
 
+    @property
+    def kind(self):
+        """ "tglassmlp", or a baseline: "glassmlp" or "ridge"."""
+        return self.header.get("kind", "tglassmlp")
+
+    @property
+    def has_attention(self):
+        """Whether the networks weigh their descriptors by the state."""
+        return self.kind == "tglassmlp"
+
+    @property
+    def has_bottleneck(self):
+        """Whether there are two bottleneck values per particle; a ridge regression has none."""
+        return self.kind != "ridge"
+
     def select(self, networks):
         """The same ensemble with some of its networks only."""
         branches = {
@@ -215,6 +230,8 @@ class Ensemble:
         DataArray (network, [state,] [configuration,] particle, node), float32
             NaN for species without networks.
         """
+        if not self.has_bottleneck:
+            raise InvalidData(f"{self.name}: a {self.kind} regression has no bottleneck; expected networks.")
         table = Table(self.name, self.header, descriptors, temperature, mean_propensity)
         inputs, converged, iterations = self._inputs_of(table, inputs)
         shape = (self.networks, len(table.levels), len(table.columns), architecture.BOTTLENECK)
@@ -234,6 +251,8 @@ class Ensemble:
         -------
         DataArray (network, [state,] [configuration,] observable, length, neighbor_species), float32
         """
+        if not self.has_attention:
+            raise InvalidData(f"{self.name}: a {self.kind} baseline has no attention; expected tGlassMLP networks.")
         if species not in self.branches:
             raise InvalidData(f"{self.name}: there are no networks for species {species + 1}.")
         table = Table(self.name, self.header, descriptors, temperature, mean_propensity)

@@ -18,7 +18,7 @@ _LN2_HIGH = np.float32(0.693359375)
 _LN2_LOW = np.float32(-2.12194440e-4)
 _LOWEST = np.float32(-87.0)
 _HIGHEST = np.float32(87.0)
-_HALF, _ONE, _ZERO = np.float32(0.5), np.float32(1.0), np.float32(0.0)
+_HALF, ONE, ZERO = np.float32(0.5), np.float32(1.0), np.float32(0.0)
 _P0 = np.float32(1.9875691500e-4)
 _P1 = np.float32(1.3981999507e-3)
 _P2 = np.float32(8.3334519073e-3)
@@ -37,7 +37,7 @@ def exponential(x):
     r = x - n * _LN2_HIGH - n * _LN2_LOW
     p = ((((_P0 * r + _P1) * r + _P2) * r + _P3) * r + _P4) * r + _HALF
     power = np.int32((np.int32(n) + _BIAS) << _MANTISSA).view(np.float32)
-    return (p * r * r + r + _ONE) * power
+    return (p * r * r + r + ONE) * power
 
 
 @njit(cache=True, error_model="numpy", fastmath=True, parallel=True)
@@ -74,8 +74,9 @@ def exponentials(raw, kept, mean, scale, slope, first, second):
 
 
 @njit(inline="always", error_model="numpy")
-def _elu(x):
-    return max(x, _ZERO) + exponential(min(x, _ZERO)) - _ONE
+def elu(x):
+    """The exponential linear unit in float32, without a branch."""
+    return max(x, ZERO) + exponential(min(x, ZERO)) - ONE
 
 
 @njit(cache=True, error_model="numpy", fastmath=True, parallel=True)
@@ -109,14 +110,14 @@ def decode(moments, offset, entry, constant, weight, bias, last, last_bias, out)
         x = np.empty(size, np.float32)
         y = np.empty(size, np.float32)
         for i in range(size):
-            norm = _ONE / max(moments[0, state, start + i], _TINY)
+            norm = ONE / max(moments[0, state, start + i], _TINY)
             x[i] = moments[1, state, start + i] * norm + offset[0]
             y[i] = moments[2, state, start + i] * norm + offset[1]
         z = np.empty((hidden, size), np.float32)
         for h in range(hidden):
             a, b, c = entry[0, h], entry[1, h], constant[state, h]
             for i in range(size):
-                z[h, i] = _elu(x[i] * a + y[i] * b + c)
+                z[h, i] = elu(x[i] * a + y[i] * b + c)
         total = np.full(size, last_bias)
         layer = np.empty(size, np.float32)
         for h in range(hidden):
@@ -127,5 +128,5 @@ def decode(moments, offset, entry, constant, weight, bias, last, last_bias, out)
                     layer[i] += z[j, i] * w
             w = last[h]
             for i in range(size):
-                total[i] += _elu(layer[i]) * w
+                total[i] += elu(layer[i]) * w
         out[state, start:stop] = total

@@ -5,7 +5,7 @@ structure's propensities are interpolated to that time linearly in log t; nothin
 into patches with as many particles as a small box has, each a structure of its own.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -67,6 +67,17 @@ class StatePoints:
             *(getattr(self, n)[chosen] for n in ("names", "columns", "labels", "noise", "position", "box_length")),
             self.cutoff,
             self.tessellation,
+        )
+
+    def at_levels(self, levels):
+        """The same state points at some of the levels only."""
+        chosen = np.isclose(self.levels[:, None], levels).any(axis=1)
+        return replace(
+            self,
+            levels=self.levels[chosen],
+            times=self.times[chosen],
+            labels=self.labels[:, chosen],
+            noise=self.noise[:, chosen],
         )
 
 

@@ -111,6 +111,12 @@ def squared_error(prediction, labels):
     return (prediction - labels).square().mean(dim=-1) / variance
 
 
+def squared_shift(prediction, levels):
+    """Square of what the mean of (network, states, n) misses the levels by, over a typical variance C (1 − C) / 5."""
+    typical = (levels * (1 - levels) / 5).clamp_min(SMALLEST_VARIANCE)
+    return (prediction.mean(dim=-1) - levels).square() / typical
+
+
 class FullLoss:
     """Phase 2 for the states of one structure; what the labels alone determine is computed once.
 
@@ -133,9 +139,17 @@ class FullLoss:
         self.correlations = (shown - (1 - share) * torch.tensor(NOISE_CORRELATIONS)) / share
         self.contrast = (self.correlations[:, 0] - self.correlations[:, -1]).clamp_min(SMALLEST_CONTRAST)
 
-    def __call__(self, prediction):
-        """Loss of predictions (network, states, n), one value per network and state."""
-        error = (prediction - self.labels).abs().mean(dim=-1) / self.deviation
-        clusters = (correlations(prediction, self.rings) - self.correlations).abs().sum(dim=-1) / self.contrast
-        spread = (prediction.var(dim=-1, correction=0) - self.variance).abs() / self.variance
-        return error + 0.5 * clusters + spread
+    def __call__(self, prediction, states=slice(None), absolute=True, clusters=0.5):
+        """Loss of predictions (network, states, n) at some of the states, one value per network and state.
+
+        `absolute` takes the mean absolute error, else the squared one of phase 1; `clusters` weighs the second term.
+        """
+        labels, variance = self.labels[states], self.variance[states]
+        if absolute:
+            total = (prediction - labels).abs().mean(dim=-1) / self.deviation[states]
+        else:
+            total = squared_error(prediction, labels)
+        if clusters:
+            apart = (correlations(prediction, self.rings) - self.correlations[states]).abs().sum(dim=-1)
+            total = total + clusters * apart / self.contrast[states]
+        return total + (prediction.var(dim=-1, correction=0) - variance).abs() / variance

@@ -1,47 +1,66 @@
-"""tGlassMLP as a torch module: many networks with one leading axis, trained by one optimiser.
+"""tGlassMLP in torch: many networks whose parameters are the rows of one table, trained by one optimiser.
 
-`forward` is the plain reference that writes the softmax out; `fast_forward` is the same function with the softmax
-factorised and its gradient written by hand, which is what makes training on two cores quick.
+Calling it is the plain reference that writes the softmax out; `fast_forward` is the same function with the softmax
+factorised, compiled (see `fused`), which is what makes training on two cores quick.
 """
 
 import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional
 
 from glassviz.learn import architecture
 from glassviz.learn.factorised import Branch
+from glassviz.learn.fused import LANES, Predict
 
 
-class TGlassMLP(nn.Module):
+class TGlassMLP:
     """A batch of independent tGlassMLP networks.
 
     Parameters
     ----------
     networks : int
-        Number of networks, the leading axis of every parameter.
+        Number of networks.
     columns : int, optional
         Number M_S of descriptor columns that count (masked ones are not fed in).
     seed : int, optional
         Seed of the initial weights: Glorot-uniform dense layers with zero bias, attention of width 0.1.
+
+    Attributes
+    ----------
+    table : (network, parameters) Tensor
+        All parameters, one row per network.
+    weights : dict of str to (network, ...) Tensor
+        The same by name, as in `architecture.parameter_shapes`: views, so that a change to one changes the table.
     """
 
     def __init__(self, networks, columns=176, seed=0):
-        super().__init__()
-        self.networks, self.columns = networks, columns
         generator = torch.Generator().manual_seed(seed)
-        self.weights = nn.ParameterDict()
-        for name, shape in architecture.parameter_shapes(columns).items():
-            values = torch.zeros(networks, *shape)
+        table = torch.zeros(networks, architecture.parameter_count(columns))
+        self._wrap(table, columns)
+        for name, values in self.weights.items():
             if name.endswith("weight"):
-                values.uniform_(-1, 1, generator=generator).mul_((6 / sum(shape)) ** 0.5)
+                values.uniform_(-1, 1, generator=generator).mul_((6 / sum(values.shape[1:])) ** 0.5)
             elif name == "attention":
                 values.normal_(0, 0.1, generator=generator)
-            self.weights[name.replace(".", "_")] = nn.Parameter(values)
+
+    def _wrap(self, table, columns):
+        self.table, self.columns, self.networks = table, columns, len(table)
+        shapes = architecture.parameter_shapes(columns)
+        parts = table.split([int(np.prod(shape)) for shape in shapes.values()], dim=1)
+        self.weights = {
+            name: part.unflatten(1, shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)
+        }
+
+    @classmethod
+    def of(cls, table, columns):
+        """Networks around a table of parameters, which is not copied."""
+        net = object.__new__(cls)
+        net._wrap(table, columns)
+        return net
 
     def dense(self, name, layer):
         """Weight (network, inputs, outputs) and bias (network, 1, outputs) of one dense layer."""
-        return self.weights[f"{name}_{layer}_weight"], self.weights[f"{name}_{layer}_bias"][:, None]
+        return self.weights[f"{name}.{layer}.weight"], self.weights[f"{name}.{layer}.bias"][:, None]
 
     def _mlp(self, name, x):
         layers = len(getattr(architecture, name.upper())) - 1
@@ -71,17 +90,17 @@ class TGlassMLP(nn.Module):
         return columns.expand(self.networks, -1, -1), features.expand(self.networks, -1, -1)
 
     def attention(self, columns, features):
-        """Softmax weights (network, states, n, K); arguments as in `forward`."""
+        """Softmax weights (network, states, n, K); arguments as in a call."""
         return self._attended(*self._expanded(columns, features))
 
     def bottleneck(self, columns, features):
-        """Bottleneck values (network, states, n, 2); arguments as in `forward`."""
+        """Bottleneck values (network, states, n, 2); arguments as in a call."""
         columns, features = self._expanded(columns, features)
         weighted = self.columns * self._attended(columns, features) * columns[:, None]
         weight, bias = self.dense("bottleneck", 0)
         return weighted @ weight[:, None] + bias[:, None]
 
-    def forward(self, columns, features):
+    def __call__(self, columns, features):
         """Propensities.
 
         Parameters
@@ -99,17 +118,31 @@ class TGlassMLP(nn.Module):
         return self._decode(self.bottleneck(columns, features), features)
 
     def fast_forward(self, columns, features):
-        """The same as `forward`, factorised; the softmax's exponentials must stay in the range of float32."""
+        """The same as a call, compiled; the softmax's exponentials must stay in the range of float32.
+
+        `columns` are those of one structure, (n, K) or padded by `fused.padded`.
+        """
         features = features.expand(self.networks, -1, -1)
+        missing = -self.columns % LANES
         f1, modulated, f4 = self.weights["attention"].split([1, 2, 1], dim=1)
         exponent = torch.baddbmm(f4, self._mlp("mlp1", features), modulated)
-        factors = torch.exp(exponent - exponent.amax(dim=-1, keepdim=True).detach())
         weight, bias = self.dense("bottleneck", 0)
-        encoded = self.columns * factors[:, None] * weight.mT[:, :, None]
-        norm, moments = _Moments.apply(columns, f1, factors, encoded.flatten(1, 2))
-        moments = moments.view(self.networks, architecture.BOTTLENECK, *norm.shape[1:])
-        bottleneck = (moments / norm[:, None]).permute(0, 2, 3, 1) + bias[:, None]
-        return self._decode(bottleneck, features)
+        nodes = architecture.BOTTLENECK
+        entry, entry_bias = self.dense("head", 0)
+        (hidden, hidden_bias), (last, last_bias) = self.dense("head", 1), self.dense("head", 2)
+        return Predict.apply(
+            columns,
+            functional.pad(f1[:, 0], (0, missing)),
+            functional.pad(exponent, (0, missing), value=-torch.inf),
+            functional.pad(self.columns * weight.mT, (0, missing)),
+            bias[:, 0],
+            entry[:, :nodes],
+            torch.baddbmm(entry_bias, self._mlp("mlp2", features), entry[:, nodes:]),
+            hidden,
+            hidden_bias[:, 0],
+            last[..., 0],
+            last_bias[:, 0],
+        )
 
     def branch(self, mean, std, kept, networks=None):
         """The parameters as a `Branch` for inference, over all columns with zeros where masked.
@@ -119,13 +152,13 @@ class TGlassMLP(nn.Module):
         mean, std : (K,) ndarray
             Standardisation of the input.
         kept : (K,) ndarray of bool
-            Which of the K columns this module was given.
+            Which of the K columns the networks were given.
         networks : list of int, optional
             The networks to take; all by default.
         """
         weights = {}
         for name in architecture.parameter_shapes(self.columns):
-            values = self.weights[name.replace(".", "_")].detach().numpy()
+            values = self.weights[name].detach().numpy()
             values = values.copy() if networks is None else values[networks]
             if name == "attention":
                 attention = np.zeros((*values.shape[:2], len(kept)), np.float32)
@@ -137,26 +170,3 @@ class TGlassMLP(nn.Module):
                 values = encoder
             weights[name] = values
         return Branch(weights, mean, std, kept)
-
-
-class _Moments(torch.autograd.Function):
-    """E g and (S ∘ E)(g ∘ W) with E = exp(S ∘ f_1): two products forward, four back, E kept instead of recomputed."""
-
-    @staticmethod
-    def forward(ctx, columns, slope, factors, encoded):
-        exponentials = torch.exp(columns * slope)
-        products = exponentials * columns
-        ctx.save_for_backward(columns, exponentials, products, factors, encoded)
-        return torch.bmm(factors, exponentials.mT), torch.bmm(encoded, products.mT)
-
-    @staticmethod
-    def backward(ctx, of_norm, of_moments):
-        columns, exponentials, products, factors, encoded = ctx.saved_tensors
-        inner = torch.bmm(of_moments.mT, encoded).mul_(columns)
-        inner = inner.baddbmm_(of_norm.mT, factors).mul_(products)
-        return (
-            None,
-            inner.sum(dim=1, keepdim=True),
-            torch.bmm(of_norm, exponentials),
-            torch.bmm(of_moments, products),
-        )

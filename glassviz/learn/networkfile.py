@@ -3,7 +3,9 @@
 Tensors are named `species1/attention`, `species1/mlp1.0.weight`, … with a leading axis over the networks and all 176
 columns (zero where masked), beside `species1/mean`, `species1/std` and `species1/kept`. The header, under the metadata
 key `glassviz`, holds `format`, `layers`, `columns` (observable, length, neighbor_species), `cutoff`, `tessellation`,
-`reference_temperature`, `attention_scale` (the factor on the softmax) and `training`, the record of how it was made.
+`reference_temperature`, `attention_scale` (the factor on the softmax), `training`, the record of how it was made, and
+where it says so `kind` ("tglassmlp" by default, or a baseline of `baselines`), `minimum_temperature` of the labels and
+`pattern`, which states were simulated, transferred or only predicted.
 """
 
 import json
@@ -24,6 +26,7 @@ FORMAT = 1
 SUFFIX = ".safetensors"
 KEY = "glassviz"
 LAYERS = {"mlp1": list(architecture.MLP1), "mlp2": list(architecture.MLP2), "head": list(architecture.HEAD)}
+KINDS = ("tglassmlp", "glassmlp", "ridge")
 REQUIRED = ("columns", "cutoff", "tessellation", "reference_temperature", "training")
 
 
@@ -65,8 +68,23 @@ def save(ensemble, path):
 
 
 def available_networks():
-    """Names of the ensembles in the folder `networks` of the precomputed data, sorted."""
-    return sorted(path.stem for path in precomputed("networks").glob(f"*{SUFFIX}"))
+    """Names of the ensembles in the folder `networks` of the precomputed data, what to show first coming first.
+
+    Returns
+    -------
+    list of str
+        tGlassMLP before the baselines, those trained to lower temperatures before others, then by name.
+    """
+    return [path.stem for path in sorted(precomputed("networks").glob(f"*{SUFFIX}"), key=_rank)]
+
+
+def _rank(path):
+    try:
+        with safe_open(path, framework="numpy") as file:
+            header = json.loads((file.metadata() or {})[KEY])
+        return KINDS.index(header.get("kind", KINDS[0])), float(header.get("minimum_temperature", np.inf)), path.stem
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, AttributeError):
+        return len(KINDS), np.inf, path.stem
 
 
 def load_networks(name_or_path):
@@ -117,6 +135,8 @@ def _checked_header(metadata, source):
         raise InvalidData(f"{source}: there is no header '{KEY}' in JSON; expected networks of glassviz.") from error
     if not isinstance(header, dict) or header.get("format") != FORMAT or header.get("layers") != LAYERS:
         raise InvalidData(f"{source}: another format or other layers; expected format {FORMAT} with {LAYERS}.")
+    if header.get("kind", KINDS[0]) not in KINDS:
+        raise InvalidData(f"{source}: kind {header['kind']!r} is unknown; expected one of {', '.join(KINDS)}.")
     missing = [key for key in REQUIRED if key not in header]
     if missing:
         raise InvalidData(f"{source}: the header lacks {', '.join(missing)}.")

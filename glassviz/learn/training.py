@@ -1,204 +1,130 @@
-"""Training an ensemble of tGlassMLP networks, all of them together.
+"""Training networks on labelled state points, all of them together, and putting ensembles together."""
 
-One step takes one structure at one temperature with all its levels of ⟨C̄_B⟩, for every network at once. Structures
-are dealt into folds; each network keeps one fold back, never learns from it, and is kept as it was when its loss there
-was lowest. So every structure is used by most networks, and no network judges itself by what it has learned.
-"""
+from dataclasses import asdict, dataclass, replace
 
-import math
-from dataclasses import asdict, dataclass, field, replace
-
+import numba
 import numpy as np
 import torch
 
-from glassviz.learn import architecture, labels, loss, start
+from glassviz.learn import architecture, labels, start
+from glassviz.learn.batches import assign_folds, mixed, prepared, standardisation
+from glassviz.learn.checkpoint import Checkpoint, digest
 from glassviz.learn.inference import Ensemble
 from glassviz.learn.network import TGlassMLP
+from glassviz.learn.plan import Plan
 from glassviz.learn.tables import COLUMN_DIMS
+from glassviz.learn.trainer import Trainer
 from glassviz.mixture import InvalidData
 from glassviz.structure import descriptors
 
-CONSTANT = 1e-6  # a column whose spread is below this part of its size says nothing
-CHECKS = 60  # looks at the held-out structures
 
-
-@dataclass(frozen=True)
-class Plan:
-    """How long and how fast to train.
+@dataclass
+class Fitted:
+    """Trained networks before any selection.
 
     Attributes
     ----------
-    squared, full : tuple of (steps, learning rate)
-        Stages of phase 1 (mean squared error) and of phase 2 (full loss), in the proportions of the paper's Table 2.
-    folds : int
-        Number of folds of structures; network n keeps back fold n modulo this.
-    decay : float
-        Weight of the squared bottleneck weights, grown with the square of a column's length L, in the loss.
-    encoder : float
-        Learning rate of attention and bottleneck relative to that of the small networks: the columns are much alike,
-        so a step that all their weights take together goes far.
+    net : TGlassMLP
+    mean, std, kept : (K,) ndarray
+        Standardisation of the columns.
+    fold : (network,) Tensor of int
+        What each network kept back.
+    losses : (phase, network) ndarray
+        Held-out losses, NaN for a phase that was not run.
+    alive : (network,) ndarray of bool
+        False for networks that diverged and were stopped.
+    history : list of (step, phase, losses)
+    plan : Plan
+        As it was run.
     """
 
-    squared: tuple = ((1000, 1e-3), (1500, 5e-4), (1000, 2e-4))
-    full: tuple = ((3000, 1e-4),)
-    folds: int = 4
-    decay: float = 5e-3
-    encoder: float = 0.1
+    net: TGlassMLP
+    mean: np.ndarray
+    std: np.ndarray
+    kept: np.ndarray
+    fold: torch.Tensor
+    losses: np.ndarray
+    alive: np.ndarray
+    history: list
+    plan: Plan
+
+    reference_temperature = architecture.REFERENCE_TEMPERATURE
+
+    def branch(self, networks):
+        """Some of the networks for inference."""
+        return self.net.branch(self.mean, self.std, self.kept, list(networks))
 
     @property
-    def steps(self):
-        """Steps of all stages."""
-        return sum(steps for steps, _ in self.squared + self.full)
-
-    def lasting(self, steps):
-        """The same plan with every stage longer or shorter in proportion, about `steps` steps in all."""
-        factor = steps / self.steps
-        stages = (tuple((max(1, round(n * factor)), rate) for n, rate in part) for part in (self.squared, self.full))
-        return replace(self, squared=next(stages), full=next(stages))
+    def last(self):
+        """(network,) ndarray: held-out loss of the last phase that was run, infinite where nothing is known."""
+        last = np.where(np.isnan(self.losses[1]), self.losses[0], self.losses[1])
+        return np.where(np.isnan(last) | ~self.alive, np.inf, last)
 
 
-@dataclass
-class _Batch:
-    """One structure at one temperature, ready for torch."""
-
-    columns: torch.Tensor  # (1, n, kept)
-    features: torch.Tensor  # (1, level, 6)
-    labels: torch.Tensor  # (level, n)
-    signal: torch.Tensor  # (level,)
-    position: np.ndarray
-    box_length: float
-    fold: int
-    full: loss.FullLoss | None = field(default=None)
-
-    def loss(self, prediction, phase):
-        """Loss per network (network,) in the given phase."""
-        if phase == "squared":
-            return loss.squared_error(prediction, self.labels).mean(dim=-1)
-        if self.full is None:
-            self.full = loss.FullLoss(self.labels, loss.ring_averages(self.position, self.box_length), self.signal)
-        return self.full(prediction).mean(dim=-1)
-
-
-def standardisation(points):
-    """Mean, spread and usefulness of every column over all training structures.
+def fit(points, networks, plan, seed, *, levels=None, known=(), threads=1, checkpoint=None, progress=None):
+    """Train networks on state points.
 
     Parameters
     ----------
     points : list of StatePoints
+    networks : int
+        How many, all together.
+    plan : Plan
+    seed : int
+        Seed of initial weights and order of structures: the same seed gives the same networks.
+    levels : (network,) array_like, optional
+        The one level of ⟨C̄_B⟩ that each network learns; by default all learn all levels.
+    known : sequence of (StatePoints, levels), optional
+        Structures without labels at these levels, where the mean of the predictions has to be the level.
+    threads : int, optional
+        Threads of the compiled kernels and of torch; the result does not depend on it beyond rounding in torch.
+    checkpoint : path, optional
+        File to write at intervals and to continue from; it is deleted by whoever asked for it.
+    progress : callable, optional
+        Called as `progress(step, steps, held_out_loss)`.
 
     Returns
     -------
-    mean, std : (K,) ndarray of float64
-        std is 1 where the column is masked.
-    kept : (K,) ndarray of bool
-        False for columns that are constant.
+    Fitted
+
+    Raises
+    ------
+    InvalidData
+        Where every network diverges.
     """
-    count = sum(p.columns.shape[0] * p.columns.shape[1] for p in points)
-    mean = sum(p.columns.sum(axis=(0, 1), dtype=np.float64) for p in points) / count
-    std = np.sqrt(sum(np.square(p.columns - mean).sum(axis=(0, 1), dtype=np.float64) for p in points) / count)
-    kept = std > CONSTANT * np.maximum(np.abs(mean), 1)
-    return mean, np.where(kept, std, 1.0), kept
-
-
-def _folds(points, folds):
-    """Fold of every structure: the same name falls in the same fold at all temperatures; a cut box is dealt in runs."""
-    names = sorted({name for p in points for name in p.names})
-    assigned = []
-    for p in points:
-        chosen = np.array([names.index(name) % folds for name in p.names])
-        for name in set(p.names):
-            rows = np.flatnonzero(p.names == name)
-            if len(rows) > 1:
-                chosen[rows] = np.arange(len(rows)) * folds // len(rows)
-        assigned.append(chosen)
-    return assigned
-
-
-def _batches(points, folds, mean, std, kept):
-    batches = []
-    for p, assigned in zip(points, folds, strict=True):
-        features = torch.as_tensor(architecture.state_features(p.temperature, p.levels), dtype=torch.float32)[None]
-        signal = torch.as_tensor(loss.signal_fraction(p.labels, p.noise), dtype=torch.float32)
-        for k in range(len(p)):
-            columns = ((p.columns[k] - mean) / std)[:, kept].astype(np.float32)
-            batches.append(
-                _Batch(
-                    torch.from_numpy(columns)[None],
-                    features,
-                    torch.from_numpy(np.ascontiguousarray(p.labels[k], dtype=np.float32)),
-                    signal,
-                    p.position[k],
-                    p.box_length[k],
-                    int(assigned[k]),
-                )
-            )
-    return batches
-
-
-class _Trainer:
-    """Networks, optimiser and the best state of each network so far."""
-
-    def __init__(self, batches, networks, columns, lengths, plan, seed, progress):
-        self.batches, self.plan, self.progress = batches, plan, progress
-        self.net = TGlassMLP(networks, columns, seed)
-        self.random = np.random.default_rng(seed)
-        self.fold = torch.arange(networks) % plan.folds
-        self.ridge = plan.decay * torch.as_tensor(lengths, dtype=torch.float32).square()[None, :, None]
-        self.history = []
-        self.done = 0
-
-    def held_out(self, phase):
-        """Mean loss of every network over the structures that it keeps back, (network,)."""
-        total, count = torch.zeros(self.net.networks), torch.zeros(self.net.networks)
-        with torch.no_grad():
-            for batch in self.batches:
-                mine = self.fold == batch.fold
-                total += torch.where(mine, batch.loss(self.net.fast_forward(batch.columns, batch.features), phase), 0)
-                count += mine
-        return total / count
-
-    def run(self, phase, stages):
-        """Run the stages of one phase and go back to the best state of each network."""
-        encoder = [self.net.weights["attention"], self.net.weights["bottleneck_0_weight"]]
-        others = [p for p in self.net.parameters() if all(p is not e for e in encoder)]
-        optimiser = torch.optim.Adam([{"params": others}, {"params": encoder}], fused=True)
-        every = max(1, sum(steps for steps, _ in stages) // (CHECKS // 2))
-        best = self.held_out(phase)
-        kept = [p.detach().clone() for p in self.net.parameters()]
-        order = np.empty(0, int)
-        step = 0
-        for steps, rate in stages:
-            for group, factor in zip(optimiser.param_groups, (1.0, self.plan.encoder), strict=True):
-                group["lr"] = rate * factor
-            for _ in range(steps):
-                if len(order) == 0:
-                    order = self.random.permutation(len(self.batches))
-                batch, order = self.batches[order[0]], order[1:]
-                self._step(optimiser, batch, phase)
-                step += 1
-                self.done += 1
-                if step % every == 0:
-                    now = self.held_out(phase)
-                    better = torch.nan_to_num(now, nan=math.inf) < torch.nan_to_num(best, nan=math.inf)
-                    best = torch.where(better, now, best)
-                    for old, new in zip(kept, self.net.parameters(), strict=True):
-                        old[better] = new.detach()[better]
-                    self.history.append((self.done, phase, now.tolist()))
-                    if self.progress is not None:
-                        self.progress(self.done, self.plan.steps, float(now.nanmean()))
-        with torch.no_grad():
-            for parameter, values in zip(self.net.parameters(), kept, strict=True):
-                parameter.copy_(values)
-        return best
-
-    def _step(self, optimiser, batch, phase):
-        optimiser.zero_grad(set_to_none=True)
-        losses = batch.loss(self.net.fast_forward(batch.columns, batch.features), phase)
-        total = torch.where(self.fold == batch.fold, 0, losses).sum()
-        if self.plan.decay:
-            total = total + (self.ridge * self.net.dense("bottleneck", 0)[0].square()).sum()
-        total.backward()
-        optimiser.step()
+    torch.set_num_threads(threads)
+    numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+    plan = replace(plan, folds=min(plan.folds, max(len(p) for p in points)))
+    mean, std, kept = standardisation(points)
+    batches = prepared(points, assign_folds(points, plan.folds), mean, std, kept)
+    plan = plan.counted(len(batches))
+    if plan.consistency:
+        batches += [batch for p, at in known for batch in mixed(p, at, plan.folds, mean, std, kept)]
+    lengths = np.broadcast_to(np.array(descriptors.LENGTHS)[:, None], _column_shape()).ravel()[kept]
+    net = TGlassMLP(networks, int(kept.sum()), seed)
+    fold = torch.arange(networks) % plan.folds
+    if plan.linear:
+        start.LinearStart(batches, net.columns).apply(net, fold, seed, levels)
+    frozen = None if plan.state else start.only_the_mean(net)
+    if checkpoint is not None:
+        data = [array for p in points for array in (p.columns, p.labels, p.levels)]
+        key = digest(asdict(plan), networks, seed, None if levels is None else list(map(float, levels)), *data)
+        checkpoint = Checkpoint(checkpoint, key)
+    decay = plan.decay * lengths**2
+    trainer = Trainer(
+        net,
+        batches,
+        plan,
+        fold,
+        decay,
+        seed,
+        levels=levels,
+        frozen=frozen,
+        checkpoint=checkpoint,
+        progress=progress,
+    )
+    losses = trainer.run()
+    return Fitted(net, mean, std, kept, fold, losses, trainer.state["alive"].numpy(), trainer.history, plan)
 
 
 def train(
@@ -216,7 +142,7 @@ def train(
     record=None,
     progress=None,
 ):
-    """Train an ensemble on propensity files.
+    """Train an ensemble on propensity files in one step, without transferred labels (see `twostep` for those).
 
     Parameters
     ----------
@@ -233,9 +159,9 @@ def train(
     levels, cutoff, tessellation : optional
         As in `labels.state_points`.
     select : bool, optional
-        Keep of each fold the network that does best on it; otherwise all.
+        Keep of each fold the network that does best on it; otherwise all that did not diverge.
     threads : int, optional
-        Threads of torch. One is the safe choice: on a busy machine several wait for each other at every operation.
+        Threads. One is the safe choice: on a busy machine several wait for each other at every operation.
     record : dict, optional
         What else the file should say of the training, for example the command.
     progress : callable, optional
@@ -250,59 +176,81 @@ def train(
     InvalidData
         Where there are no labels, test structures among them, fewer than two structures, or no network survives.
     """
-    plan = plan or Plan()
     points = list(datasets)
     if not points or not isinstance(points[0], labels.StatePoints):
-        points = labels.structures(points)
-        if any(ds.attrs.get("role") == "test" for ds in points):
-            raise InvalidData("training data: a structure is marked 'test'; expected training structures only.")
-        points = labels.state_points(points, species, levels, cutoff=cutoff, tessellation=tessellation)
-    cutoff, tessellation = points[0].cutoff, points[0].tessellation
-    units = max(len(p) for p in points)
-    if units < 2:
+        points = training_points(points, species, levels, cutoff=cutoff, tessellation=tessellation)
+    check_structures(points)
+    fitted = fit(points, seeds, plan or Plan(), seed, threads=threads, progress=progress)
+    chosen = best_of_each_fold(fitted) if select else np.flatnonzero(fitted.alive).tolist()
+    header = described(points[0])
+    header["training"] = {f"species{species + 1}": recorded(points, fitted, chosen, seed) | (record or {})}
+    return Ensemble({species: fitted.branch(chosen)}, header)
+
+
+def training_points(datasets, species=0, levels=labels.LEVELS, **settings):
+    """State points of training structures; refuses those marked as test structures."""
+    found = labels.structures(datasets)
+    if any(ds.attrs.get("role") == "test" for ds in found):
+        raise InvalidData("training data: a structure is marked 'test'; expected training structures only.")
+    return labels.state_points(found, species, levels, **settings)
+
+
+def check_structures(points):
+    """Complain where no structure could be held back."""
+    if max(len(p) for p in points) < 2:
         raise InvalidData(
             "training data: only one structure at each temperature; expected at least two, one to hold back."
         )
-    plan = replace(plan, folds=min(plan.folds, units))
-    mean, std, kept = standardisation(points)
-    lengths = np.broadcast_to(np.array(descriptors.LENGTHS)[:, None], _column_shape())
-    torch.set_num_threads(threads)
-    assigned = _folds(points, plan.folds)
-    batches = _batches(points, assigned, mean, std, kept)
-    trainer = _Trainer(batches, seeds, int(kept.sum()), lengths.ravel()[kept], plan, seed, progress)
-    start.LinearStart(points, assigned, mean, std, kept).apply(trainer.net, trainer.fold, seed)
-    first = trainer.run("squared", plan.squared)
-    last = trainer.run("full", plan.full) if plan.full else first
-    chosen = _chosen(last, trainer.fold, select)
-    header = {
+
+
+def described(points):
+    """What a network file says of its input."""
+    return {
         "columns": _column_names(),
-        "cutoff": cutoff,
-        "tessellation": tessellation,
+        "cutoff": points.cutoff,
+        "tessellation": points.tessellation,
         "reference_temperature": architecture.REFERENCE_TEMPERATURE,
-        "training": {
-            f"species{species + 1}": {
-                "states": [
-                    {
-                        "temperature": p.temperature,
-                        "levels": p.levels.round(6).tolist(),
-                        "times": np.round(p.times, 4).tolist(),
-                        "structures": len(p),
-                        "names": sorted({str(n) for n in p.names}),
-                    }
-                    for p in points
-                ],
-                "seed": seed,
-                "seeds": seeds,
-                "chosen": chosen,
-                "plan": asdict(plan),
-                "held_out_loss": [round(float(v), 5) for v in last[chosen]],
-                "held_out_squared_error": [round(float(v), 7) for v in first[chosen]],
-                "history": [(step, phase, [round(v, 6) for v in values]) for step, phase, values in trainer.history],
-                **(record or {}),
-            }
-        },
     }
-    return Ensemble({species: trainer.net.branch(mean, std, kept, chosen)}, header)
+
+
+def recorded(points, fitted, chosen, seed):
+    """The record of one training for the header of a network file."""
+    squared, last = fitted.losses[0], fitted.last
+    return {
+        "states": state_records(points),
+        "seed": seed,
+        "seeds": fitted.net.networks,
+        "chosen": list(map(int, chosen)),
+        "diverged": np.flatnonzero(~fitted.alive).tolist(),
+        "plan": asdict(fitted.plan),
+        "held_out_loss": [round(float(v), 5) for v in last[chosen]],
+        "held_out_squared_error": [round(float(v), 7) for v in squared[chosen]],
+        "history": [(step, phase, [v if np.isfinite(v) else None for v in row]) for step, phase, row in fitted.history],
+    }
+
+
+def state_records(points):
+    """The states and structures that something was trained on, for the header of a network file."""
+    return [
+        {
+            "temperature": p.temperature,
+            "levels": p.levels.round(6).tolist(),
+            "times": [None if np.isnan(t) else round(float(t), 4) for t in p.times],
+            "structures": len(p),
+            "names": sorted({str(n) for n in p.names}),
+        }
+        for p in points
+    ]
+
+
+def best_of_each_fold(fitted):
+    """Numbers of the networks that do best on the fold they kept back."""
+    chosen = []
+    for fold in fitted.fold.unique().tolist():
+        members = np.flatnonzero((fitted.fold.numpy() == fold) & fitted.alive)
+        if len(members):
+            chosen.append(int(members[fitted.last[members].argmin()]))
+    return sorted(chosen)
 
 
 def combine(ensembles, name="combined"):
@@ -324,16 +272,6 @@ def combine(ensembles, name="combined"):
         branches |= ensemble.select(slice(networks)).branches
         training |= ensemble.header["training"]
     return Ensemble(branches, {**ensembles[0].header, "training": training}, name)
-
-
-def _chosen(losses, fold, select):
-    finite = torch.isfinite(losses)
-    if not finite.any():
-        raise InvalidData("training: every network diverged; expected smaller learning rates or finite labels.")
-    if not select:
-        return torch.nonzero(finite)[:, 0].tolist()
-    groups = [torch.nonzero((fold == f) & finite)[:, 0] for f in fold.unique()]
-    return sorted(int(g[losses[g].argmin()]) for g in groups if len(g))
 
 
 def _column_names():

@@ -33,12 +33,11 @@ def random_networks():
         modules, branches = {}, {}
         for kind in species:
             net = TGlassMLP(networks, int(kept.sum()), seed + kind)
-            with torch.no_grad():
-                for name, values in net.weights.items():
-                    if name.endswith("bias"):
-                        values.normal_(0, 0.1, generator=torch.Generator().manual_seed(seed + len(name)))
-                net.weights["attention"].mul_(3)
-                follow_the_level(net)
+            for name, values in net.weights.items():
+                if name.endswith("bias"):
+                    values.normal_(0, 0.1, generator=torch.Generator().manual_seed(seed + len(name)))
+            net.weights["attention"].mul_(3)
+            follow_the_level(net)
             modules[kind], branches[kind] = net, net.branch(mean, std, kept)
         return modules, Ensemble(branches, dict(HEADER), "random")
 

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from glassviz.learn import architecture
+from glassviz.learn.fused import padded
 from glassviz.learn.network import TGlassMLP
 
 PARTS = {"attention": 688, "mlp1": 98, "bottleneck": 346, "mlp2": 137, "head": 191}
@@ -18,8 +19,15 @@ def test_parameter_counts_are_the_papers():
 @pytest.mark.parametrize("columns", [164, 176])
 def test_module_holds_what_is_counted(columns):
     net = TGlassMLP(3, columns)
-    assert sum(p.numel() for p in net.parameters()) == 3 * architecture.parameter_count(columns)
-    assert all(p.shape[0] == 3 for p in net.parameters())
+    assert net.table.shape == (3, architecture.parameter_count(columns))
+    assert {name: tuple(w.shape[1:]) for name, w in net.weights.items()} == architecture.parameter_shapes(columns)
+
+
+def test_weights_are_views_of_the_table():
+    net = TGlassMLP(2, 20)
+    net.weights["head.2.bias"][1] = 7.0
+    assert net.table[1, -1] == 7
+    assert TGlassMLP.of(net.table, 20).weights["head.2.bias"][1] == 7
 
 
 def test_state_inputs_stay_of_order_one():
@@ -45,22 +53,36 @@ def test_attention_sums_to_one_and_follows_equation_5():
     torch.testing.assert_close(weights[1, 2, 7], torch.softmax(exponent, dim=0))
 
 
+def gradient(net, forward, outcome):
+    table = net.table.clone().requires_grad_()
+    values = forward(TGlassMLP.of(table, net.columns))
+    return values.detach(), torch.autograd.grad(outcome(values), table)[0]
+
+
 def test_networks_of_a_batch_do_not_touch_each_other():
     net, columns, features = inputs()
-    (gradient,) = torch.autograd.grad(net.fast_forward(columns, features)[1].sum(), net.weights["attention"])
-    assert gradient[0].abs().max() == 0
-    assert gradient[1].abs().max() > 0
+    _, found = gradient(net, lambda n: n.fast_forward(padded(columns[0]), features), lambda x: x[1].sum())
+    assert found[0].abs().max() == 0
+    assert found[1].abs().max() > 0
 
 
-def test_fast_forward_and_its_gradients_are_those_of_the_plain_one():
+@pytest.mark.parametrize("own", [False, True])
+def test_fast_forward_and_its_gradients_are_those_of_the_plain_one(own):
+    """All networks at the same four states, or each network at a state of its own."""
     net, columns, features = inputs()
-    plain, fast = net(columns, features), net.fast_forward(columns, features)
+    if own:
+        features = features[0, :2, None]
+    plain, expected = gradient(net, lambda n: n(columns, features), lambda x: x.sin().sum())
+    fast, found = gradient(net, lambda n: n.fast_forward(padded(columns[0]), features), lambda x: x.sin().sum())
     torch.testing.assert_close(fast, plain, atol=1e-5, rtol=1e-5)
-    parameters = list(net.parameters())
-    expected = torch.autograd.grad(plain.sin().sum(), parameters)
-    found = torch.autograd.grad(fast.sin().sum(), parameters)
-    for want, got in zip(expected, found, strict=True):
-        torch.testing.assert_close(got, want, atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-3)
+
+
+def test_padding_adds_zeros_up_to_whole_lanes():
+    values = padded(np.ones((3, 20)))
+    assert values.shape == (3, 32)
+    assert values.dtype == np.float32
+    assert values[:, 20:].max() == 0
 
 
 def test_same_seed_same_start():

@@ -2,10 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from glassviz.learn import training
+from glassviz.learn import trainer
+from glassviz.learn.batches import standardisation
 from glassviz.learn.labels import StatePoints
 from glassviz.learn.networkfile import load_networks
-from glassviz.learn.training import Plan, combine, standardisation, train
+from glassviz.learn.plan import Plan
+from glassviz.learn.training import combine, train
 from glassviz.mixture import InvalidData
 
 QUICK = Plan(squared=((40, 1e-3),), full=((20, 1e-4),), folds=2)
@@ -60,7 +62,7 @@ def test_a_network_never_learns_from_its_fold(monkeypatch):
 
     The kept-back labels may only choose the moment to stop, so every network is taken at its last step here.
     """
-    monkeypatch.setattr(training._Trainer, "held_out", lambda self, _: torch.full((4,), 1.0 - self.done))
+    monkeypatch.setattr(trainer.Trainer, "held_out", lambda self, _: torch.full((4,), 1.0 - len(self.history)))
     plan = Plan(squared=((5, 1e-3),), full=(), folds=2)
     data = points()
     spoiled = points()
@@ -104,7 +106,7 @@ def test_record_survives_the_file(tmp_path):
 def test_a_plan_of_another_length_keeps_its_proportions():
     plan = Plan(decay=0.5).lasting(2000)
     assert plan.steps == pytest.approx(2000, abs=3)
-    assert plan.squared[1][0] / plan.full[0][0] == pytest.approx(1500 / 3000, rel=0.01)
+    assert plan.squared[1][0] / plan.full[0][0] == pytest.approx(Plan().squared[1][0] / Plan().full[0][0], rel=0.01)
     assert [rate for _, rate in plan.squared] == [rate for _, rate in Plan().squared]
     assert plan.decay == 0.5
 
@@ -141,7 +143,8 @@ def test_bad_training_data_are_refused():
 def test_decay_shrinks_the_weights_of_long_range_columns():
     data = [points()]
     free, held = (
-        train(data, seeds=2, plan=Plan(squared=((150, 3e-3),), full=(), folds=2, decay=d)) for d in (0.0, 0.1)
+        train(data, seeds=2, plan=Plan(squared=((150, 3e-3),), full=(), folds=2, decay=d, encoder=1.0))
+        for d in (0.0, 0.1)
     )
 
     def size(ensemble):

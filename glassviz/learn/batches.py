@@ -1,0 +1,174 @@
+"""What one training step takes: a structure at one temperature with its standardised columns and labels, in torch."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from glassviz.learn import architecture, loss
+from glassviz.learn.fused import padded
+
+CONSTANT = 1e-6  # a column whose spread is below this part of its size says nothing
+
+
+@dataclass
+class Batch:
+    """One structure at one temperature.
+
+    Attributes
+    ----------
+    columns : (n, K) ndarray of float32
+        Standardised, masked ones left out, padded.
+    levels : (level,) ndarray
+    features : (level, 6) Tensor
+    labels : (level, n) Tensor
+    signal : (level,) Tensor
+        Share of the labels' variance that is not noise.
+    position, box_length
+        For the clusters in the full loss.
+    fold : int
+        Networks that keep this fold back do not learn from the structure.
+    unlabelled : bool
+        Whether only the mean over the particles is known, which is the level; `labels` are NaN.
+    """
+
+    columns: np.ndarray
+    levels: np.ndarray
+    features: torch.Tensor
+    labels: torch.Tensor
+    signal: torch.Tensor
+    position: np.ndarray
+    box_length: float
+    fold: int
+    unlabelled: bool = False
+    _full: loss.FullLoss | None = field(default=None)
+
+    def loss(self, prediction, states, phase, plan):
+        """Loss of every network (network,), from predictions (network, states, n) at the numbered levels.
+
+        `states` is (1, states) where all networks predict the same levels, (network, 1) where each its own.
+        """
+        if self.unlabelled:
+            return loss.squared_shift(prediction, torch.from_numpy(self.levels)[states]).mean(dim=-1)
+        if phase == "squared":
+            return loss.squared_error(prediction, self.labels[states]).mean(dim=-1)
+        if self._full is None:
+            self._full = loss.FullLoss(self.labels, loss.ring_averages(self.position, self.box_length), self.signal)
+        return self._full(prediction, states, plan.absolute, plan.clusters).mean(dim=-1)
+
+
+def standardisation(points):
+    """Mean, spread and usefulness of every column over all training structures.
+
+    Parameters
+    ----------
+    points : list of StatePoints
+
+    Returns
+    -------
+    mean, std : (K,) ndarray of float64
+        std is 1 where the column is masked.
+    kept : (K,) ndarray of bool
+        False for columns that are constant.
+    """
+    count = sum(p.columns.shape[0] * p.columns.shape[1] for p in points)
+    mean = sum(p.columns.sum(axis=(0, 1), dtype=np.float64) for p in points) / count
+    std = np.sqrt(sum(np.square(p.columns - mean).sum(axis=(0, 1), dtype=np.float64) for p in points) / count)
+    kept = std > CONSTANT * np.maximum(np.abs(mean), 1)
+    return mean, np.where(kept, std, 1.0), kept
+
+
+def assign_folds(points, folds):
+    """Fold of every structure: the same name falls in the same fold at all temperatures; a cut box is dealt in runs.
+
+    Parameters
+    ----------
+    points : list of StatePoints
+    folds : int
+
+    Returns
+    -------
+    list of (structure,) ndarray of int
+    """
+    names = sorted({name for p in points for name in p.names})
+    assigned = []
+    for p in points:
+        chosen = np.array([names.index(name) % folds for name in p.names])
+        for name in set(p.names):
+            rows = np.flatnonzero(p.names == name)
+            if len(rows) > 1:
+                chosen[rows] = np.arange(len(rows)) * folds // len(rows)
+        assigned.append(chosen)
+    return assigned
+
+
+def prepared(points, folds, mean, std, kept):
+    """One Batch for every structure at every temperature.
+
+    Parameters
+    ----------
+    points : list of StatePoints
+    folds : list of (structure,) ndarray of int
+        From `assign_folds`.
+    mean, std, kept
+        From `standardisation`.
+
+    Returns
+    -------
+    list of Batch
+    """
+    batches = []
+    for p, assigned in zip(points, folds, strict=True):
+        features = torch.as_tensor(architecture.state_features(p.temperature, p.levels), dtype=torch.float32)
+        signal = torch.as_tensor(loss.signal_fraction(p.labels, p.noise), dtype=torch.float32)
+        for k in range(len(p)):
+            batches.append(
+                Batch(
+                    padded(((p.columns[k] - mean) / std)[:, kept]),
+                    p.levels,
+                    features,
+                    torch.from_numpy(np.ascontiguousarray(p.labels[k], dtype=np.float32)),
+                    signal,
+                    p.position[k],
+                    p.box_length[k],
+                    int(assigned[k]),
+                )
+            )
+    return batches
+
+
+def mixed(points, levels, folds, mean, std, kept):
+    """Batches of particles from all structures of a temperature, whose mean propensity is known and nothing else.
+
+    Parameters
+    ----------
+    points : StatePoints
+        Structures of one temperature.
+    levels : (level,) ndarray
+        ⟨C̄_B⟩ at which nothing is known of them.
+    folds : int
+        Number of folds that the batches are dealt into.
+    mean, std, kept
+        From `standardisation`.
+
+    Returns
+    -------
+    list of Batch
+        As many as there are structures; each holds every so-manieth particle of all of them.
+    """
+    features = torch.as_tensor(architecture.state_features(points.temperature, levels), dtype=torch.float32)
+    columns = ((points.columns - mean) / std)[..., kept]
+    return [
+        Batch(
+            padded(np.concatenate([part[k :: len(points)] for part in columns])),
+            np.asarray(levels, np.float32),
+            features,
+            torch.full((len(levels), 1), torch.nan),
+            torch.ones(len(levels)),
+            points.position[0],
+            points.box_length[0],
+            k % folds,
+            unlabelled=True,
+        )
+        for k in range(len(points))
+    ]

@@ -1,0 +1,124 @@
+"""How networks are trained: stages and rates of one training, and the presets of the whole two-step procedure."""
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how fast to train one batch of networks.
+
+    Attributes
+    ----------
+    squared, full : tuple of (length, learning rate)
+        Stages of phase 1 (mean squared error) and of phase 2 (full loss); lengths in steps, or in epochs.
+    epochs : bool
+        Whether lengths are epochs: an epoch takes every structure once at each temperature.
+    folds : int
+        Number of folds of structures; network n keeps back fold n modulo this.
+    decay : float
+        Weight of the squared bottleneck weights, grown with the square of a column's length L, in the loss.
+    attention, encoder, small : float
+        Learning rates of the attention, of the bottleneck's weights and of the small networks MLP1 and MLP2, relative
+        to the head's: the columns are much alike, so a step that all their weights take together goes far.
+    encode : float
+        Factor on the rates of attention, MLP1 and bottleneck in phase 2. At 0 the full loss only reshapes what the
+        bottleneck says (spread, clusters), and cannot trade the correlation with the labels for spread.
+    absolute : bool
+        Whether the full loss has the mean absolute error, as in the paper, or the squared error of phase 1.
+    clusters : float
+        Weight of the spatial correlations in the full loss; ½ in the paper.
+    consistency : float
+        Weight of the mean of the predictions on structures without labels, which is known: it is the level.
+    linear : bool
+        Whether networks start from a ridge regression (`start`) instead of at random.
+    state : bool
+        Whether the state point may change more than the mean of the predictions; not in a single-state GlassMLP.
+    states : int
+        Levels of ⟨C̄_B⟩ drawn for each step where a network learns several; 0 takes all of a structure.
+    """
+
+    squared: tuple = ((800, 1e-3), (1200, 5e-4), (600, 2e-4))
+    full: tuple = ((800, 5e-4), (600, 1e-4))
+    epochs: bool = False
+    folds: int = 4
+    decay: float = 5e-3
+    attention: float = 0.3
+    encoder: float = 0.1
+    small: float = 1.0
+    encode: float = 0.0
+    absolute: bool = False
+    clusters: float = 0.0
+    consistency: float = 1.0
+    linear: bool = True
+    state: bool = True
+    states: int = 4
+
+    @property
+    def steps(self):
+        """Length of all stages."""
+        return sum(length for length, _ in self.squared + self.full)
+
+    def lasting(self, steps):
+        """The same plan with every stage longer or shorter in proportion, about `steps` steps in all."""
+        factor = steps / self.steps
+        parts = (tuple((max(1, round(n * factor)), rate) for n, rate in part) for part in (self.squared, self.full))
+        return replace(self, squared=next(parts), full=next(parts), epochs=False)
+
+    def counted(self, batches):
+        """The same plan with its lengths in steps, `batches` of which make an epoch."""
+        return self.lasting(self.steps * batches) if self.epochs else self
+
+    def rate_of(self, name, phase):
+        """Learning rate of a parameter by its name in `architecture.parameter_shapes`, relative to the head's."""
+        part = name.split(".")[0]
+        rates = {"attention": self.attention, "mlp1": self.small, "mlp2": self.small}
+        rate = self.encoder if name == "bottleneck.0.weight" else rates.get(part, 1.0)
+        return rate * self.encode if phase == "full" and part in ("attention", "mlp1", "bottleneck") else rate
+
+
+@dataclass(frozen=True)
+class Preset:
+    """The two-step procedure: equal-time networks, then networks of all states.
+
+    Attributes
+    ----------
+    equal_time, final : Plan
+    seeds : int
+        Networks trained for each level in step 1, and in step 2.
+    keep : int
+        Networks that pass the selection after step 2.
+    """
+
+    equal_time: Plan
+    final: Plan
+    seeds: int = 16
+    keep: int = 4
+
+    def changed(self, seeds=None, steps=None):
+        """The same with another number of networks, or of steps in each training."""
+        parts = {"seeds": seeds} if seeds is not None else {}
+        if steps is not None:
+            parts |= {"equal_time": self.equal_time.lasting(steps), "final": self.final.lasting(steps)}
+        return replace(self, **parts)
+
+
+# Table 2 of the paper: 10, 50 and 25 epochs of the squared error, then 50 of the full loss, Glorot's start, one rate.
+TABLE_2 = Plan(
+    squared=((10, 1e-3), (50, 5e-4), (25, 2e-4)),
+    full=((50, 4e-5),),
+    epochs=True,
+    decay=0.0,
+    attention=1.0,
+    encoder=1.0,
+    encode=1.0,
+    absolute=True,
+    clusters=0.5,
+    consistency=0.0,
+    linear=False,
+)
+
+PRESETS = {
+    "paper": Preset(TABLE_2, replace(TABLE_2, states=0)),
+    "precomputed": Preset(Plan().lasting(2200), Plan()),
+    "quick": Preset(Plan().lasting(300), Plan().lasting(1000), seeds=4, keep=2),
+}

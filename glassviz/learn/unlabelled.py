@@ -1,0 +1,93 @@
+"""Structures that nobody has simulated: what step 1 of the two-step training transfers labels to."""
+
+import numpy as np
+
+from glassviz import files
+from glassviz.learn.labels import StatePoints
+from glassviz.mixture import InvalidData
+from glassviz.simulate.inherent import inherent_structures
+from glassviz.structure.cache import cached_descriptors
+
+STRUCTURES = 8  # most structures at one temperature that labels are transferred to
+
+
+def configuration_sets(items):
+    """Configuration files or Datasets as Datasets, from high to low temperature.
+
+    Raises
+    ------
+    InvalidData
+        Where one has no temperature.
+    """
+    found = []
+    for item in items:
+        dataset = item if hasattr(item, "data_vars") else files.read(item)
+        if not dataset.attrs.get("temperature", np.nan) > 0:
+            raise InvalidData(f"{item}: the temperature is missing; expected the attribute 'temperature'.")
+        found.append(dataset)
+    return sorted(found, key=lambda ds: -ds.attrs["temperature"])
+
+
+def unlabelled(dataset, species, cutoff=16.0, tessellation="radical"):
+    """Structures of one temperature whose propensities nobody has measured, as state points of no level.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Configurations.
+    species : int
+        Whose particles, 0-based.
+    cutoff, tessellation : optional
+        Of the descriptors.
+
+    Returns
+    -------
+    StatePoints
+    """
+    if "inherent_position" not in dataset:
+        dataset = inherent_structures(dataset)
+    table = cached_descriptors(dataset, cutoff=cutoff, tessellation=tessellation, species=species).values
+    table = np.asarray(table.reshape(*table.shape[:2], -1), np.float32)
+    of_species = dataset["species"].values == species
+    position = np.stack([x[s] for x, s in zip(dataset["position"].values, of_species, strict=True)])
+    count = len(table)
+    return StatePoints(
+        round(float(dataset.attrs["temperature"]), 6),
+        np.empty(0),
+        np.empty(0),
+        dataset["configuration"].values.astype(str),
+        table,
+        np.empty((count, 0, table.shape[1]), np.float32),
+        np.empty((count, 0)),
+        position,
+        np.full(count, float(dataset.attrs["box_length"])),
+        float(cutoff),
+        tessellation,
+    )
+
+
+def structures_to_transfer_to(datasets, species, *, without=(), cutoff=16.0, tessellation="radical"):
+    """Structures without labels as state points of no level.
+
+    Parameters
+    ----------
+    datasets : sequence of Dataset
+        Configurations, several in each.
+    species : int
+        0-based.
+    without : collection of str
+        Names of test structures, which are left out.
+    cutoff, tessellation : optional
+        Of the descriptors.
+
+    Returns
+    -------
+    list of StatePoints
+    """
+    found = []
+    for ds in datasets:
+        names = [str(n) for n in ds["configuration"].values]
+        chosen = [k for k, name in enumerate(names) if name not in without][:STRUCTURES]
+        if chosen:
+            found.append(unlabelled(ds.isel(configuration=chosen), species, cutoff, tessellation))
+    return found
