@@ -101,7 +101,7 @@ def render_movie(
     library = library or Library()
     if shape not in SHAPES or colors not in MAPS:
         raise InvalidData(f"movie: {shape!r}, {colors!r}; expected {' or '.join(SHAPES)}, {' or '.join(MAPS)}.")
-    network = network or library.networks[-1]
+    network = network or library.networks[0]
     if network not in library.networks:
         raise InvalidData(f"network: there is no {network!r}; expected one of {', '.join(library.networks)}.")
     first = _sample(library, temperature, sample)
