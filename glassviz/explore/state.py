@@ -53,7 +53,7 @@ class ExplorerState(param.Parameterized):
         self._preferred = None
         self.param.temperature.objects = library.temperatures
         self.param.network.objects = library.networks
-        self.network = library.networks[-1]
+        self.network = library.networks[0]
         self.temperature = chosen.pop("temperature", _nearest(library.temperatures, OPENING_TEMPERATURE))
         selected = chosen.pop("selected", [])
         self.param.update(**chosen)
