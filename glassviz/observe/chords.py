@@ -63,6 +63,42 @@ def chord_length(C, ds, spacing=1.5):
     return result.assign_attrs(spacing=length / side)
 
 
+def chord_segments(C, ds, spacing=1.5):
+    """Where the chords of one field lie along the rows of the lattice; parameters as `chord_length`.
+
+    Returns
+    -------
+    (chord, 4) ndarray
+        x0, y0, x1, y1 (σ) of each chord in direction x, through the middle of its row. A chord that runs on beyond the
+        border of the box ends at x1 > L.
+
+    Raises
+    ------
+    InvalidData
+        Where C is more than one field on one structure.
+    """
+    block = fields(C, ds)
+    if len(block.values) != 1 or len(block.selected) != 1:
+        raise InvalidData(f"chords: {block.values.shape[:2]} fields and structures; expected one of each.")
+    ds = matching(ds, with_configurations(C))
+    length = float(ds.attrs["box_length"])
+    values = block.of(0)[0]
+    sites, nearest, side = lattice(ds["position"].values[0][block.selected[0]], length, spacing)
+    sign = np.where(values >= np.median(values), 1, -1)
+    balance = np.bincount(sites, weights=sign, minlength=side * side)
+    balance[nearest >= 0] = sign[nearest[nearest >= 0]]
+    mobile = balance.reshape(side, side) < 0  # (x, y)
+    step = length / side
+    segments = []
+    for row in range(side):
+        line = mobile[:, row]
+        starts = [0] if line.all() else np.flatnonzero(line & ~np.roll(line, 1))
+        for start in starts:
+            run = side if line.all() else int(np.argmin(np.roll(line, -start)))
+            segments.append((start * step, (row + 0.5) * step, (start + run) * step, (row + 0.5) * step))
+    return np.array(segments).reshape(-1, 4)
+
+
 def lattice(position, length, spacing):
     """Which lattice site each particle belongs to, and which particle an empty site takes.
 

@@ -3,7 +3,7 @@ import pytest
 import xarray as xr
 
 from glassviz.mixture import InvalidData
-from glassviz.observe.chords import chord_length, count_chords, lattice
+from glassviz.observe.chords import chord_length, chord_segments, count_chords, lattice
 
 SIDE = 20
 SPACING = 1.5
@@ -123,3 +123,36 @@ def test_a_spacing_that_makes_no_lattice_is_refused():
     for spacing in (0.0, -1.0, 20.0):
         with pytest.raises(InvalidData, match="spacing"):
             chord_length(C, ds, spacing)
+
+
+def test_segments_along_both_axes_are_the_chords_that_are_averaged():
+    generator = np.random.default_rng(3)
+    n = 700
+    position = generator.uniform(0, LENGTH, (1, n, 2))
+    species = (np.arange(n) % 3 == 2).astype(np.int8)[None]
+    value = xr.DataArray(np.cos(position[0, :, 0] / 3) + generator.normal(size=n), dims="particle")
+
+    def box(position):
+        variables = {
+            "position": (("configuration", "particle", "space"), position),
+            "species": (("configuration", "particle"), species),
+        }
+        return xr.Dataset(variables, attrs={"box_length": LENGTH})
+
+    both = [chord_segments(value, box(p)) for p in (position, position[..., ::-1])]
+    lengths = np.concatenate([s[:, 2] - s[:, 0] for s in both])
+    assert lengths.mean() == pytest.approx(float(chord_length(value, box(position))))
+    for segments in both:
+        assert (segments[:, 1] == segments[:, 3]).all()
+        assert ((segments[:, 0] >= 0) & (segments[:, 0] < LENGTH)).all()
+
+
+def test_segments_lie_in_the_mobile_stripe():
+    rows = np.where((np.arange(SIDE) >= 18) | (np.arange(SIDE) < 3), 0, 1)  # mobile across the border
+    C, ds = on_lattice(np.repeat(rows, SIDE))
+    C = C + 1e-3 * (np.arange(SIDE * SIDE) % 7 == 0) * (C > 0)  # the median lies among the passive ones
+    segments = chord_segments(C, ds)
+    assert (segments[:, 0] % LENGTH >= 0).all()
+    assert len(segments) >= SIDE
+    with pytest.raises(InvalidData, match="one of each"):
+        chord_segments(xr.concat([C, C], "state"), ds)

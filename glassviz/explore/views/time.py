@@ -1,0 +1,323 @@
+"""The tab Time: what a time means at each temperature (Fig. 13), and how far τ_BB is known."""
+
+from functools import partial
+
+import numpy as np
+import panel as pn
+import panel_material_ui as pmui
+from bokeh.events import Tap
+from bokeh.models import Band, ColumnDataSource, CustomJSTickFormatter, LinearAxis, Range1d, Span, Whisker
+
+from glassviz.explore import derive
+from glassviz.explore.colors import temperature_colors
+from glassviz.explore.picking import state_at
+from glassviz.explore.views.base import CARD, HEADING, View, plain_figure
+from glassviz.mixture import GLASS_TRANSITION_TEMPERATURE
+from glassviz.observe.superposition import superposition
+
+MARKER, BAND = "#e8b50c", "#8b93a1"
+LAW_COLORS = {"arrhenius": "#3a7fc4", "vft": "#d9713c", "parabolic": "#3f9b5a"}
+LAW_DASHES = {"arrhenius": "solid", "vft": "dashed", "parabolic": "dotdash"}
+SHAPES = {"measured": "circle", "published": "square", "anchor": "star"}
+GRID = """
+:host { display: grid !important; gap: 10px; grid-template-columns: minmax(0, 1fr);
+        grid-template-rows: max-content 340px 340px 400px; grid-template-areas: "options" "raw" "scaled" "tau"; }
+@media (min-width: 760px) {
+  :host { grid-template-columns: repeat(2, minmax(0, 1fr)); grid-template-rows: max-content 340px 400px;
+          grid-template-areas: "options options" "raw scaled" "tau tau"; }
+}
+@media (min-width: 1100px) {
+  :host { grid-template-columns: minmax(0, 1fr) minmax(0, 1fr) minmax(0, 1.25fr); height: max(100vh - 290px, 480px);
+          grid-template-rows: max-content minmax(0, 1fr);
+          grid-template-areas: "options options options" "raw scaled tau"; }
+}
+"""
+LEGEND = """
+:host { margin: 0; font-size: 12.5px; line-height: 1.45; color: var(--panel-on-surface-color); }
+.legend { display: flex; flex-wrap: wrap; gap: 0 12px; align-items: center; }
+.legend span { display: inline-flex; align-items: center; gap: 4px; white-space: nowrap; }
+.legend .line { width: 15px; height: 3px; border-radius: 2px; }
+.legend .now { font-weight: 700; }
+.weak { color: color-mix(in srgb, #d97706 78%, var(--panel-on-surface-color)); }
+"""
+TITLES = {
+    "raw": "⟨<i>C̄</i><sub>B</sub>⟩(<i>t</i>)",
+    "scaled": "⟨<i>C̄</i><sub>B</sub>⟩(<i>t</i> / <i>τ</i><sub>BB</sub>)",
+    "tau": "<i>τ</i><sub>BB</sub>(1/<i>T</i>)",
+}
+
+
+class Time(View):
+    """C̄_B(t) of every measured temperature, raw and rescaled, and τ_BB against 1/T with its laws.
+
+    Parameters
+    ----------
+    state : ExplorerState
+    _scrub : Scrub
+        The browser's time; the markers follow the state, which has its settled value.
+    """
+
+    def __init__(self, state, _scrub, **params):
+        super().__init__(state, **params)
+        state.param.watch(self.refresh, ["temperature", "mean_propensity"])
+
+    def _build(self):
+        self._colors = temperature_colors(self.state.library.temperatures)
+        self.anchor = pmui.Switch(
+            label="The paper's anchors: τʙʙ = 10¹² at T = 0.15, and the published sample at T = 0.23",
+            value=True,
+            margin=0,
+        )
+        self.anchor.param.watch(self.refresh, "value")
+        self._legend = pn.pane.HTML(stylesheets=[LEGEND], sizing_mode="stretch_width", margin=0)
+        self._raw, self._scaled, self._tau = _Decays("t / σ√(m/ε)"), _Decays("t / τ_BB"), _Relaxation()
+        for panel in (self._raw, self._scaled):
+            panel.figure.on_event(Tap, partial(self._go_to, panel))
+        self._tau.figure.on_event(Tap, self._go_to_temperature)
+        self._headings, cards = {}, []
+        for name, panel in (("raw", self._raw), ("scaled", self._scaled), ("tau", self._tau)):
+            self._headings[name] = pn.pane.HTML(
+                _heading(TITLES[name], "computing …"), stylesheets=[HEADING], sizing_mode="stretch_width", margin=0
+            )
+            cards.append(
+                pn.Column(
+                    self._headings[name],
+                    pn.pane.Bokeh(panel.figure, sizing_mode="stretch_both", margin=0),
+                    stylesheets=[CARD],
+                    styles={"grid-area": name},
+                    sizing_mode="stretch_both",
+                    margin=0,
+                )
+            )
+        options = pn.Column(
+            self.anchor,
+            self._legend,
+            stylesheets=[CARD],
+            styles={"grid-area": "options"},
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        return pn.Column(options, *cards, stylesheets=[GRID], sizing_mode="stretch_width", margin=0)
+
+    def _go_to(self, panel, event):
+        found = panel.state_at(event.x, event.y)
+        if found is None:
+            return
+        temperature, level = found
+        low, high = self.state.param.mean_propensity.bounds
+        if temperature in self.state.library.temperatures:
+            self.state.param.update(temperature=temperature, mean_propensity=float(np.clip(level, low, high)))
+
+    def _go_to_temperature(self, event):
+        """The temperature with configurations that is nearest on the axis."""
+        if event.x and event.x > 0:
+            self.state.temperature = min(self.state.library.temperatures, key=lambda t: abs(1 / t - event.x))
+
+    def _derive(self, choice):
+        found = superposition(anchor=self.anchor.value)
+        time = found.time(derive.LEVELS, choice.temperature)
+        tau = float(found.relaxation_time(choice.temperature))
+        yield choice, found.curves(), found.master_curve(), found.relaxation_times, found.fits, time, tau
+
+    def _show(self, result):
+        choice, curves, master, points, fits, time, tau = result
+        self._raw.draw(curves, "time", self._colors, choice.temperature)
+        self._scaled.draw(curves, "scaled_time", self._colors, choice.temperature)
+        self._scaled.compare(master)
+        now = float(np.interp(-choice.mean_propensity, -derive.LEVELS, np.log(time)))
+        self._raw.mark(time, np.exp(now), choice.mean_propensity)
+        self._scaled.mark(time / tau, np.exp(now) / tau, choice.mean_propensity)
+        self._tau.draw(points, fits, self._colors)
+        self._tau.mark(choice.temperature, tau)
+        measured = points["temperature"].values[points["kind"].values == "measured"]
+        reach = "measured here" if np.isclose(measured, choice.temperature).any() else "extrapolated"
+        self._headings["raw"].object = _heading(TITLES["raw"], "mean over structures, bars: standard error", weak=False)
+        self._headings["scaled"].object = _heading(TITLES["scaled"], "grey: master curve", weak=False)
+        self._headings["tau"].object = _heading(
+            f"{TITLES['tau']} = {_scientific(tau)} at <i>T</i> = {choice.temperature:.2f}",
+            reach,
+            reach != "measured here",
+        )
+        self._legend.object = _legend(curves, fits, self._colors, choice.temperature)
+
+
+def _heading(title, note, weak=True):
+    kind = "weak" if weak else "note"
+    return f'<div class="head"><span class="title">{title}</span><span class="{kind}">{note}</span></div>'
+
+
+def _scientific(value):
+    digits, exponent = f"{value:.1e}".split("e")
+    return f"{digits}·10<sup>{int(exponent)}</sup>" if not 0.1 <= value < 1000 else f"{value:.3g}"
+
+
+def _legend(curves, fits, colors, now):
+    """Colours of the temperatures, the laws and how many structures stand behind each curve."""
+    items = "".join(
+        f'<span class="{"now" if np.isclose(t, now) else ""}">'
+        f'<span class="line" style="background:{_color(colors, t)}"></span>{t:.2f} ({int(n)} structures)</span>'
+        for t, n in zip(curves["temperature"].values, curves["structures"].values, strict=True)
+    )
+    laws = "".join(
+        f'<span><span class="line" style="background:{LAW_COLORS[name]}"></span>{label}'
+        f"{'' if count else ': too few points'}</span>"
+        for name, label, count in zip(fits["law"].values, fits["label"].values, fits["points"].values, strict=True)
+    )
+    return (
+        f'<div class="legend"><span>Molecular dynamics at <i>T</i> =</span>{items}<span>· Laws:</span>{laws}'
+        "<span>· bands: one standard error; beyond the points all is extrapolation</span>"
+        f'<span><b style="color:{MARKER}">◆</b> now</span></div>'
+    )
+
+
+def _color(colors, temperature):
+    """The colour of the temperature of the store nearest to this one."""
+    return colors[min(colors, key=lambda t: abs(t - temperature))]
+
+
+class _Decays:
+    """⟨C̄_B⟩ against a time of every temperature, and a marker."""
+
+    def __init__(self, label):
+        self.figure = plain_figure(
+            x_axis_type="log",
+            x_range=Range1d(1, 1e6),
+            y_range=Range1d(0, 1.03),
+            x_axis_label=label.replace("τ_BB", "τʙʙ"),
+            y_axis_label="⟨C̄ʙ⟩",
+            tools="pan,xwheel_zoom,save",
+            sizing_mode="stretch_both",
+        )
+        self.figure.grid.grid_line_alpha = 0.5
+        self.figure.xaxis.ticker.desired_num_ticks = 5
+        columns = ("x", "y", "low", "high", "color")
+        self._points = ColumnDataSource({name: [] for name in columns})
+        self._lines = ColumnDataSource({"xs": [], "ys": [], "color": [], "width": []})
+        self._master = ColumnDataSource({"x": [], "y": [], "known": []})
+        self._curve = ColumnDataSource({"x": [], "y": []})
+        self._marker = ColumnDataSource({"x": [], "y": []})
+        self._drawn = {}
+        self.figure.line("x", "y", source=self._master, color=BAND, line_dash=[3, 3], line_width=2)
+        self.figure.line("x", "known", source=self._master, color=BAND, line_width=5, line_alpha=0.45)
+        self.figure.line("x", "y", source=self._curve, color=MARKER, line_alpha=0.9, line_dash=[4, 3])
+        self.figure.multi_line("xs", "ys", source=self._lines, color="color", line_width="width", line_alpha=0.8)
+        self.figure.scatter("x", "y", source=self._points, color="color", size=5, line_color=None)
+        bars = Whisker(base="x", lower="low", upper="high", source=self._points, line_color="color", line_alpha=0.6)
+        bars.upper_head = bars.lower_head = None
+        self.figure.add_layout(bars)
+        self.figure.scatter(
+            "x", "y", source=self._marker, marker="diamond", size=15, color=MARKER, line_color="#3b3000"
+        )
+
+    def draw(self, curves, axis, colors, now):
+        """Show the measured curves along `time` or `scaled_time`."""
+        self._drawn = {}
+        points = {name: [] for name in ("x", "y", "low", "high", "color")}
+        lines = {"xs": [], "ys": [], "color": [], "width": []}
+        for temperature in curves["temperature"].values:
+            one = curves.sel(temperature=temperature).dropna("point", subset=["time"])
+            x, y, error = (one[name].values for name in (axis, "mean_propensity", "error"))
+            error = np.where(np.isfinite(error), error, 0.0)
+            color = _color(colors, temperature)
+            for name, values in (("x", x), ("y", y), ("low", y - error), ("high", y + error)):
+                points[name].extend(values)
+            points["color"].extend([color] * len(x))
+            for name, value in zip(lines, (x, y, color, 3.0 if np.isclose(temperature, now) else 1.4), strict=True):
+                lines[name].append(value)
+            self._drawn[round(float(temperature), 4)] = x, y, y
+        self._points.data, self._lines.data = points, lines
+        x = np.asarray(points["x"])
+        self.figure.x_range.update(start=float(x.min()) / 2, end=float(x.max()) * 3)
+
+    def compare(self, master):
+        """Lay the master curve under the rescaled ones."""
+        y = master.values
+        known = np.where(master["extrapolated"].values, np.nan, y)
+        self._master.data = {"x": master["scaled_time"].values, "y": y, "known": known}
+
+    def mark(self, time, now, level):
+        """Draw the present temperature's curve through the times of the levels, with the marker on the present one."""
+        self._curve.data = {"x": time, "y": derive.LEVELS}
+        self._marker.data = {"x": [now], "y": [level]}
+        if self.figure.x_range.end < time[-1]:
+            self.figure.x_range.end = float(time[-1]) * 2
+
+    def state_at(self, x, y):
+        """Temperature and ⟨C̄_B⟩ of the measured point at (x, y); None where there is none."""
+        window = [(limits.start, limits.end) for limits in (self.figure.x_range, self.figure.y_range)]
+        return state_at(x, y, self._drawn, window)
+
+
+class _Relaxation:
+    """τ_BB against 1/T: points, laws with their bands, the present temperature."""
+
+    def __init__(self):
+        self.figure = plain_figure(
+            y_axis_type="log",
+            x_range=Range1d(2.2, 7),
+            y_range=Range1d(1e2, 1e13),
+            x_axis_label="1/T  (k_B/ε)".replace("k_B", "kʙ"),
+            y_axis_label="τʙʙ / σ√(m/ε)",
+            tools="pan,xwheel_zoom,save",
+            sizing_mode="stretch_both",
+        )
+        self.figure.grid.grid_line_alpha = 0.5
+        top = LinearAxis(ticker=[1 / t for t in (0.4, 0.3, 0.25, 0.21, 0.18, 0.15)], axis_label="T / ε kʙ⁻¹")
+        top.formatter = CustomJSTickFormatter(code="return (1 / tick).toFixed(2)")
+        top.update(
+            axis_label_text_font_style="normal", axis_label_text_font_size="13px", major_label_text_font_size="12px"
+        )
+        self.figure.add_layout(top, "above")
+        self._laws = {}
+        for name, color in LAW_COLORS.items():
+            source = self._laws[name] = ColumnDataSource({"x": [], "y": [], "low": [], "high": []})
+            self.figure.add_layout(
+                Band(
+                    base="x",
+                    lower="low",
+                    upper="high",
+                    source=source,
+                    fill_color=color,
+                    fill_alpha=0.16,
+                    line_color=None,
+                )
+            )
+            self.figure.line("x", "y", source=source, color=color, line_width=2, line_dash=LAW_DASHES[name])
+        self._points = ColumnDataSource({"x": [], "y": [], "low": [], "high": [], "color": [], "shape": []})
+        bars = Whisker(base="x", lower="low", upper="high", source=self._points, line_color="color")
+        self.figure.add_layout(bars)
+        self.figure.scatter("x", "y", source=self._points, color="color", marker="shape", size=11, line_color="#3b3f47")
+        self._now = ColumnDataSource({"x": [], "y": []})
+        self.figure.scatter("x", "y", source=self._now, marker="diamond", size=17, color=MARKER, line_color="#3b3000")
+        self.figure.add_layout(
+            Span(dimension="height", location=1 / GLASS_TRANSITION_TEMPERATURE, line_color=BAND, line_dash="dotted")
+        )
+
+    def draw(self, points, fits, colors):
+        """Show the points and the laws."""
+        tau, error = points["relaxation_time"].values, points["error"].values
+        error = np.where(np.isfinite(error), np.minimum(error, 0.99 * tau), 0.0)
+        self._points.data = {
+            "x": 1 / points["temperature"].values,
+            "y": tau,
+            "low": tau - error,
+            "high": tau + error,
+            "color": [_color(colors, t) for t in points["temperature"].values],
+            "shape": [SHAPES[kind] for kind in points["kind"].values],
+        }
+        for name, source in self._laws.items():
+            law = fits.sel(law=name)
+            known = np.isfinite(law["relaxation_time"].values)
+            source.data = {
+                column: law[variable].values[known]
+                for column, variable in (
+                    ("x", "inverse_temperature"),
+                    ("y", "relaxation_time"),
+                    ("low", "lower"),
+                    ("high", "upper"),
+                )
+            }
+
+    def mark(self, temperature, tau):
+        """Put the marker on a temperature."""
+        self._now.data = {"x": [1 / temperature], "y": [tau]}
