@@ -14,12 +14,14 @@ from glassviz.explore.views.controls import Controls
 from glassviz.explore.views.export import Export
 from glassviz.explore.views.help import help_text
 from glassviz.explore.views.keyboard import Keyboard
+from glassviz.explore.views.lengths import Lengths
 from glassviz.explore.views.live import Live
 from glassviz.explore.views.share import Cite, Share
+from glassviz.explore.views.time import Time
 from glassviz.explore.views.tour import Tour
 from glassviz.mixture import InvalidData
 
-VIEWS = {"Live": Live}
+VIEWS = {"Live": Live, "Length scales": Lengths, "Time": Time}
 """What builds the view of every tab."""
 PAGE = ":host { padding: 10px; gap: 6px; box-sizing: border-box; }"
 
