@@ -102,11 +102,10 @@ def test_curves_are_computed_for_every_temperature(open_app, library):
 def test_a_movie_is_exported_and_plays(open_app, tmp_path):
     app = open_app()
     page = app.page
-    page.get_by_role("button", name="Export movie").first.click()
-    page.get_by_role("button", name="Make movie").wait_for()
-    app.choose("Width in pixels", "480")
+    page.get_by_role("button", name="Export").first.click()
+    app.choose("Resolution", "480 lines")
     app.choose("Frames", "25")
-    page.get_by_role("button", name="Make movie").click()
+    page.get_by_role("button", name="Make").click()
     page.get_by_role("button", name="Download").or_(page.get_by_role("link", name="Download")).wait_for()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download").or_(page.get_by_role("link", name="Download")).click()

@@ -63,7 +63,7 @@ def test_garbage_in_the_address_is_named_and_the_server_goes_on(open_at, address
 def test_the_link_is_copied(open_app, browser):
     app = open_app(permissions=["clipboard-read", "clipboard-write"])
     app.page.get_by_role("button", name="Copy link").click()
-    app.page.get_by_role("button", name="Copied").wait_for()
+    app.page.get_by_text("Copied").wait_for()
     copied = app.page.evaluate("navigator.clipboard.readText()")
     assert re.search(r"/app\?T=[\d.]+&C=[\d.]+&sample=", copied)
 
@@ -72,7 +72,7 @@ def test_the_references_are_copied(open_app):
     app = open_app(permissions=["clipboard-read", "clipboard-write"])
     app.page.get_by_role("button", name="Cite").click()
     app.page.get_by_role("button", name="Copy BibTeX").click()
-    app.page.get_by_role("button", name="Copied").wait_for()
+    app.page.get_by_text("Copied").wait_for()
     assert app.page.evaluate("navigator.clipboard.readText()") == citation.bibtex()
 
 
@@ -127,7 +127,7 @@ def test_a_sweep_goes_through_the_temperatures(open_app, library):
         )
         seen.add(app.evaluate("new URLSearchParams(location.search).get('T')"))
     app.page.get_by_role("button", name="Stop").click()
-    app.page.get_by_role("button", name="Sweep").wait_for()
+    app.page.get_by_text("Sweep", exact=True).wait_for()
 
 
 def test_the_other_colours_are_everywhere(open_app):

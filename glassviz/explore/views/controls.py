@@ -27,14 +27,14 @@ READOUT = """
 sup, sub { line-height: 0; font-size: .7em; }
 """
 HELP = {
-    "play": "Time runs: ⟨C̄_B⟩ falls from 0.99, when nothing has moved, to 0.05, when nearly all is rearranged.",
-    "sweep": "Goes through all temperatures, from hot to cold, at the present ⟨C̄_B⟩.",
-    "loop": "Whether playing begins anew at the end.",
+    "play": "Play or Pause: ⟨C̄_B⟩ falls from 0.99, when nothing has moved, to 0.05, when nearly all is rearranged.",
+    "sweep": "Sweep or Stop: goes through all temperatures, from hot to cold, at the present ⟨C̄_B⟩.",
+    "loop": "Loop: begin anew at the end.",
     "sample": "The configuration shown: its number of particles and its name. Each temperature has its own.",
     "network": "The ensemble of neural networks that predicts; all numbers are means over its networks.",
-    "colors": "The colours of the propensity, on the page and in exports. Cividis suits every kind of colour blindness.",
+    "colors": "The colours of the propensity, here and in exports. Cividis suits every kind of colour blindness.",
 }
-"""What the controls are for."""
+"""What the controls are for; of buttons it begins with their names, since readers hear it in place of these."""
 FLAT = {"padding": "4px 8px", "height": "36px", "lineHeight": 1}
 ICON_ONLY = {**FLAT, "fontSize": 0}
 HIDDEN_LABEL = {"& .MuiFormLabel-root": {"position": "absolute", "opacity": 0, "pointerEvents": "none"}}

@@ -90,7 +90,7 @@ class Export(View):
         self.button = pmui.Button(
             label="Export",
             icon="download",
-            description="Movies, pictures, figures, data, or a page of its own.",
+            description="Export: movies, pictures, figures, data, or a page of its own.",
             on_click=self._open,
             **BUTTON,
         )

@@ -51,7 +51,7 @@ class Share:
         self.button = pmui.Button(
             label="Copy link",
             icon="link",
-            description="Copies an address that opens the explorer just as it is now.",
+            description="Copy link: an address that opens the explorer just as it is now.",
             **BUTTON,
         )
         self.button.js_on_click(
@@ -70,7 +70,7 @@ class Cite:
         self.button = pmui.Button(
             label="Cite",
             icon="format_quote",
-            description="How to cite the paper and glassviz.",
+            description="Cite: how to refer to the paper and glassviz.",
             on_click=self._open,
             **BUTTON,
         )

@@ -37,7 +37,7 @@ h2 { font-size: calc(19px * var(--type, 1)); line-height: 1.25; margin: 0 0 6px;
 kbd { padding: 0 6px; border-radius: 4px; border: 1px solid currentColor; font: inherit; }
 a { color: inherit; } sub, sup { line-height: 0; }
 """
-LARGE = "Presenter mode: text to be read from the back row."
+LARGE = "Large type: text to be read from the back row."
 EQUATION = {
     "overflow-x": "auto",
     "overflow-y": "hidden",
@@ -95,7 +95,7 @@ class Tour(pn.viewable.Viewer):
         self.button = pmui.Button(
             label="Tour",
             icon="explore",
-            description="The story of dynamic heterogeneity in eight steps.",
+            description="Tour: the story of dynamic heterogeneity in eight steps.",
             on_click=self._begin,
             **BUTTON,
         )
