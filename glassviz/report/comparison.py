@@ -6,7 +6,7 @@ from matplotlib.collections import EllipseCollection
 from glassviz.mixture import RADII, InvalidData
 from glassviz.observe.agreement import correlation
 from glassviz.observe.susceptibility import chi4, variance_over_structures
-from glassviz.report.material import LEVEL, is_transferable, plain_title, title
+from glassviz.report.material import LEVEL, plain_title, title
 from glassviz.report.pearson import FEW, HIGHEST
 from glassviz.report.plates import (
     MEAN,
@@ -29,7 +29,7 @@ WINDOW = 66.0  # side of a snapshot's cut-out (σ)
 def figure_3(material):
     """Snapshots of a test structure: molecular dynamics and every ensemble."""
     shown = _snapshot_states(material)
-    ensembles = [*material.transferable[:2], *[e for e in material.ensembles if not is_transferable(e)][:1]]
+    ensembles = [*material.transferable[:2], *[e for e in material.ensembles if not e.has_attention][:1]]
     columns = 1 + len(ensembles)
     figure, axes = drawing(len(shown), columns, 2.4 * columns + 0.7, 2.6 * len(shown), squeeze=False)
     findings, table = [], []
@@ -45,7 +45,7 @@ def figure_3(material):
             row = {"temperature": boxes.temperature, "particles": boxes.particles, "structures": len(boxes)}
             table.append({**row, "mean_propensity": float(boxes.levels[0]), "ensemble": ensemble.name})
             table[-1] |= {"pearson": rho, "contrast": ratio}
-            if is_transferable(ensemble):
+            if ensemble.has_attention:
                 text = f"T = {boxes.temperature:.2f}, N = {boxes.particles}: {plain_title(ensemble)} has ρ_P = "
                 text += f"{rho:.2f} and {100 * ratio:.0f} % of the measured standard deviation."
                 findings.append(Finding(text, bool(rho > HIGHEST - 0.1 and abs(ratio - 1) < CONTRAST)))

@@ -7,7 +7,7 @@ import numpy as np
 from glassviz.report import published
 from glassviz.report.comparison import CHI4_WITHIN, susceptibilities
 from glassviz.report.heterogeneity import curves, lengths
-from glassviz.report.material import training_temperatures
+from glassviz.report.material import lowest_temperature
 from glassviz.report.pearson import difference, scores
 
 TIMES = (1781.79, 20000.0)
@@ -79,7 +79,7 @@ def _transfer(material):
     lowest, temperature = TRANSFER
     text = f"T_min = {lowest:.2f} transferred to T = {temperature:.2f}: within {WITHIN_TRAINED} in ρ_P of a network "
     text += "trained there"
-    ending = {round(training_temperatures(e)[-1], 3): e for e in material.transferable}
+    ending = {round(lowest_temperature(e), 3): e for e in material.transferable}
     stranger = ending.get(lowest)
     native = next((e for t, e in sorted(ending.items()) if t <= temperature + 1e-3), None)
     if stranger is None or native is None:

@@ -21,6 +21,7 @@ LEVELS = (0.99, 0.97, 0.94, 0.90, 0.85, 0.80, 0.75, 0.65, 0.50, 0.40, 0.30, 0.25
 LEVEL = 0.8
 """The mean propensity at which the paper compares temperatures (Figs. 9, 11, 12)."""
 LARGE = 10_000  # particles a box needs to have wave numbers in the window of the fit of ξ₄
+NAMES = {"tglassmlp": "tGlassMLP", "glassmlp": "GlassMLP", "ridge": "ridge regression"}
 TEST_LEVELS = (0.95, 0.8, 0.5)  # of the size-transfer test
 
 
@@ -121,7 +122,7 @@ class Material:
     @property
     def transferable(self):
         """The tGlassMLP ensembles, that trained to the lowest temperature first."""
-        return [e for e in self.ensembles if is_transferable(e)]
+        return [e for e in self.ensembles if e.has_attention]
 
     @property
     def temperatures(self):
@@ -272,24 +273,18 @@ def listed(temperatures):
     return ", ".join(f"{t:.2f}" for t in temperatures)
 
 
-def training_temperatures(ensemble):
-    """Temperatures of the labels an ensemble was trained on, from hot to cold."""
+def lowest_temperature(ensemble):
+    """T_min, the lowest temperature of the labels an ensemble was trained on."""
+    if "minimum_temperature" in ensemble.header:
+        return float(ensemble.header["minimum_temperature"])
     states = ensemble.header["training"][f"species{CONSTRAINED_SPECIES + 1}"]["states"]
-    return sorted({state["temperature"] for state in states}, reverse=True)
-
-
-def is_transferable(ensemble):
-    """Whether an ensemble is a tGlassMLP, and not a baseline."""
-    return ensemble.header.get("kind", "tGlassMLP").lower() == "tglassmlp"
+    return min(state["temperature"] for state in states)
 
 
 def title(ensemble):
     """How the report calls an ensemble."""
-    kind = ensemble.header.get("kind", "tGlassMLP")
-    temperatures = training_temperatures(ensemble)
-    if is_transferable(ensemble) or len(temperatures) > 1:
-        return f"{kind}, $T_\\mathrm{{min}}$ = {temperatures[-1]:.2f}"
-    return f"{kind} from $T$ = {temperatures[0]:.2f}"
+    ending = "from $T$" if ensemble.kind == "glassmlp" else "$T_\\mathrm{min}$"
+    return f"{NAMES[ensemble.kind]}, {ending} = {lowest_temperature(ensemble):.2f}"
 
 
 def plain_title(ensemble):
@@ -298,7 +293,7 @@ def plain_title(ensemble):
 
 
 def _order(ensemble):
-    return not is_transferable(ensemble), training_temperatures(ensemble)[-1], ensemble.name
+    return not ensemble.has_attention, lowest_temperature(ensemble), ensemble.name
 
 
 def _same(a, b):

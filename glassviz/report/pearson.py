@@ -5,7 +5,7 @@ import numpy as np
 from glassviz.mixture import InvalidData
 from glassviz.observe.agreement import correlation
 from glassviz.report import published
-from glassviz.report.material import LEVELS, is_transferable, title, training_temperatures
+from glassviz.report.material import LEVELS, lowest_temperature, title
 from glassviz.report.plates import (
     COLORS,
     GREY,
@@ -91,7 +91,7 @@ def figure_2(material):
             found = scores(material, ensemble, temperature)
             table += found
             x, y, error = (np.array([row[key] for row in found]) for key in ("time", "pearson", "error"))
-            line = "-" if is_transferable(ensemble) else ":"
+            line = "-" if ensemble.has_attention else ":"
             ax.errorbar(x, y, error, color=COLORS[number % 4], linestyle=line, marker="o", label=title(ensemble))
         ax.plot(x, [row["ceiling"] for row in found], color=GREY, linestyle="--", label="ceiling of the replicas")
         if abs(temperature - published.TEMPERATURE) < 1e-3:
@@ -187,9 +187,9 @@ def _transfer_findings(material, temperatures):
     """Every other tGlassMLP against the main one at temperatures it has never seen and the main one has."""
     findings = []
     for other in material.transferable[1:]:
-        lowest = training_temperatures(other)[-1]
+        lowest = lowest_temperature(other)
         for temperature in temperatures:
-            if temperature > lowest - 1e-3 or temperature < training_temperatures(material.main)[-1] - 1e-3:
+            if temperature > lowest - 1e-3 or temperature < lowest_temperature(material.main) - 1e-3:
                 continue
             pairs = zip(scores(material, other, temperature), scores(material, material.main, temperature), strict=True)
             loss, error, level = min((*difference(a, b), a["mean_propensity"]) for a, b in pairs)
