@@ -28,7 +28,7 @@ def movie(
     Parameters
     ----------
     output
-        Movie to write, .mp4 (H.264) or .gif.
+        Movie to write, .mp4 (H.264), .webm (VP9) or .gif.
     sweep
         What changes along the movie.
     temperature
@@ -64,7 +64,15 @@ def movie(
 
 
 @app.command
-def serve(*, port: int = 5006, address: str = "localhost", show: bool = False):
+def serve(
+    *,
+    port: int = 5006,
+    address: str = "localhost",
+    show: bool = False,
+    processes: int = 1,
+    basic_auth: str | None = None,
+    allow_origin: list[str] | None = None,
+):
     """Start the explorer in a web server.
 
     Parameters
@@ -75,10 +83,17 @@ def serve(*, port: int = 5006, address: str = "localhost", show: bool = False):
         Address to listen on.
     show
         Open a browser.
+    processes
+        Server processes behind the port; about one per core. Each keeps its own bounded memory.
+    basic_auth
+        Ask for a password: the password itself, or a JSON file {"name": "password", …}.
+    allow_origin
+        Host, host[:port], under which browsers reach the explorer, where that is not the address (behind a proxy);
+        may be repeated.
     """
     from glassviz.explore.server import serve as start
 
-    start(port, address, show)
+    start(port, address, show, processes, basic_auth, allow_origin or ())
 
 
 @app.command

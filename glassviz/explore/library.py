@@ -18,7 +18,7 @@ from glassviz.mixture import InvalidData
 from glassviz.observe.superposition import superposition
 from glassviz.structure.cache import cached_descriptors
 
-MEMORY = 1536 * 2**20  # bytes of derived arrays kept; the least recently used make room
+MEMORY = 768 * 2**20  # bytes of derived arrays kept in a process; the least recently used make room
 
 
 class Memo:
@@ -179,6 +179,10 @@ class Library:
     def _propensities(self):
         return store.available_propensities()
 
+    def propensity_files(self, temperature):
+        """The propensity files of one temperature, rows of `store.available_propensities`."""
+        return [row for row in self._propensities if abs(row.temperature - temperature) < 1e-3]
+
     def dynamics(self, sample):
         """Propensities of a sample from molecular dynamics.
 
@@ -211,7 +215,7 @@ class Library:
             `propensity` (configuration, time, particle) on the times common to all structures, with `position` and
             `species`; None where there is none.
         """
-        rows = [row for row in self._propensities if abs(row.temperature - temperature) < 1e-3]
+        rows = self.propensity_files(temperature)
         if not rows:
             return None
         counts = {n: sum(row.particles == n for row in rows) for n in {row.particles for row in rows}}

@@ -1,11 +1,22 @@
-"""The explorer as a web server."""
+"""The explorer as a web server: one process, or several behind one port."""
+
+import multiprocessing
+import secrets
+from functools import partial
 
 import panel as pn
 
+from glassviz.explore.dispatch import dispatch
+from glassviz.explore.library import MEMORY
 from glassviz.explore.page import build
+from glassviz.mixture import InvalidData
+
+MOST_PROCESSES = 64
+FORGET = 120_000  # ms a session without a connection is kept, for those who come back
+CHECK = 10_000  # ms between two looks for such sessions
 
 
-def serve(port, address, show):
+def serve(port, address, show=False, processes=1, basic_auth=None, allow_origin=()):
     """Serve the explorer until interrupted.
 
     Parameters
@@ -14,8 +25,52 @@ def serve(port, address, show):
         Port to listen on.
     address : str
         Address to listen on.
-    show : bool
+    show : bool, optional
         Open a browser.
+    processes : int, optional
+        Server processes. They share the port and the cached files; each has its own sessions, and keeps at most
+        `library.MEMORY` bytes of derived arrays.
+    basic_auth : str, optional
+        A password, or a JSON file of names and passwords.
+    allow_origin : sequence of str, optional
+        Hosts, host[:port], whose pages may open a websocket; where not given, this address and port.
+
+    Raises
+    ------
+    InvalidData
+        Where the number of processes is out of range.
     """
+    if not 1 <= processes <= MOST_PROCESSES:
+        raise InvalidData(f"{processes} server processes; expected between 1 and {MOST_PROCESSES}.")
+    origins = list(allow_origin) or sorted({f"{host}:{port}" for host in (address, "localhost", "127.0.0.1")})
+    options = {"websocket_origin": origins}
+    if basic_auth is not None:
+        options |= {"basic_auth": basic_auth, "cookie_secret": secrets.token_hex(32)}
     print(f"glassviz: http://{address}:{port}/app", flush=True)
-    pn.serve({"app": build}, port=port, address=address, show=show, title="glassviz", verbose=False)
+    print(f"{processes} × at most {MEMORY // 2**20} MiB of derived arrays", flush=True)
+    if processes == 1:
+        listen(port, address, show=show, **options)
+    else:
+        dispatch(port, address, [partial(_process, options)] * processes)
+
+
+def _process(options, port):
+    """A process, not started, that serves on a port of the loopback interface."""
+    process = multiprocessing.get_context("spawn").Process
+    return process(target=listen, args=(port, "127.0.0.1"), kwargs=options, daemon=True)
+
+
+def listen(port, address, show=False, **options):
+    """Serve in this process; `options` go to `panel.serve`."""
+    pn.serve(
+        {"app": build},
+        port=port,
+        address=address,
+        show=show,
+        title="glassviz",
+        verbose=False,
+        warm=True,
+        unused_session_lifetime_milliseconds=FORGET,
+        check_unused_sessions_milliseconds=CHECK,
+        **options,
+    )

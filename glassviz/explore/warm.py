@@ -3,14 +3,17 @@
 import tempfile
 from pathlib import Path
 
+from glassviz.explore import derive
 from glassviz.explore.library import Library
 from glassviz.explore.movie import render_movie
+from glassviz.explore.state import Choice
 from glassviz.observe.structure_factor import fit_xi4, structure_factor
 from glassviz.simulate.equilibration import BLOCKS, equilibrate
 from glassviz.simulate.inherent import inherent_structures
 from glassviz.simulate.isoconfigurational import isoconfigurational
 from glassviz.structure.descriptors import descriptors
 
+LEVEL = 0.8  # any; all levels are derived together
 PARTICLES = 200  # of the box that the kernels are tried on
 
 
@@ -39,8 +42,23 @@ def warm(progress):
     _show(library)
     progress(2, total)
     for done, (temperature, particles) in enumerate(stored * len(library.networks)):
-        library.descriptors(temperature, particles, library.networks[done // len(stored)])
+        network = library.networks[done // len(stored)]
+        library.descriptors(temperature, particles, network)
+        _derive(library, temperature, particles, network)
         progress(done + 3, total)
+
+
+def _derive(library, temperature, particles, network):
+    """What the page shows first at a temperature and size."""
+    if not derive.transfer(library, temperature, particles, network)[0]:
+        return
+    derive.predictions(library, temperature, particles, network)
+    derive.fluctuations(library, temperature, network)
+    if particles == library.sizes(temperature)[0]:
+        derive.dynamic_length(library, temperature, network)
+    for sample in library.samples(temperature):
+        if sample.particles == particles and sample.index == 0:
+            derive.attention(library, Choice(temperature, LEVEL, sample, network))
 
 
 def _show(library):
