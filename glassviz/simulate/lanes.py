@@ -116,21 +116,19 @@ def _row_forces(typingctx, x, y, fx, fy, i, begin, end, neighbor, species, scale
 
 
 @intrinsic
-def nearest_lane(typingctx, x, y, i, j):
-    """Smallest squared separation of particles i and j over the lanes (fixed-point units)."""
+def near_in_a_lane(typingctx, x, y, i, j, reach2):
+    """Whether particles i and j are within reach in at least one lane (squared reach in fixed-point units)."""
 
     def codegen(context, builder, signature, args):
-        x, y, i, j = _data(context, builder, signature, args)
+        x, y, i, j, reach2 = _data(context, builder, signature, args)
         v = _Vectors(builder)
         dx = v.separation(v.load(x, i, _INTS), v.load(x, j, _INTS))
         dy = v.separation(v.load(y, i, _INTS), v.load(y, j, _INTS))
         squared = v.add(v.mul(dx, dx), v.mul(dy, dy))
-        smallest = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(_F32, [_FLOATS]), f"llvm.vector.reduce.fmin.v{LANES}f32"
-        )
-        return builder.call(smallest, [squared], fastmath=_FAST)
+        near = builder.bitcast(builder.fcmp_ordered("<", squared, v.splat(reach2)), ir.IntType(LANES))
+        return builder.icmp_unsigned("!=", near, ir.Constant(ir.IntType(LANES), 0))
 
-    return types.float32(x, y, types.int64, types.int64), codegen
+    return types.boolean(x, y, types.int64, types.int64, types.float32), codegen
 
 
 @njit(error_model="numpy", fastmath=True)
@@ -184,6 +182,6 @@ def close_pairs(x, y, start, candidate, species, reach2):
         for k in range(start[i], start[i + 1]):
             j = candidate[k]
             chosen[count] = j
-            count += nearest_lane(x, y, i, np.int64(j)) < reach2[3 * species[i] + species[j]]
+            count += near_in_a_lane(x, y, i, np.int64(j), reach2[3 * species[i] + species[j]])
         first[i + 1] = count
     return first, chosen[:count]

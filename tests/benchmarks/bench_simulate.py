@@ -5,7 +5,6 @@ Processor seconds, so that other work on the machine does not count.
 
 from time import process_time
 
-import numba
 import numpy as np
 import pytest
 from numba import njit
@@ -16,56 +15,14 @@ from glassviz.simulate.bonds import initial_bonds, surviving_fraction
 from glassviz.simulate.dynamics import TIME_STEP, advance, start_lanes
 from glassviz.simulate.inherent import minimize
 from glassviz.simulate.lanes import LANES
-from glassviz.simulate.neighbors import pair_list, sort_into_cells
+from glassviz.simulate.neighbors import pair_list
 from glassviz.simulate.potential import energies_and_forces, pair_energy, pair_force
 from glassviz.simulate.swap import REACH, balanced_swap, plain_swap
 from glassviz.simulate.swap_chain import CLASS_SHARES, STEP, SwapMonteCarlo
 
-pytestmark = pytest.mark.benchmark
+pytestmark = [pytest.mark.benchmark, pytest.mark.usefixtures("one_thread")]
 
 EPSILON, INVERSE_SIGMA2, CUTOFF2 = mixture.EPSILON, 1 / mixture.SIGMA**2, mixture.CUTOFF**2
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    threads = numba.get_num_threads()
-    numba.set_num_threads(1)
-    yield
-    numba.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def sample(configurations_at):
-    """Factory: (position, species, box length) of one equilibrium configuration, cell by cell as production runs it."""
-
-    def take(temperature, particles=1290):
-        ds = configurations_at(temperature, particles)
-        length = ds.attrs["box_length"]
-        position, species = ds["position"].values[0], ds["species"].values[0]
-        order = sort_into_cells(position, length, int(length / 3))[2]
-        return np.ascontiguousarray(position[order]), np.ascontiguousarray(species[order]), length
-
-    return take
-
-
-@pytest.fixture
-def report(capsys):
-    def show(line):
-        with capsys.disabled():
-            print(f"\n{line}", end="")
-
-    return show
-
-
-def spent(call, repeats=3):
-    """Least processor time of a call, after one that compiles and warms."""
-    call()
-    times = []
-    for _ in range(repeats):
-        start = process_time()
-        call()
-        times.append(process_time() - start)
-    return min(times)
 
 
 @njit(cache=True, error_model="numpy", fastmath=True)
@@ -97,7 +54,7 @@ def plain_verlet(position, velocity, species, length, time_step, steps, start, n
 
 
 @pytest.mark.parametrize("temperature", [0.30, 0.40])
-def test_molecular_dynamics(sample, report, temperature):
+def test_molecular_dynamics(sample, report, temperature, spent):
     """Bar: 25 000 replica-steps/s/core at T ≤ 0.3; lists included in ours, not in the plain way's."""
     position, species, length = sample(temperature)
     steps = 1000
@@ -146,7 +103,7 @@ def plain_moves(position, species, length, beta, step, moves, start, neighbor, r
             position[i, 0], position[i, 1] = x, y
 
 
-def test_displacement_moves(sample, report):
+def test_displacement_moves(sample, report, spent):
     """Bar: 5 million moves/s/core; lists included in ours, not in the plain way's."""
     position, species, length = sample(0.30)
     chain = SwapMonteCarlo(position, species, length, 0.30, seed=1)
@@ -160,7 +117,7 @@ def test_displacement_moves(sample, report):
     assert plain / ours >= 2
 
 
-def test_swap_proposals(sample, report):
+def test_swap_proposals(sample, report, spent):
     """Bar: 1.5 µs a proposal, whatever the size of the box; here the cost of size, and accepted swaps against plain."""
     many, times = 200_000, {}
 
@@ -216,7 +173,7 @@ def test_bond_decorrelation(sample, report):
     assert ratio >= 4
 
 
-def test_inherent_structure(sample, report):
+def test_inherent_structure(sample, report, spent):
     """To max|F| < 10⁻⁶, against scipy's L-BFGS with the same compiled forces."""
     position, species, length = sample(0.30)
     ours = spent(lambda: minimize(position, species, length), 2)

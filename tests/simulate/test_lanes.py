@@ -75,7 +75,7 @@ def test_every_lane_feels_the_forces_of_its_own_positions(diverged):
     np.testing.assert_allclose(fx.sum(axis=0), 0, atol=1e-3 * np.abs(fx).max())
 
 
-def test_nearest_lane_looks_across_the_edge_of_the_box():
+def test_one_near_lane_is_enough_also_across_the_edge_of_the_box():
     x = np.zeros((2, LANES), np.int32)
     y = np.zeros((2, LANES), np.int32)
     x[0], x[1] = 2**31 - 5, 2**20
