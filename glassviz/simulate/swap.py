@@ -27,7 +27,7 @@ from glassviz.simulate.displacement import SPECIES
 from glassviz.simulate.exponential import exponential, exponentials
 from glassviz.simulate.fixed_point import GHOST, UNITS
 from glassviz.simulate.philox import UNIT, below, random_words
-from glassviz.simulate.vectors import F64, I64, Vectors, data
+from glassviz.simulate.vectors import F64, I64, Vectors, data, prefetch
 
 EQUATION = (
     r"p_\mathrm{acc} = \min\left(1, \frac{W_{ab}\,W_{ba}}{W'_{ab}\,W'_{ba}}\right),"
@@ -35,8 +35,9 @@ EQUATION = (
 )
 CAPTION = "Swaps of species are drawn where the surroundings welcome them, which keeps exact equilibrium."
 
-CLASSES = np.array([[0, 2], [1, 2], [0, 1]])  # 1↔3, 2↔3, 1↔2
+CLASSES = np.array([[1, 4], [2, 5], [0, 3]])  # 1↔3, 2↔3, 1↔2: what each of the two turns into, as 2a + column
 REACH = mixture.CUTOFF * mixture.SIGMA.max()  # any particle may take any species
+OTHERS = np.array([[1, 2], [2, 0], [0, 1]])  # species that each may turn into
 BLOCK = 16  # particles whose weights are summed together
 LANES = 8
 
@@ -51,8 +52,8 @@ _INVERSE_SIGMA2[:GHOST, :GHOST] = 1 / mixture.SIGMA**2
 class Weights(NamedTuple):
     """Energies of all particles under every species, and the sums of their weights.
 
-    energy : (n, 3), e_i(c). weight : (n, 3), exp(−β δ_i(a→b)/2) by b, zero for b = a. block, group : (9, …), sums by
-    3a + b. total : (9,), W_ab. span : (1,), blocks in a group.
+    energy : (n, 3), e_i(c). weight : (n, 2), exp(−β δ_i(a→b)/2) for the two other species b = OTHERS[a].
+    block, group : (…, 6) and total : (6,), their sums by 2a + column. span : (1,), blocks in a group.
     """
 
     energy: np.ndarray
@@ -155,13 +156,15 @@ def _changes_by_species(typingctx, x, y, i, old, new, begin, end, neighbor, unit
 
 
 @njit(cache=True, error_model="numpy", nogil=True, parallel=True)
-def _all_energies(x, y, species, unit, rows, energy):
+def all_energies(x, y, species, unit, rows, energy):
+    """Energies of all particles under every species into `energy`, on all threads."""
     for i in prange(len(energy)):
         _energies_by_species(x, y, species, i, rows[0][i], rows[0][i + 1], rows[2], unit, energy)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _all_energies_alone(x, y, species, unit, rows, energy):
+def all_energies_alone(x, y, species, unit, rows, energy):
+    """The same on one thread."""
     for i in range(len(energy)):
         _energies_by_species(x, y, species, i, rows[0][i], rows[0][i + 1], rows[2], unit, energy)
 
@@ -171,149 +174,167 @@ def new_weights(particles):
     blocks = -(-particles // BLOCK)
     span = max(int(np.ceil(np.sqrt(blocks))), 1)
     groups = -(-blocks // span)
-    shapes = (particles, 3), (particles, 3), (9, blocks), (9, groups), (9,)
+    shapes = (particles, 3), (particles, 2), (blocks, 6), (groups, 6), (6,)
     return Weights(*(np.zeros(shape) for shape in shapes), np.array([span]))
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _sum_weights(species, beta, weights):
+def sum_weights(species, beta, weights):
     """Weights and all their sums from the energies."""
     energy, weight, block, group, total, span = weights
     n = len(energy)
     arguments = np.zeros(2 * n + LANES)
     for i in range(n):
         a = species[i]
-        for turn in range(1, 3):
-            arguments[2 * i + turn - 1] = -0.5 * beta * (energy[i, (a + turn) % 3] - energy[i, a])
+        arguments[2 * i] = -0.5 * beta * (energy[i, OTHERS[a, 0]] - energy[i, a])
+        arguments[2 * i + 1] = -0.5 * beta * (energy[i, OTHERS[a, 1]] - energy[i, a])
     exponentials(arguments, 2 * n)
     block[:] = 0.0
     group[:] = 0.0
     total[:] = 0.0
     for i in range(n):
-        a = species[i]
-        weight[i, a] = 0.0
-        for turn in range(1, 3):
-            b = (a + turn) % 3
-            weight[i, b] = arguments[2 * i + turn - 1]
-            block[3 * a + b, i // BLOCK] += weight[i, b]
-    for kind in range(9):
-        for k in range(block.shape[1]):
-            group[kind, k // span[0]] += block[kind, k]
-        for k in range(group.shape[1]):
-            total[kind] += group[kind, k]
+        for column in range(2):
+            weight[i, column] = arguments[2 * i + column]
+            block[i // BLOCK, 2 * species[i] + column] += weight[i, column]
+    for kind in range(6):
+        for k in range(len(block)):
+            group[k // span[0], kind] += block[k, kind]
+        for k in range(len(group)):
+            total[kind] += group[k, kind]
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _draw(weights, species, a, b, share):
-    """The particle of species a in which the running sum of the weights to b passes `share` of the total; or −1."""
+def draw(weights, species, kind, share):
+    """The particle in which the running sum of the weights of a kind, 2a + column, passes a share of the total.
+
+    −1 where rounding has led to a block without any.
+    """
     _, weight, block, group, total, span = weights
-    kind = 3 * a + b
     left = share * total[kind]
     chosen = 0
-    while chosen < group.shape[1] - 1 and left >= group[kind, chosen]:
-        left -= group[kind, chosen]
+    while chosen < len(group) - 1 and left >= group[chosen, kind]:
+        left -= group[chosen, kind]
         chosen += 1
-    last = min((chosen + 1) * span[0], block.shape[1]) - 1
+    last = min((chosen + 1) * span[0], len(block)) - 1
     chosen *= span[0]
-    while chosen < last and left >= block[kind, chosen]:
-        left -= block[kind, chosen]
+    while chosen < last and left >= block[chosen, kind]:
+        left -= block[chosen, kind]
         chosen += 1
     found = -1
     for i in range(chosen * BLOCK, min((chosen + 1) * BLOCK, len(weight))):
-        if species[i] == a and weight[i, b] > 0:
+        if species[i] == kind >> 1 and weight[i, kind & 1] > 0:
             found = i
-            if left < weight[i, b]:
+            if left < weight[i, kind & 1]:
                 break
-            left -= weight[i, b]
+            left -= weight[i, kind & 1]
     return found
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
-def _exchange(x, y, species, beta, unit, rows, weights, i, j, scratch):
-    """Exchange the species of i and j, which do not interact, in energies, weights and totals.
-
-    Returns how many entries of the scratch tell what was there before; blocks and groups are left as they were.
-    """
-    energy, weight, _, _, total, _ = weights
-    changes, arguments, touched, kinds, energies, old_weights = scratch
+@njit(cache=True, error_model="numpy", nogil=True, inline="always")
+def _touch(x, y, one, old, new, unit, rows, energy, scratch, count):
+    """Change the energies around a particle that turns from old to new; the scratch keeps whose, and what they were."""
+    changes, _, touched, energies, _ = scratch
     width = len(changes) // 3
-    count = 0
-    for one, new in ((i, species[j]), (j, species[i])):
-        begin = rows[0][one]
-        old = species[one]
-        _changes_by_species(
-            x, y, one, np.int64(old), np.int64(new), begin, rows[0][one + 1], rows[2], unit, changes, width
-        )
-        for k in range(rows[1][one]):
-            if changes[k] != 0.0 or changes[width + k] != 0.0 or changes[2 * width + k] != 0.0:
-                other = rows[2][begin + k]
-                touched[count] = other
-                kinds[count] = species[other]
-                for c in range(3):
-                    energies[count, c] = energy[other, c]
-                    energy[other, c] += changes[c * width + k]
-                count += 1
-    for one in (i, j):
-        touched[count] = one
-        kinds[count] = species[one]
+    begin = rows[0][one]
+    _changes_by_species(x, y, one, np.int64(old), np.int64(new), begin, rows[0][one + 1], rows[2], unit, changes, width)
+    first = count
+    for k in range(rows[1][one]):
+        touched[count] = rows[2][begin + k]
         for c in range(3):
-            energies[count, c] = energy[one, c]
-        count += 1
-    species[i], species[j] = species[j], species[i]
-    for t in range(count):
-        one = touched[t]
-        a = species[one]
-        arguments[2 * t] = -0.5 * beta * (energy[one, (a + 1) % 3] - energy[one, a])
-        arguments[2 * t + 1] = -0.5 * beta * (energy[one, (a + 2) % 3] - energy[one, a])
-    exponentials(arguments, 2 * count)
-    for t in range(count):
-        one = touched[t]
+            energies[count, c] = changes[c * width + k]
+        count += (changes[k] != 0.0) | (changes[width + k] != 0.0) | (changes[2 * width + k] != 0.0)
+    for t in range(first, count):
         for c in range(3):
-            old_weights[t, c] = weight[one, c]
-            total[3 * kinds[t] + c] -= weight[one, c]
-        a = species[one]
-        weight[one, a] = 0.0
-        for turn in range(2):
-            b = (a + turn + 1) % 3
-            weight[one, b] = arguments[2 * t + turn]
-            total[3 * a + b] += arguments[2 * t + turn]
+            before = energy[touched[t], c]
+            energy[touched[t], c] = before + energies[t, c]
+            energies[t, c] = before
     return count
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _confirm(species, weights, scratch, count):
-    """Bring blocks and groups up to the weights of the touched particles."""
-    _, weight, block, group, _, span = weights
-    _, _, touched, kinds, _, old_weights = scratch
-    later = weight
-    for t in range(count):
+def exchange(x, y, species, beta, unit, rows, weights, i, j, scratch):
+    """Exchange the species of i and j, which do not interact, in energies, weights and totals.
+
+    Blocks and groups are left as they were, for `confirm`; the scratch keeps what `take_back` needs.
+
+    Returns
+    -------
+    int
+        How many entries of the scratch are in use; i and j are the last two.
+    """
+    energy, weight, _, _, total, _ = weights
+    _, arguments, touched, _, old_weights = scratch
+    a, b = species[i], species[j]
+    count = _touch(x, y, i, a, b, unit, rows, energy, scratch, 0)
+    count = _touch(x, y, j, b, a, unit, rows, energy, scratch, count)
+    touched[count], touched[count + 1] = i, j
+    for one, kind in ((i, 2 * a), (j, 2 * b)):
+        total[kind] -= weight[one, 0]
+        total[kind + 1] -= weight[one, 1]
+    species[i], species[j] = b, a
+    for t in range(count + 2):
         one = touched[t]
-        b = one // BLOCK
-        g = b // span[0]
-        # A particle touched twice was set once: what the second entry found is what the first left.
-        for c in range(3):
-            block[3 * kinds[t] + c, b] -= old_weights[t, c]
-            group[3 * kinds[t] + c, g] -= old_weights[t, c]
-        for c in range(3):
-            block[3 * species[one] + c, b] += later[one, c]
-            group[3 * species[one] + c, g] += later[one, c]
+        kind = species[one]
+        arguments[2 * t] = -0.5 * beta * (energy[one, OTHERS[kind, 0]] - energy[one, kind])
+        arguments[2 * t + 1] = -0.5 * beta * (energy[one, OTHERS[kind, 1]] - energy[one, kind])
+    exponentials(arguments, 2 * count + 4)
+    for t in range(count + 2):
+        one = touched[t]
+        for column in range(2):
+            old_weights[t, column] = weight[one, column]
+            weight[one, column] = arguments[2 * t + column]
+    for t in range(count):
+        kind = 2 * species[touched[t]]
+        total[kind] += arguments[2 * t] - old_weights[t, 0]
+        total[kind + 1] += arguments[2 * t + 1] - old_weights[t, 1]
+    for t, kind in ((count, 2 * b), (count + 1, 2 * a)):
+        total[kind] += arguments[2 * t]
+        total[kind + 1] += arguments[2 * t + 1]
+    return count + 2
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _take_back(species, weights, scratch, count, totals, i, j):
+def confirm(species, weights, scratch, count):
+    """Bring blocks and groups up to the weights after an exchange.
+
+    A particle that both have touched was set once: its second entry finds what the first has left, and adds nothing.
+    """
+    _, _, block, group, _, span = weights
+    _, arguments, touched, _, old_weights = scratch
+    i, j = touched[count - 2], touched[count - 1]
+    for t in range(count):
+        one = touched[t]
+        b = one // BLOCK
+        now = 2 * species[one]
+        before = now
+        if t >= count - 2:
+            before = 2 * (species[j] if one == i else species[i])
+        for column in range(2):
+            lost, gained = old_weights[t, column], arguments[2 * t + column]
+            block[b, before + column] -= lost
+            group[b // span[0], before + column] -= lost
+            block[b, now + column] += gained
+            group[b // span[0], now + column] += gained
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def take_back(species, weights, scratch, count, totals):
     """Undo an exchange, to the last bit."""
     energy, weight, _, _, total, _ = weights
-    _, _, touched, _, energies, old_weights = scratch
+    _, _, touched, energies, old_weights = scratch
+    i, j = touched[count - 2], touched[count - 1]
     species[i], species[j] = species[j], species[i]
     for t in range(count - 1, -1, -1):
+        for column in range(2):
+            weight[touched[t], column] = old_weights[t, column]
+    for t in range(count - 3, -1, -1):
         for c in range(3):
             energy[touched[t], c] = energies[t, c]
-            weight[touched[t], c] = old_weights[t, c]
     total[:] = totals
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _new_scratch(rows):
+def new_scratch(rows):
     """Room for what one exchange touches."""
     longest = 0
     for i in range(len(rows[0]) - 1):
@@ -323,23 +344,23 @@ def _new_scratch(rows):
         np.empty(3 * (longest + LANES)),
         np.zeros(2 * room + LANES),
         np.empty(room, np.int64),
-        np.empty(room, np.int64),
         np.empty((room, 3)),
-        np.empty((room, 3)),
+        np.empty((room, 2)),
     )
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _interact(x, y, i, j, unit):
+def interact(x, y, i, j, unit):
+    """Whether two particles are within reach of each other under some species."""
     dx, dy = unit * np.int32(x[i] - x[j]), unit * np.int32(y[i] - y[j])
     return dx * dx + dy * dy < REACH * REACH
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def _propose(x, y, species, beta, unit, proposals, class_shares, key, counter, rows, weights):
-    scratch = _new_scratch(rows)
+    scratch = new_scratch(rows)
     total = weights[4]
-    totals = np.empty(9)
+    totals = np.empty(6)
     proposed, accepted = np.zeros(3, np.int64), np.zeros(3, np.int64)
     for number in range(proposals):
         which, decision, high_i, low_i = random_words(key, 2 * number, 0, counter[0], counter[1])
@@ -349,22 +370,24 @@ def _propose(x, y, species, beta, unit, proposals, class_shares, key, counter, r
         while kind < 2 and share >= class_shares[kind]:
             share -= class_shares[kind]
             kind += 1
-        a, b = CLASSES[kind]
+        there, back = CLASSES[kind]
         proposed[kind] += 1
-        before = total[3 * a + b] * total[3 * b + a]
+        before = total[there] * total[back]
         if not before > 0:
             continue
-        i = _draw(weights, species, a, b, (high_i + low_i * UNIT) * UNIT)
-        j = _draw(weights, species, b, a, (high_j + low_j * UNIT) * UNIT)
-        if i < 0 or j < 0 or _interact(x, y, i, j, unit):
+        i = draw(weights, species, there, (high_i + low_i * UNIT) * UNIT)
+        for line in range(3):  # a row of neighbours is usually as long
+            prefetch(rows[2], rows[0][max(i, 0)] + line * BLOCK)
+        j = draw(weights, species, back, (high_j + low_j * UNIT) * UNIT)
+        if i < 0 or j < 0 or interact(x, y, i, j, unit):
             continue
         totals[:] = total
-        count = _exchange(x, y, species, beta, unit, rows, weights, i, j, scratch)
-        if decision * UNIT * total[3 * a + b] * total[3 * b + a] < before:
-            _confirm(species, weights, scratch, count)
+        count = exchange(x, y, species, beta, unit, rows, weights, i, j, scratch)
+        if decision * UNIT * total[there] * total[back] < before:
+            confirm(species, weights, scratch, count)
             accepted[kind] += 1
         else:
-            _take_back(species, weights, scratch, count, totals, i, j)
+            take_back(species, weights, scratch, count, totals)
     return proposed, accepted
 
 
@@ -396,8 +419,8 @@ def balanced_swap(x, y, species, beta, length, proposals, class_shares, key, cou
         By class.
     """
     unit = length / UNITS
-    (_all_energies if parallel else _all_energies_alone)(x, y, species, unit, rows, weights.energy)
-    _sum_weights(species, beta, weights)
+    (all_energies if parallel else all_energies_alone)(x, y, species, unit, rows, weights.energy)
+    sum_weights(species, beta, weights)
     return _propose(x, y, species, beta, unit, proposals, class_shares, key, counter, rows, weights)
 
 
@@ -430,7 +453,7 @@ def plain_swap(x, y, species, beta, length, moves, key, counter, rows):
         for one in (i, j):
             _energies_by_species(x, y, species, one, rows[0][one], rows[0][one + 1], rows[2], unit, energy)
         change = energy[i, b] - energy[i, a] + energy[j, a] - energy[j, b]
-        if _interact(x, y, i, j, unit):  # each has met the other under the species that the other gives up
+        if interact(x, y, i, j, unit):  # each has met the other under the species that the other gives up
             change += 2 * _pair(x, y, i, j, unit, a, b) - _pair(x, y, i, j, unit, a, a) - _pair(x, y, i, j, unit, b, b)
         if change <= 0 or decision * UNIT < exponential(-beta * change):
             species[i], species[j] = b, a

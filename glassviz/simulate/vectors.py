@@ -7,6 +7,7 @@ Every operation is one of IEEE arithmetic in an order that is written down (prod
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.extending import intrinsic
 
 I32, I64, F32, F64 = ir.IntType(32), ir.IntType(64), ir.FloatType(), ir.DoubleType()
 _I1 = ir.IntType(1)
@@ -138,3 +139,18 @@ class Vectors:
             )
             a = self.builder.fadd(low, high)
         return self.builder.extract_element(a, ir.Constant(I32, 0))
+
+
+@intrinsic
+def prefetch(typingctx, values, index):
+    """Begin to fetch values[index], of the flat array, into the cache."""
+
+    def codegen(context, builder, signature, args):
+        values, index = data(context, builder, signature, args)
+        address = builder.bitcast(builder.gep(values, [index]), ir.IntType(8).as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [address.type, I32, I32, I32])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(function, [address, *(ir.Constant(I32, value) for value in (1, 3, 1))])
+        return context.get_dummy_value()
+
+    return types.void(values, types.int64), codegen

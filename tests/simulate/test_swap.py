@@ -115,8 +115,8 @@ def prepared(position, species, beta, length):
     """Energies and weights of all particles, as a phase of balanced swaps sets out with."""
     x, y, species, rows = arrays(position, species, length)
     weights = new_weights(len(position))
-    swap._all_energies_alone(x, y, species, length / UNITS, rows, weights.energy)
-    swap._sum_weights(species, beta, weights)
+    swap.all_energies_alone(x, y, species, length / UNITS, rows, weights.energy)
+    swap.sum_weights(species, beta, weights)
     return x, y, species, rows, weights
 
 
@@ -138,27 +138,30 @@ def test_energy_under_another_species_is_that_of_the_relabeled_box(swappable):
 
 
 def check_sums(weights, species, rtol=1e-9):
-    """Weights are those of the energies, and every level sums what is below it."""
+    """Every level sums what is below it."""
     _, weight, block, group, total, span = weights
-    n = len(species)
     for a in range(3):
-        for b in range(3):
-            own = np.where((species == a) & (a != b), weight[:, b], 0)
-            blocks = np.add.reduceat(own, np.arange(0, n, swap.BLOCK))
-            np.testing.assert_allclose(block[3 * a + b], blocks, rtol=rtol, atol=1e-13)
+        for column in range(2):
+            own = np.where(species == a, weight[:, column], 0)
+            blocks = np.add.reduceat(own, np.arange(0, len(species), swap.BLOCK))
             groups = np.add.reduceat(blocks, np.arange(0, len(blocks), span[0]))
-            np.testing.assert_allclose(group[3 * a + b], groups, rtol=rtol, atol=1e-13)
-            np.testing.assert_allclose(total[3 * a + b], groups.sum(), rtol=rtol, atol=1e-13)
+            np.testing.assert_allclose(block[:, 2 * a + column], blocks, rtol=rtol, atol=1e-13)
+            np.testing.assert_allclose(group[:, 2 * a + column], groups, rtol=rtol, atol=1e-13)
+            np.testing.assert_allclose(total[2 * a + column], groups.sum(), rtol=rtol, atol=1e-13)
 
 
 @pytest.mark.parametrize("kind", range(3))
 def test_a_swap_and_its_reverse_balance_in_detail(swappable, kind):
     """π(s) q(s→s′) acc(s→s′) = π(s′) q(s′→s) acc(s′→s) for swaps anywhere in the box, with π from the whole energy."""
     position, species, length = swappable
-    a, b = CLASSES[kind]
+    there_and_back = CLASSES[kind]
+    a, b = there_and_back // 2
+    to_b, to_a = there_and_back % 2
+    assert swap.OTHERS[a, to_b] == b
+    assert swap.OTHERS[b, to_a] == a
     beta = 1 / 0.4
     x, y, labels, rows, weights = prepared(position, species, beta, length)
-    scratch = swap._new_scratch(rows)
+    scratch = swap.new_scratch(rows)
     exchange = (x, y, labels, beta, length / UNITS, rows, weights)
     before_energy = potential_energy(position, species, length).sum()
     generator = np.random.default_rng(3)
@@ -168,30 +171,29 @@ def test_a_swap_and_its_reverse_balance_in_detail(swappable, kind):
             separation = position[i] - position[j]
             separation -= length * np.rint(separation / length)
             if np.hypot(*separation) < CUTOFF * SIGMA.max():
-                assert swap._interact(x, y, i, j, length / UNITS)
+                assert swap.interact(x, y, i, j, length / UNITS)
                 continue
-            there_and_back = 3 * a + b, 3 * b + a
             saved = [values.copy() for values in weights]
-            before = weights.total[list(there_and_back)].prod()
-            forward = weights.weight[i, b] * weights.weight[j, a] / before
-            count = swap._exchange(*exchange, i, j, scratch)
-            after = weights.total[list(there_and_back)].prod()
-            backward = weights.weight[j, b] * weights.weight[i, a] / after
+            before = weights.total[there_and_back].prod()
+            forward = weights.weight[i, to_b] * weights.weight[j, to_a] / before
+            count = swap.exchange(*exchange, i, j, scratch)
+            after = weights.total[there_and_back].prod()
+            backward = weights.weight[j, to_b] * weights.weight[i, to_a] / after
             change = potential_energy(position, labels[:-1], length).sum() - before_energy
             there = np.log(forward) + min(0, np.log(before / after))
             back = np.log(backward) + min(0, np.log(after / before)) - beta * change
             assert there == pytest.approx(back, abs=1e-9)
 
             fresh = prepared(position, labels[:-1], beta, length)[-1]
-            swap._confirm(labels, weights, scratch, count)
+            swap.confirm(labels, weights, scratch, count)
             np.testing.assert_allclose(weights.energy, fresh.energy, rtol=1e-9, atol=1e-9)
             np.testing.assert_allclose(weights.weight, fresh.weight, rtol=1e-8, atol=1e-12)
             check_sums(weights, labels[:-1])
             for values, old in zip(weights, saved, strict=True):
                 values[:] = old
             labels[[i, j]] = a, b
-            count = swap._exchange(*exchange, i, j, scratch)
-            swap._take_back(labels, weights, scratch, count, saved[4], i, j)
+            count = swap.exchange(*exchange, i, j, scratch)
+            swap.take_back(labels, weights, scratch, count, saved[4])
             np.testing.assert_array_equal(labels[:-1], species)
             for values, old in zip(weights, saved, strict=True):
                 np.testing.assert_array_equal(values, old)
@@ -219,19 +221,18 @@ def test_particles_are_drawn_by_their_weights(values):
     n = 2 * len(values)
     weights = new_weights(n)
     species = np.tile([0, 1], len(values)).astype(np.int32)
-    weights.weight[0::2, 1] = values
+    weights.weight[0::2, 0] = values
     weights.weight[1::2, 0] = 7.0
-    own = weights.weight[:, 1]
-    blocks = np.add.reduceat(own, np.arange(0, n, swap.BLOCK))
-    weights.block[1] = blocks
-    weights.group[1] = np.add.reduceat(blocks, np.arange(0, len(blocks), weights.span[0]))
-    weights.total[1] = own.sum()
+    own = np.where(species == 0, weights.weight[:, 0], 0)
+    weights.block[:, 0] = blocks = np.add.reduceat(own, np.arange(0, n, swap.BLOCK))
+    weights.group[:, 0] = np.add.reduceat(blocks, np.arange(0, len(blocks), weights.span[0]))
+    weights.total[0] = own.sum()
     shares = (np.arange(4000) + 0.5) / 4000
-    drawn = np.bincount([swap._draw(weights, species, 0, 1, share) for share in shares], minlength=n)
+    drawn = np.bincount([swap.draw(weights, species, 0, share) for share in shares], minlength=n)
     np.testing.assert_allclose(drawn / 4000, own / own.sum(), atol=1.5 / 4000)
     assert not np.any(drawn[own == 0])
     for extreme in (0.0, 1.0, np.nextafter(1.0, 0)):
-        found = swap._draw(weights, species, 0, 1, extreme)
+        found = swap.draw(weights, species, 0, extreme)
         assert found < 0 or own[found] > 0
 
 
