@@ -25,6 +25,7 @@ CARD = """
         border: 1px solid color-mix(in srgb, var(--panel-on-surface-color) 25%, transparent);
         box-shadow: 0 8px 32px rgb(0 0 0 / 35%); }
 @media (max-width: 640px) { :host { max-height: 46vh; } }
+:host(.left) { right: auto; left: 14px; }
 :host(.large) { width: min(760px, 100vw - 28px) !important; max-height: calc(100vh - 100px); }
 """
 TEXT = """
@@ -37,6 +38,7 @@ h2 { font-size: calc(19px * var(--type, 1)); line-height: 1.25; margin: 0 0 6px;
 kbd { padding: 0 6px; border-radius: 4px; border: 1px solid currentColor; font: inherit; }
 a { color: inherit; } sub, sup { line-height: 0; }
 """
+FLAT = {"padding": "4px 8px", "height": "36px", "lineHeight": 1}
 LARGE = "Large type: text to be read from the back row."
 EQUATION = {
     "overflow-x": "auto",
@@ -69,10 +71,7 @@ class Tour(pn.viewable.Viewer):
         self.next = pmui.Button(label="Next", color="primary", on_click=self._go(1), **small)
         self.end = pmui.Button(label="End tour", variant="text", on_click=self._leave, **small)
         self.large = pmui.Toggle(
-            label="Large type",
-            icon="format_size",
-            description="Presenter mode: text to be read from the back row.",
-            **small,
+            label="Large type", icon="format_size", icon_size="20px", description=LARGE, height=36, sx=FLAT, **small
         )
         self.large.jscallback({}, value=run("type", large="source.value"))
         self.card = pn.Column(
@@ -107,8 +106,12 @@ class Tour(pn.viewable.Viewer):
         """Large type on or off."""
         self.large.value = not self.large.value
 
-    def _widen(self, event):
-        self.card.css_classes = ["large"] if event.new else []
+    def _widen(self, _event):
+        self._arrange()
+
+    def _arrange(self):
+        """The card stands on its side of the page, larger for large type."""
+        self.card.css_classes = [STEPS[max(self.step, 0)].side, *(["large"] if self.large.value else [])]
 
     def _begin(self, _event):
         if self.step < 0:
@@ -139,6 +142,7 @@ class Tour(pn.viewable.Viewer):
         state.temperature = temperature_of(step, state.library)
         state.sample = small_sample(state.library, state.temperature)
         state.mean_propensity = step.mean_propensity
+        self._arrange()
         self.back.disabled = self.step == 0
         self.next.label = "Next" if self.step + 1 < len(STEPS) else "Finish"
         self._story.object = (
