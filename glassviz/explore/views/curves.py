@@ -31,10 +31,26 @@ LEGEND = """
 .legend .now { font-weight: 700; }
 """
 QUANTITIES = {
-    # name: (heading, axis label)
-    "chi4": ("<i>χ</i><sub>4</sub>(<i>t</i>)", "χ₄"),
-    "xi4": ("<i>ξ</i><sub>4</sub>(<i>t</i>)", "ξ₄ / σ"),
-    "chord": ("⟨<i>ξ</i><sub>chord</sub>⟩(<i>t</i>)", "mean chord / σ"),
+    # name: (heading, axis label, help)
+    "chi4": (
+        "<i>χ</i><sub>4</sub>(<i>t</i>)",
+        "χ₄",
+        "How much the mean propensity varies between structures. Propensities are averaged over the replicas of a "
+        "structure first, so this is the part of χ₄ that structure determines; what finitely many replicas (8 or "
+        "more) leave of the rest is not taken off the points of molecular dynamics (●). Bars: over networks; of the "
+        "points over structures, by bootstrap.",
+    ),
+    "xi4": (
+        "<i>ξ</i><sub>4</sub>(<i>t</i>)",
+        "ξ₄ / σ",
+        "Length at which S₄(q) of the largest box falls off. Bars: over networks.",
+    ),
+    "chord": (
+        "⟨<i>ξ</i><sub>chord</sub>⟩(<i>t</i>)",
+        "mean chord / σ",
+        "Mean straight length within mobile regions. In molecular dynamics (●) the noise of finitely many replicas "
+        "roughens the regions. Bars: over networks; of the points over structures, by bootstrap.",
+    ),
 }
 
 
@@ -60,7 +76,7 @@ class Curves(View):
     def _build(self):
         self._colors = temperature_colors(self.state.library.temperatures)
         self._results = {}
-        self._panels = {name: _Panel(label, self._colors, self._scrub) for name, (_, label) in QUANTITIES.items()}
+        self._panels = {name: _Panel(label, self._colors, self._scrub) for name, (_, label, _) in QUANTITIES.items()}
         for panel in self._panels.values():
             panel.figure.on_event(Tap, partial(self._go_to, panel))
         self._headings = {
@@ -154,10 +170,11 @@ class Curves(View):
 
     def _describe(self):
         self._legend.object = self._legend_text()
-        for name, (title, _) in QUANTITIES.items():
+        for name, (title, _, explained) in QUANTITIES.items():
             notes = self._weaknesses(name)
             weak = f'<span class="weak" title="{"; ".join(notes)}">{notes[0]}</span>' if notes else ""
-            self._headings[name].object = f'<div class="head"><span class="title">{title}</span>{weak}</div>'
+            about = f'<span class="title" title="{explained}">{title} ⓘ</span>'
+            self._headings[name].object = f'<div class="head">{about}{weak}</div>'
 
     def _weaknesses(self, name):
         """What to know before trusting the curve of the current temperature."""
