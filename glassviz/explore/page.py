@@ -40,7 +40,7 @@ def build():
     panel_material_ui.Page
         With one sentence instead of the views where the store holds nothing to show.
     """
-    pn.extension("katex", notifications=True, respect_explicit_sizing=True)
+    pn.extension("katex", notifications=True, reconnect=True, respect_explicit_sizing=True)
     try:
         chosen, complaints = address.read(pn.state.session_args, library())
         state = ExplorerState(library(), **chosen)

@@ -1,4 +1,4 @@
-"""People who use the explorer without a browser: each a real websocket that speaks as much of Bokeh's protocol as needed.
+"""People who use the explorer without a browser: real websockets that speak just enough of Bokeh's protocol.
 
 A user loads the page, keeps its cookies, opens the websocket with the page's token, asks for the document and says that
 it is ready. Then they scrub: they ask for a level as browser.js does, and only once the last one is answered.
