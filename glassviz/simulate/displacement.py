@@ -97,7 +97,7 @@ def displace(x, y, species, beta, step, mobile, area, moves, key, counter, rows,
     mobile : int
         The first so many particles move.
     area : tuple of int
-        Left, lower edge and width of the square they must not leave (fixed-point units); a width of 2³² is the box.
+        Left and lower edge, width and height of where they must stay (fixed-point units); 2³² is the whole box.
     moves : tuple of int
         First move to make, and where to stop; they number the random words.
     key, counter : (2,) ndarray of uint64, tuple of two int
@@ -116,7 +116,7 @@ def displace(x, y, species, beta, step, mobile, area, moves, key, counter, rows,
     stopped, accepted : int
         The move to go on with, and how many were accepted; before the last the rows must be renewed.
     """
-    left, lower, width = area
+    left, lower, width, height = area
     travel2 = np.float32(travel * travel)
     choices = 2 * step + 1
     accepted = 0
@@ -125,7 +125,7 @@ def displace(x, y, species, beta, step, mobile, area, moves, key, counter, rows,
         i = below(chosen, mobile)
         to_x = np.int32(x[i] + below(first, choices) - step)
         to_y = np.int32(y[i] + below(second, choices) - step)
-        if np.int64(np.uint32(to_x - left)) >= width or np.int64(np.uint32(to_y - lower)) >= width:
+        if np.int64(np.uint32(to_x - left)) >= width or np.int64(np.uint32(to_y - lower)) >= height:
             continue
         change = energy_change(x, y, species, i, to_x, to_y, rows[0][i], rows[0][i + 1], rows[2], scale, STRENGTH)
         if change <= 0 or decision * UNIT < exponential(-beta * change):

@@ -64,8 +64,8 @@ def _append(i, xi, yi, x, y, order, begin, end, reach2, neighbor, count):
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def neighbor_rows(x, y, n, reach):
-    """Neighbours of every particle within a reach.
+def neighbor_rows(x, y, n, reach, listed):
+    """Neighbours within a reach of the first so many particles.
 
     Parameters
     ----------
@@ -75,12 +75,14 @@ def neighbor_rows(x, y, n, reach):
         Particles; the ghost's index.
     reach : float
         Reach as a fraction of the box.
+    listed : int
+        Particles whose neighbours are wanted.
 
     Returns
     -------
-    start : (n + 1,) ndarray of int64
-    count : (n,) ndarray of int64
-    neighbor : (start[-1],) ndarray of int32
+    start : (listed + 1,) ndarray of int64
+    count : (listed,) ndarray of int64
+    neighbor : ndarray of int32
         As in `Rows`.
     """
     side = max(int(1 / reach), 1)
@@ -89,10 +91,10 @@ def neighbor_rows(x, y, n, reach):
     first, order = sort_into_squares(x, y, n, side)
     sorted_x, sorted_y = x[order], y[order]
     reach2 = np.float32((reach * UNITS) ** 2)
-    start, count = np.zeros(n + 1, np.int64), np.zeros(n, np.int64)
-    neighbor = np.empty(48 * n + 2 * LANES, np.int32)
+    start, count = np.zeros(listed + 1, np.int64), np.zeros(listed, np.int64)
+    neighbor = np.empty(4 * LANES * listed + 2 * LANES, np.int32)
     around = 1 if side > 1 else 0
-    for i in range(n):
+    for i in range(listed):
         cx = (np.int64(np.uint32(x[i])) * side) >> 32
         cy = (np.int64(np.uint32(y[i])) * side) >> 32
         end = start[i]
@@ -114,4 +116,4 @@ def neighbor_rows(x, y, n, reach):
             neighbor[end] = n
             end += 1
         start[i + 1] = end
-    return start, count, neighbor[: start[n]].copy()
+    return start, count, neighbor

@@ -1,8 +1,12 @@
 """The swap Monte Carlo chain: sweeps of displacements, with plain or locally balanced swaps between them."""
 
+from contextlib import contextmanager
+
+import numba
 import numpy as np
 
 from glassviz import mixture
+from glassviz.simulate.checkerboard import CELL, cells_per_side, checkerboard
 from glassviz.simulate.displacement import displace, scale_table
 from glassviz.simulate.fixed_point import GHOST, UNITS, Rows, fixed_point, neighbor_rows, sort_into_squares, with_ghost
 from glassviz.simulate.philox import new_key
@@ -43,11 +47,25 @@ class SwapMonteCarlo:
         Seed.
     swap : {"balanced", "plain"}
         The swap moves of the chain.
+    threads : int, optional
+        Displace in the cells of a checkerboard, on so many threads, which is what large boxes want. The number does not
+        change the result, but whether it is given does: by default particles all over the box take their turns.
+
+    Raises
+    ------
+    InvalidData
+        Where the swap move is unknown, or the box too small for a checkerboard.
     """
 
-    def __init__(self, position, species, box_length, temperature, seed=0, swap="balanced"):
+    def __init__(self, position, species, box_length, temperature, seed=0, swap="balanced", threads=None):
         if swap not in ("balanced", "plain"):
             raise mixture.InvalidData(f"swap Monte Carlo: unknown swap move '{swap}'; expected balanced or plain.")
+        if threads is not None and (threads < 1 or cells_per_side(box_length) == 0):
+            raise mixture.InvalidData(
+                f"swap Monte Carlo: {threads} threads for a box of {box_length:.4g} σ; "
+                f"expected at least one, and a side of at least {4 * CELL:g} σ."
+            )
+        self.threads = threads
         self.length = float(box_length)
         self.beta = 1 / float(temperature)
         self.swap = swap
@@ -99,7 +117,7 @@ class SwapMonteCarlo:
     def renew_neighbors(self):
         """List all neighbours anew at the present positions."""
         n = len(self.rank)
-        self.rows = Rows(*neighbor_rows(self.x, self.y, n, (REACH + SKIN) / self.length))
+        self.rows = Rows(*neighbor_rows(self.x, self.y, n, (REACH + SKIN) / self.length, n))
         self._from = self.x.copy(), self.y.copy()
 
     def run(self, sweeps):
@@ -107,7 +125,10 @@ class SwapMonteCarlo:
         n = len(self.rank)
         while sweeps > 0:
             block = min(sweeps, SWEEPS_BETWEEN_SWAPS if self.swap == "balanced" else 1)
-            self._displace(block * n)
+            if self.threads is None:
+                self._displace(block * n)
+            else:
+                self._displace_in_cells(block)
             if self.swap == "balanced":
                 self._swap_balanced(round(PROPOSALS_PER_PARTICLE * n * block / SWEEPS_BETWEEN_SWAPS))
             else:
@@ -117,7 +138,7 @@ class SwapMonteCarlo:
     def _displace(self, moves):
         unit = self.length / UNITS
         step, travel = round(STEP / unit), allowed_travel(SKIN, STEP) / unit
-        everywhere = (np.int32(0), np.int32(0), 1 << 32)
+        everywhere = (np.int32(0), np.int32(0), 1 << 32, 1 << 32)
         done = 0
         while done < moves:
             state = (self.x, self.y, self._species, self.beta, step, len(self.rank), everywhere, (done, moves))
@@ -130,6 +151,23 @@ class SwapMonteCarlo:
         self._renew_if_left(travel)
         self.phase += 1
 
+    def _displace_in_cells(self, sweeps):
+        unit = self.length / UNITS
+        step, reach, travel = round(STEP / unit), (REACH + SKIN) / unit, allowed_travel(SKIN, STEP) / unit
+        state = (self.x, self.y, self._species, self.beta, step, sweeps, self.key, self.phase, self._scale)
+        with self._on_threads():
+            self.displacements += checkerboard(*state, reach, travel, cells_per_side(self.length))
+            self.renew_neighbors()
+        self.phase += 1
+
+    @contextmanager
+    def _on_threads(self):
+        """Let numba use the threads of this chain."""
+        before = numba.get_num_threads()
+        numba.set_num_threads(min(self.threads or 1, numba.config.NUMBA_NUM_THREADS))
+        yield
+        numba.set_num_threads(before)
+
     def _renew_if_left(self, travel):
         """The last move may have taken a particle out of its list."""
         dx, dy = ((now - then).astype(np.float64) for now, then in zip((self.x, self.y), self._from, strict=True))
@@ -138,7 +176,9 @@ class SwapMonteCarlo:
 
     def _swap_balanced(self, proposals):
         state = (self.x, self.y, self._species, self.beta, self.length, proposals, CLASS_SHARES)
-        proposed, accepted = balanced_swap(*state, self.key, (_SWAPS, self.phase), self.rows, self._weights)
+        random = (self.key, (_SWAPS, self.phase))
+        with self._on_threads():
+            proposed, accepted = balanced_swap(*state, *random, self.rows, self._weights, self.threads is not None)
         self.swaps += [proposed.sum(), accepted.sum()]
         self.phase += 1
 

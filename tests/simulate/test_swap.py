@@ -29,7 +29,12 @@ COMPACT = np.array([[5.0, 5.0], [6.0, 5.1], [5.4, 5.95], [4.45, 5.8], [6.4, 6.05
 def arrays(position, species, length=LENGTH, skin=0.0):
     """What the kernels take: fixed-point coordinates and species with the ghost last, and all neighbours."""
     x, y = (with_ghost(values, 0) for values in fixed_point(position, length))
-    return x, y, with_ghost(species, GHOST), Rows(*neighbor_rows(x, y, len(position), (REACH + skin) / length))
+    return (
+        x,
+        y,
+        with_ghost(species, GHOST),
+        Rows(*neighbor_rows(x, y, len(position), (REACH + skin) / length, len(position))),
+    )
 
 
 def boltzmann(position, species, temperature, still=()):
