@@ -10,6 +10,8 @@ import threading
 import numpy as np
 from numba import njit, prange
 
+from glassviz.threads import SIDE_BY_SIDE
+
 BLOCK = 512
 EXCLUSIVE = threading.Lock()  # numba's workqueue layer, the one without OpenMP, dies of concurrent callers
 
@@ -40,7 +42,7 @@ def exponential(x):
     return (p * r * r + r + ONE) * power
 
 
-@njit(cache=True, error_model="numpy", fastmath=True, parallel=True)
+@njit(cache=True, error_model="numpy", fastmath=True, parallel=True, nogil=SIDE_BY_SIDE)
 def exponentials(raw, kept, mean, scale, slope, first, second):
     """Fill E = exp(S f_1 − max_k S^k f_1^k) and S E for standardised columns S.
 
@@ -79,7 +81,7 @@ def elu(x):
     return max(x, ZERO) + exponential(min(x, ZERO)) - ONE
 
 
-@njit(cache=True, error_model="numpy", fastmath=True, parallel=True)
+@njit(cache=True, error_model="numpy", fastmath=True, parallel=True, nogil=SIDE_BY_SIDE)
 def decode(moments, offset, entry, constant, weight, bias, last, last_bias, out):
     """Bottleneck values from the attention's moments, then the two hidden layers and the output.
 
