@@ -44,6 +44,7 @@ function paint({raster, frames, scrub, palette}) {
     const alpha = entry & 0xff000000
     image[p] = alpha === 0 ? 0 : alpha | (level > 0 ? colours[entry & 0xffffff] : grey)
   }
+  raster.level = scrub.level // that the picture now shows
   raster.change.emit()
 }
 
@@ -112,7 +113,7 @@ function along(levels, values, level, logarithmic) {
 const superscripts = {"-": "⁻", "0": "⁰", "1": "¹", "2": "²", "3": "³", "4": "⁴", "5": "⁵", "6": "⁶", "7": "⁷", "8": "⁸", "9": "⁹"}
 
 function scientific(value) {
-  if (value >= 0.01 && value < 1000) { return value.toPrecision(2).replace(/\.0$/, "") }
+  if (value >= 0.01 && value < 1000) { return String(Number(value.toPrecision(2))) }
   const [digits, exponent] = value.toExponential(1).split("e")
   return `${digits}·10${[...String(Number(exponent))].map((c) => superscripts[c]).join("")}`
 }

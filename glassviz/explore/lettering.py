@@ -74,5 +74,9 @@ def mean_propensity(value):
 def time(value):
     """Pieces of t ≈ 1.2·10⁷ σ(m/ε)^½."""
     digits, exponent = f"{value:.1e}".split("e")
-    number = [(f"{value:.2g}", PLAIN)] if 0.01 <= value < 1000 else [(f"{digits}·10", PLAIN), (str(int(exponent)), SUP)]
+    number = (
+        [(f"{float(f'{value:.2g}'):g}", PLAIN)]
+        if 0.01 <= value < 1000
+        else [(f"{digits}·10", PLAIN), (str(int(exponent)), SUP)]
+    )
     return [("t", ITALIC), (" ≈ ", PLAIN), *number, (" σ(", PLAIN), ("m", ITALIC), ("/ε)", PLAIN), ("½", SUP)]

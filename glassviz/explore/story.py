@@ -80,7 +80,7 @@ def heterogeneity(library, network):
             found.append(f"{value:.2g} ± {error:.1g} at <i>T</i> = {temperature:g} ({structures} structures)")
     if not found:
         return "There are too few loaded structures for a variance."
-    return f"Computed here, the largest <i>χ</i><sub>4</sub> is {' and '.join(found)}."
+    return f"Predicted here, the largest <i>χ</i><sub>4</sub> is {' and '.join(found)}."
 
 
 def senses(library, network):
@@ -157,31 +157,26 @@ STEPS = (
     Step(
         "A liquid that slows down unevenly",
         "Cool a liquid fast enough and it does not crystallise: it becomes a glass, solid but as disordered as the "
-        "liquid. "
-        "On the way its motion slows down by many orders of magnitude, yet not everywhere at once: some regions "
-        "rearrange while their neighbours stay frozen. This is <b>dynamic heterogeneity</b>. You see a two-dimensional "
-        "glass former; red regions have moved, blue ones have not.",
+        "liquid. On the way its motion slows down by many orders of magnitude, yet not everywhere at once: some "
+        "regions rearrange while their neighbours stay frozen. This is <b>dynamic heterogeneity</b>. You see a "
+        "two-dimensional glass former; red regions have moved, blue ones have not.",
         "Press <kbd>Space</kbd> and watch where red begins and how it spreads.",
     ),
     Step(
         "What a propensity is",
         "Start the same positions many times with different random velocities and ask each particle: what share of "
-        "your "
-        "neighbours do you still have after a time <i>t</i>? Averaged over the runs this is its <b>propensity</b>. "
-        "What the "
-        "velocities decide averages out; what is left is written in the structure.",
+        "your neighbours do you still have after a time <i>t</i>? Averaged over the runs this is its "
+        "<b>propensity</b>. What the velocities decide averages out; what is left is written in the structure.",
         "Point at a red particle, then at a blue one, and read their values.",
         temperature="hot",
         source=propensity,
     ),
     Step(
         "A clock that works at every temperature",
-        "The mean propensity ⟨<i>C̄</i><sub>B</sub>⟩ falls from 1 to 0 while the liquid forgets its structure. "
-        "Curves of "
-        "different temperatures have the same shape once time is counted in relaxation times <i>τ</i><sub>BB</sub>, "
-        "so it "
-        "serves as the clock here. The time it stands for is written beside it, and whether it was simulated or "
-        "extrapolated.",
+        "The mean propensity ⟨<i>C̄</i><sub>B</sub>⟩ falls from 1 to 0 while the liquid forgets its structure. Curves "
+        "of different temperatures have the same shape once time is counted in relaxation times <i>τ</i><sub>BB</sub>,"
+        " so it serves as the clock here. The time it stands for is written beside it, and whether it was simulated or"
+        " extrapolated.",
         "Drag ⟨<i>C̄</i><sub>B</sub>⟩ to 0.50: that moment is the relaxation time <i>τ</i><sub>BB</sub>.",
         mean_propensity=0.5,
         tab="Time",
@@ -189,10 +184,9 @@ STEPS = (
     ),
     Step(
         "Heterogeneity grows on cooling",
-        "Hot, nearly all particles are alike. Cold, the liquid splits into islands that move and regions that wait. "
-        "The "
-        "susceptibility <i>χ</i><sub>4</sub> measures it: how much the mean propensity differs from one structure to "
-        "the next.",
+        "Hot, nearly all particles are alike. Cold, the liquid splits into islands that move and regions that wait; "
+        "the paper finds that this contrast grows on cooling. The susceptibility <i>χ</i><sub>4</sub> measures it: how"
+        " much the mean propensity differs from one structure to the next.",
         "Press <kbd>S</kbd> to sweep through all temperatures and watch the contrast.",
         temperature="cold",
         source=susceptibility,
@@ -201,10 +195,9 @@ STEPS = (
     Step(
         "What the network sees",
         "Every particle is described by density, energy, cell perimeter and energy spread around it, averaged over "
-        "eleven "
-        "distances <i>L</i>. An <b>attention</b> layer decides which of them count at this temperature and time, "
-        "then two "
-        "numbers remain: the <b>bottleneck</b>. Colder, the weights move to larger distances.",
+        "eleven distances <i>L</i>. An <b>attention</b> layer decides which of them count at this temperature and "
+        "time, then two numbers remain: the <b>bottleneck</b>. In the paper the weights move to larger distances on "
+        "cooling; whether those loaded here do is measured below.",
         "Drag a lasso around the red end of the bottleneck cloud: where are these particles?",
         side="left",
         source=architecture,
@@ -213,9 +206,8 @@ STEPS = (
     Step(
         "Transfer: learn warm, predict cold",
         "The networks learn from simulations at temperatures where these are affordable. The temperature is one of "
-        "their "
-        "inputs, so they can be asked about colder liquids whose positions come from swap Monte Carlo, a method that "
-        "finds equilibrium without following the motion.",
+        "their inputs, so they can be asked about colder liquids whose positions come from swap Monte Carlo, a method "
+        "that finds equilibrium without following the motion.",
         "Press <kbd>↓</kbd> a few times: the label beside the time turns to <i>extrapolated</i>.",
         source=agreement,
         evidence=agreement_with_dynamics,
@@ -223,10 +215,8 @@ STEPS = (
     Step(
         "A hundred days or a moment",
         "At the glass transition, <i>T</i><sub>g</sub> = 0.15, relaxation is about 10<sup>12</sup> times slower than "
-        "in the "
-        "simple liquid. The paper estimates that simulating its data there would take some 10<sup>14</sup> time "
-        "steps and "
-        "10<sup>11</sup> CPU hours: <q>about 100 days of simulation by completely exhausting the Top 500 "
+        "in the simple liquid. The paper estimates that simulating its data there would take some 10<sup>14</sup> time"
+        " steps and 10<sup>11</sup> CPU hours: <q>about 100 days of simulation by completely exhausting the Top 500 "
         "supercomputers in the "
         f'world</q> (<a href="{PAPER}" target="_blank" rel="noopener">arXiv:2310.20252</a>, Sec. IV).',
         "Play time at <i>T</i> = 0.15. Nobody has ever seen this by simulation.",
@@ -236,12 +226,10 @@ STEPS = (
     ),
     Step(
         "Lengths that nearly stop growing",
-        "How large are the regions that move together? In the paper all lengths grow quickly down to about "
-        "<i>T</i> = 0.30 and then hardly at all: <i>ξ</i><sub>4</sub> stays at 6 to 7 σ at most, mean chords below "
-        "about "
-        "14 σ. The relaxation time grows by many orders of magnitude meanwhile, so growing lengths alone do not "
-        "explain "
-        "the glass transition. Below the simulated temperatures this is a prediction, and it should be read as one.",
+        "How large are the regions that move together? In the paper all lengths grow quickly down to about <i>T</i> = "
+        "0.30 and then hardly at all: <i>ξ</i><sub>4</sub> stays at 6 to 7 σ at most, mean chords below about 14 σ. "
+        "The relaxation time grows by many orders of magnitude meanwhile, so growing lengths alone do not explain the "
+        "glass transition. Below the simulated temperatures this is a prediction, and it should be read as one.",
         "Compare the curves of ⟨<i>ξ</i><sub>chord</sub>⟩ at the coldest temperatures with those at the hottest.",
         temperature="cold",
         tab="Length scales",

@@ -19,7 +19,7 @@ NARROW = {  # on a phone only the icon is seen; readers still find the name
         "& .MuiButton-startIcon": {"margin": 0},
     }
 }
-BUTTON = {"variant": "text", "color": "light", "size": "small", "margin": (0, 1), "sx": NARROW}
+BUTTON = {"variant": "text", "icon_size": "20px", "color": "light", "size": "small", "margin": (0, 1), "sx": NARROW}
 """How a button in the header looks."""
 REFERENCE = """
 :host { color: var(--panel-on-surface-color); font-size: calc(14px * var(--type, 1)); line-height: 1.5; }
