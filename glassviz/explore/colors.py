@@ -15,6 +15,8 @@ _PROPENSITY = {
     RED_BLUE: ("#a50f26", "#e0553f", "#f7a983", "#f1ece8", "#8fc1e3", "#3a7fc4", "#123f8c"),
     CIVIDIS: ("#fee838", "#e1cc55", "#c3b369", "#a59c74", "#8a8678", "#707173", "#575d6d", "#3b496c", "#00224e"),
 }
+DIFFERENCE = "Difference"
+_SCALES = {**_PROPENSITY, DIFFERENCE: ("#5e2a8a", "#9a72c0", "#d6c8e6", "#f3f1ee", "#f3cf94", "#d98e2b", "#8a4a05")}
 MAPS = tuple(_PROPENSITY)
 """Names of the propensity scales, the default first."""
 _TEMPERATURES = ("#2451c9", "#7a4fd0", "#b9469f", "#dd5a5c", "#ee9236")
@@ -63,11 +65,11 @@ def hexadecimal(rgb):
 
 @cache
 def palette(scale=RED_BLUE):
-    """Colours of one of `MAPS`, (256, 3) uint8.
+    """Colours of one of `MAPS`, or of `DIFFERENCE`, (256, 3) uint8.
 
     One for each byte of `encode`, the last one that of a particle without a prediction.
     """
-    return np.concatenate([_ramp(_PROPENSITY[scale], LEVELS), np.rint(_srgb([_UNKNOWN]) * 255).astype(np.uint8)])
+    return np.concatenate([_ramp(_SCALES[scale], LEVELS), np.rint(_srgb([_UNKNOWN]) * 255).astype(np.uint8)])
 
 
 PALETTE = palette()

@@ -13,6 +13,9 @@ import xarray as xr
 from datashader import Canvas
 from numba import get_num_threads, njit, prange
 
+from glassviz.mixture import RADII
+from glassviz.threads import SIDE_BY_SIDE
+
 BACKGROUND = -1
 FAR = np.float32(1e30)  # no infinity under fastmath
 
@@ -60,7 +63,27 @@ def viewport(box_length, side, x_range=None, y_range=None):
     return Canvas(side, side, x_range or (0.0, box_length), y_range or (0.0, box_length))
 
 
-@njit(cache=True, error_model="numpy", fastmath=True, parallel=True)
+def pack(raster):
+    """A raster of `particle_ids` as (y, x) uint32: (alpha << 24 | particle), 0 on the background.
+
+    Where discs are wide enough to see, their rims fade into the background, which outlines them.
+    """
+    edge = raster["edge"].values
+    scale = 1 / float(raster["x"][1] - raster["x"][0])
+    outline = np.clip((RADII.min() * scale - 3) / 5, 0, 1)
+    alpha = 1 - outline * (1 - np.clip(edge / 1.4, 0, 1))
+    particle = raster["particle"].values
+    packed = (np.rint(255 * alpha).astype(np.uint32) << 24) | particle.astype(np.uint32)
+    return np.where(particle < 0, np.uint32(0), packed)
+
+
+def coloured(packed, colors):
+    """The image (y, x) uint32 0xAABBGGRR of a raster from `pack`, with one colour of that form for each particle."""
+    image = (packed & np.uint32(0xFF000000)) | (colors[packed & np.uint32(0xFFFFFF)] & np.uint32(0xFFFFFF))
+    return np.where(packed == 0, np.uint32(0), image)
+
+
+@njit(cache=True, error_model="numpy", fastmath=True, parallel=True, nogil=SIDE_BY_SIDE)
 def _splat(position, radius, box_length, width, height, x_scale, x_shift, y_scale, y_shift, bands):
     """Each thread owns a band of rows and draws every disc that reaches into it; bands share nothing."""
     particle = np.full((height, width), BACKGROUND, dtype=np.int32)

@@ -71,7 +71,8 @@ def scales(library, temperature, network, mean_propensity):
     -------
     Dataset
         Scalars `xi4`, `A`, `chord`, `xi_int` (σ, without the factors of Fig. 12; A has no unit) and their `_error`s:
-        over networks, of ξ₄ and A over networks or, where larger, of the fit. NaN where not determined; attributes
+        over networks, of ξ₄ and A over networks or, where larger, of the fit. NaN where not determined, A also
+        where its error exceeds it; attributes
         `why` (why ξ₄ is not), `boxes` and `particles` of ξ₄, `structures` of the others.
     """
     found, why = spectrum(library, temperature, network, mean_propensity)
@@ -83,10 +84,11 @@ def scales(library, temperature, network, mean_propensity):
     def compute():
         C, ds = _predicted(library, temperature, particles, network, level)
         chord = chord_length(C, ds)
-        X = library.descriptors(temperature, particles, network)
-        weights = library.ensemble(network).attention(X, temperature=temperature, mean_propensity=level)
-        xi = xi_int(length_distribution(weights))
         known = 1.0 if C.attrs["converged"] else np.nan
+        xi, ensemble = xr.DataArray(np.nan, coords={"error": np.nan}), library.ensemble(network)
+        if ensemble.has_attention:
+            X = library.descriptors(temperature, particles, network)
+            xi = xi_int(length_distribution(ensemble.attention(X, temperature, level)))
         return xr.Dataset(
             {
                 "chord": known * float(chord),
@@ -106,6 +108,8 @@ def scales(library, temperature, network, mean_propensity):
         spread = float(fit["xi4_network_error"]) if "xi4_network_error" in fit else np.nan
         values = {name: float(fit[name]) for name in values}
         values["xi4_error"] = float(np.fmax(values["xi4_error"], spread))
+        if not values["A_error"] < values["A"]:
+            values["A"] = np.nan
     about = {"boxes": found.boxes, "particles": found.particles} if found else {"boxes": 0, "particles": 0}
     return result.assign(values).assign_attrs(result.attrs, why=why, **about)
 

@@ -56,8 +56,8 @@ def selected(library, choice):
     measured = measured_curve(library.dynamics(sample), chosen)
     passed, _ = derive.transfer(library, sample.temperature, sample.particles, choice.network)
     curve = predicted_curve(library, choice, chosen) if passed else None
-    if curve is None:
-        return Selected(choice.selected, species, None, measured)
+    if curve is None or not library.ensemble(choice.network).has_attention:
+        return Selected(choice.selected, species, curve, measured)
     return Selected(choice.selected, species, curve, measured, *_explanation(library, choice, chosen, species))
 
 

@@ -10,7 +10,7 @@ from bokeh.models import ColumnDataSource, Range1d, Whisker
 
 from glassviz.explore import derive
 from glassviz.explore.colors import encode, packed_palette
-from glassviz.explore.raster import particle_ids, viewport
+from glassviz.explore.raster import coloured, pack, particle_ids, viewport
 from glassviz.explore.scales import FACTORS, chords, scales, spectrum
 from glassviz.explore.views.base import CARD, HEADING, View, plain_figure
 from glassviz.mixture import RADII
@@ -58,7 +58,7 @@ class Lengths(View):
 
     def __init__(self, state, _scrub, **params):
         super().__init__(state, **params)
-        state.param.watch(self.refresh, ["temperature", "mean_propensity", "sample", "network"])
+        state.param.watch(self.refresh, ["temperature", "mean_propensity", "sample", "network", "colors"])
 
     def _build(self):
         self.fixed = pmui.Switch(label="At ⟨C̄ʙ⟩ = 0.80, as in the paper", value=True, margin=0)
@@ -122,12 +122,13 @@ class Lengths(View):
 
     def _show_map(self, choice, configuration, shown, found):
         trusted = found is not None
-        self._map.draw(configuration, shown if trusted else np.full_like(shown, np.nan), found[0] if trusted else None)
+        shown, segments = (shown, found[0]) if trusted else (np.full_like(shown, np.nan), None)
+        self._map.draw(configuration, shown, segments, self.state.colors)
         note = f"mean {found[1]:.1f} σ in this sample, along x and y" if trusted else derive.UNTRUSTED
         self._head("map", "Chords of mobile regions", note, weak=not trusted)
 
     def _show_spectrum(self, choice, found, why):
-        title = f"<i>S</i><sub>4</sub>(<i>q</i>) at <i>T</i> = {choice.temperature:.2f}, {choice.mean_propensity:.2f}"
+        title = f"<i>S</i><sub>4</sub>(<i>q</i>) at {choice.temperature:.2f}, ⟨<i>C̄</i>⟩ {choice.mean_propensity:.2f}"
         self._spectrum.draw(found)
         if found is None:
             self._head("spectrum", title, f"not shown: {why}")
@@ -139,13 +140,10 @@ class Lengths(View):
             return
         spread = float(fit["xi4_network_error"]) if "xi4_network_error" in fit else np.nan
         error = np.fmax(float(fit["xi4_error"]), spread)
-        self._head(
-            "spectrum",
-            title,
-            f"<i>ξ</i><sub>4</sub> = {float(fit['xi4']):.1f} ± {error:.1f} σ, <i>A</i> = {float(fit['A']):.1f} ± "
-            f"{float(fit['A_error']):.1f}; {boxes}",
-            weak=found.boxes < derive.FEW_STRUCTURES,
-        )
+        constant, uncertainty = float(fit["A"]), float(fit["A_error"])
+        a = f"= {constant:.1f} ± {uncertainty:.1f}" if uncertainty < constant else "not determined"
+        xi = f"<i>ξ</i><sub>4</sub> = {float(fit['xi4']):.1f} ± {error:.1f} σ, <i>A</i> {a}"
+        self._head("spectrum", title, f"{xi}; {boxes}", weak=found.boxes < derive.FEW_STRUCTURES)
 
     def _show_lengths(self, choice, level, results):
         table = {name: [] for name in ("temperature", *LENGTHS, *(f"{n}_error" for n in LENGTHS), "A", "A_error")}
@@ -167,7 +165,9 @@ class Lengths(View):
         )
         key = " · ".join(f'<b style="color:{color}">●</b> {label}' for label, color, _ in LENGTHS.values())
         self._head("lengths", key, f"⟨<i>C̄</i><sub>B</sub>⟩ = {level:.2f}{busy}", weak=False)
-        self._head("constant", "<i>A</i> of the fit", "no unit; bars as for ξ₄", weak=False)
+        none = not np.isfinite(table["A"]).any()
+        note = "not determined: its error exceeds its value" if none else "only where its error is below its value"
+        self._head("constant", "<i>A</i> of the fit", note, weak=none)
         boxes = max(found.attrs["boxes"] for found in results.values())
         few = f"ξ₄ and A from {boxes} box{'es' if boxes > 1 else ''} per temperature: weak. " if boxes else ""
         missing = f'<span class="weak">ξ₄ not determined at {weak}</span>' if weak else ""
@@ -288,14 +288,12 @@ class _ChordMap:
         )
         self.figure.segment("x0", "y0", "x1", "y1", source=self._segments, color=CHORD, line_width=1.8)
 
-    def draw(self, configuration, propensity, segments):
-        """Show particles (coloured by propensity) and segments (chord, 4)."""
+    def draw(self, configuration, propensity, segments, scale):
+        """Show particles, coloured by propensity on a scale of `colors.MAPS`, and segments (chord, 4)."""
         length = float(configuration.attrs["box_length"])
-        ids = particle_ids(
-            viewport(length, SIDE), configuration["position"].values, RADII[configuration["species"].values], length
-        )["particle"].values
-        colors = packed_palette()[encode(propensity)]
-        image = np.where(ids < 0, np.uint32(0), colors[np.maximum(ids, 0)])
+        radius = RADII[configuration["species"].values]
+        raster = particle_ids(viewport(length, SIDE), configuration["position"].values, radius, length)
+        image = coloured(pack(raster), packed_palette(scale)[encode(propensity)])
         for limits in (self.figure.x_range, self.figure.y_range):
             limits.update(start=0, end=length)
         self._image.data = {"image": [image], "dw": [length], "dh": [length]}

@@ -10,7 +10,7 @@ from bokeh.models import BoxZoomTool, ColumnDataSource, CustomJSHover, HoverTool
 from glassviz.explore import derive
 from glassviz.explore.colors import gradient, packed_palette
 from glassviz.explore.picking import disc_at, inside
-from glassviz.explore.raster import particle_ids, viewport
+from glassviz.explore.raster import pack, particle_ids, viewport
 from glassviz.explore.views.base import CARD, HEADING, View, javascript, plain_figure, run
 from glassviz.explore.views.marks import Marks, selectable
 from glassviz.mixture import RADII
@@ -26,20 +26,6 @@ TOOLTIP = """
 <div>energy <i>E</i> = @image{energy}</div>
 <div>cell perimeter <i>p</i> = @image{perimeter}</div></div>
 """
-
-
-def pack(raster):
-    """A raster of `particle_ids` as (y, x) uint32: (alpha << 24 | particle), 0 on the background.
-
-    Where discs are wide enough to see, their rims fade into the background, which outlines them.
-    """
-    edge = raster["edge"].values
-    scale = 1 / float(raster["x"][1] - raster["x"][0])
-    outline = np.clip((RADII.min() * scale - 3) / 5, 0, 1)
-    alpha = 1 - outline * (1 - np.clip(edge / 1.4, 0, 1))
-    particle = raster["particle"].values
-    packed = (np.rint(255 * alpha).astype(np.uint32) << 24) | particle.astype(np.uint32)
-    return np.where(particle < 0, np.uint32(0), packed)
 
 
 class Snapshot(View):

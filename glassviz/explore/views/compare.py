@@ -1,0 +1,335 @@
+"""The tab Compare: molecular dynamics and ensembles on the same structure, their difference and agreement (Fig. 3)."""
+
+import html
+
+import numpy as np
+import panel as pn
+import panel_material_ui as pmui
+from bokeh.events import RangesUpdate
+from bokeh.models import ColumnDataSource, LinearColorMapper, Range1d, Whisker
+
+from glassviz.explore import comparison
+from glassviz.explore.colors import DIFFERENCE, encode, gradient, packed_palette
+from glassviz.explore.comparison import DYNAMICS
+from glassviz.explore.picking import disc_at, inside
+from glassviz.explore.raster import coloured, pack, particle_ids, viewport
+from glassviz.explore.views.base import CARD, HEADING, View, plain_figure
+from glassviz.explore.views.marks import Marks, selectable
+from glassviz.mixture import RADII
+
+MOST = 4  # panels
+SIDE = 480  # pixels of a panel's raster
+REDRAW = 60  # ms between two rasters while zooming
+LINES = ("#3a7fc4", "#d9713c", "#3f9b5a", "#7a4fd0")
+CEILING, MARKER = "#8b93a1", "#e8b50c"
+GRID = """
+:host { display: grid !important; gap: 10px; grid-template-columns: minmax(0, 1fr); align-items: stretch; }
+@media (min-width: 640px) { :host { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
+@media (min-width: 1100px) { :host { grid-template-columns: repeat(4, minmax(0, 1fr)); } }
+"""
+WIDE = ":host { grid-column: 1 / -1; }"
+HALF = ":host { min-height: 300px; } @media (min-width: 640px) { :host { grid-column: span 2; } }"
+OPTIONS = """
+:host { display: flex !important; flex-direction: row !important; flex-wrap: wrap; gap: 8px 18px; align-items: center; }
+"""
+
+
+class Compare(View):
+    """Up to four panels with one zoom and one colour scale; the second is compared with the first.
+
+    Parameters
+    ----------
+    state : ExplorerState
+    _scrub : Scrub
+        The browser's time; the panels follow the state, which has its settled value.
+    """
+
+    def __init__(self, state, _scrub, **params):
+        self._sample = self._drawing = self._packed = None
+        self._codes = {}
+        super().__init__(state, **params)
+        state.param.watch(self.refresh, ["temperature", "sample", "mean_propensity", "colors"])
+        state.param.watch(self._mark, "selected")
+
+    def _build(self):
+        library = self.state.library
+        offered = [DYNAMICS, *library.networks]
+        self.sources = pmui.MultiChoice(
+            label="Panels (the second is compared with the first)",
+            options=offered,
+            value=offered[:MOST],
+            max_items=MOST,
+            margin=0,
+            styles={"flex": "2 1 320px"},
+        )
+        self.sources.param.watch(self.refresh, "value")
+        self.structure = pmui.Select(
+            label="Structure with molecular dynamics", size="small", margin=0, styles={"flex": "1 1 230px"}
+        )
+        self.structure.param.watch(self._choose, "value")
+        self._scale = pn.pane.HTML(stylesheets=[HEADING], margin=0, width=230)
+        ranges = {"x_range": Range1d(0, 1), "y_range": Range1d(0, 1)}
+        self._panels = [_Panel(ranges, self) for _ in range(MOST)]
+        self._difference = _Panel(ranges, self)
+        self._joint, self._pearson = _Joint(), _Pearson(len(library.networks))
+        options = pn.Column(
+            self.sources,
+            self.structure,
+            self._scale,
+            stylesheets=[CARD, OPTIONS, WIDE],
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        cards = [panel.card for panel in (*self._panels, self._difference, self._joint, self._pearson)]
+        return pn.Column(options, *cards, stylesheets=[GRID], sizing_mode="stretch_width", margin=0)
+
+    def _choose(self, event):
+        """Another structure was chosen, "T label"."""
+        if event.new:
+            temperature, label = event.new
+            self.state.temperature = temperature
+            self.state.sample = label
+
+    def _derive(self, choice):
+        library, sample, sources = self.state.library, choice.sample, list(self.sources.value)
+        configuration = library.configurations(sample.temperature, sample.particles).isel(configuration=sample.index)
+        fields = comparison.fields(library, choice, sources)
+        yield "fields", choice, configuration, fields, self._structures()
+        curves = {}
+        for network in [s for s in sources if s != DYNAMICS]:
+            curves[network] = comparison.pearson_curve(library, choice.temperature, network)
+            yield "pearson", choice, dict(curves)
+
+    def _structures(self):
+        """What can be compared with molecular dynamics: label to (temperature, sample), test structures first."""
+        library, rows = self.state.library, []
+        for temperature in library.temperatures:
+            roles = {(r.particles, r.name): r for r in library.propensity_files(temperature)}
+            for sample in library.samples(temperature):
+                row = roles.get((sample.particles, sample.name))
+                if row is not None:
+                    name = f"T = {temperature:.2f} · {sample.label} · {row.role}, {row.replicas} replicas"
+                    rows.append((row.role != "test", -temperature, name, (temperature, sample.label)))
+        return {name: value for *_, name, value in sorted(rows)}
+
+    def _show(self, result):
+        kind, choice, *values = result
+        if kind == "pearson":
+            self._pearson.draw(values[0], choice)
+            return
+        configuration, fields, structures = values
+        self._offer(structures, choice)
+        self._stage(choice.sample, configuration)
+        species = configuration["species"].values
+        colors = packed_palette(self.state.colors)
+        self._scale.object = _bar("0 active", gradient(self.state.colors), "1 arrested")
+        self._codes = {}
+        for k, panel in enumerate(self._panels):
+            panel.card.visible = k < len(fields)
+            if k < len(fields):
+                field = fields[k]
+                rho = comparison.agreement(fields[0], field, species) if k else np.nan
+                panel.title(html.escape(field.source), field.note, rho, fields[0].source)
+                self._codes[panel] = colors[encode(field.propensity)]
+        pair = fields[:2] if len(fields) > 1 and fields[0].known and fields[1].known else None
+        for part in (self._difference, self._joint):
+            part.card.visible = pair is not None
+        if pair:
+            names = f"{html.escape(pair[1].source)} − {html.escape(pair[0].source)}"
+            self._difference.heading.object = (
+                f'<div class="head"><span class="title">{names}</span>{_bar("−1", gradient(DIFFERENCE), "1")}</div>'
+            )
+            self._codes[self._difference] = packed_palette(DIFFERENCE)[comparison.difference(*pair)]
+            self._joint.draw(*pair, species)
+        self._paint()
+
+    def _offer(self, structures, choice):
+        here = choice.temperature, choice.sample.label
+        self.structure.param.update(
+            options={"choose …": None, **structures}, value=here if here in structures.values() else None
+        )
+
+    def _stage(self, sample, configuration):
+        """Another sample: its particles, and the whole box where it is another size."""
+        if sample == self._sample:
+            return
+        length = float(configuration.attrs["box_length"])
+        x_range, y_range = self._difference.figure.x_range, self._difference.figure.y_range
+        if self._sample is None or self._sample.particles != sample.particles:
+            for limits in (x_range, y_range):
+                limits.update(start=0, end=length, reset_start=0, reset_end=length)
+        self._sample, self._position, self._length = sample, configuration["position"].values, length
+        self._radius = RADII[configuration["species"].values]
+        self._splat()
+        self._mark()
+
+    def redraw_soon(self, *_event):
+        """The window has moved: draw all panels anew, at most every `REDRAW` ms."""
+        if self._sample is not None and not self._drawing:
+            self._drawing = True
+            pn.state.curdoc.add_timeout_callback(self._redraw, REDRAW)
+
+    def _redraw(self):
+        self._drawing = False
+        self._splat()
+        self._paint()
+
+    def _splat(self):
+        x, y = self._difference.figure.x_range, self._difference.figure.y_range
+        self._window = (x.start, x.end), (y.start, y.end)
+        self._packed = pack(
+            particle_ids(viewport(self._length, SIDE, *self._window), self._position, self._radius, self._length)
+        )
+
+    def _paint(self):
+        for panel, colors in self._codes.items():
+            panel.paint(coloured(self._packed, colors), *self._window)
+
+    def at(self, x, y):
+        """The particle at a point of a panel."""
+        return disc_at(x, y, self._position, self._radius, self._length) if self._sample else None
+
+    def within(self, corners):
+        """The particles within an outline in a panel."""
+        return inside(corners, self._position, self._length) if self._sample else []
+
+    def _mark(self, *_event):
+        chosen = self.state.selected
+        for panel in (*self._panels, self._difference):
+            if chosen and self._sample == self.state.chosen_sample:
+                panel.marks.discs(self._position[chosen], self._radius[chosen], self._length)
+            else:
+                panel.marks.clear()
+
+
+def _bar(low, colors, high):
+    return f'<span class="scale">{low} <span class="bar" style="background:{colors}"></span> {high}</span>'
+
+
+def _card(heading, figure, mode, sheets=()):
+    return pn.Column(
+        heading,
+        pn.pane.Bokeh(figure, sizing_mode=mode, margin=0),
+        stylesheets=[CARD, *sheets],
+        sizing_mode=mode,
+        margin=0,
+        visible=False,
+    )
+
+
+class _Panel:
+    """One snapshot."""
+
+    def __init__(self, ranges, view):
+        self.figure = plain_figure(
+            tools="pan,wheel_zoom,reset,save", active_scroll=None, sizing_mode="scale_width", aspect_ratio=1, **ranges
+        )
+        self.figure.toolbar.active_scroll = self.figure.tools[1]
+        self.figure.axis.visible = self.figure.grid.visible = False
+        self.figure.min_border = 2
+        self._image = ColumnDataSource({"image": [], "x": [], "y": [], "dw": [], "dh": []})
+        self.figure.image_rgba("image", "x", "y", "dw", "dh", source=self._image)
+        self.marks = Marks(self.figure)
+        selectable(self.figure, view.state, view.at, view.within)
+        self.figure.on_event(RangesUpdate, view.redraw_soon)
+        self.heading = pn.pane.HTML(stylesheets=[HEADING], sizing_mode="stretch_width", margin=0)
+        self.card = _card(self.heading, self.figure, "stretch_width")
+
+    def title(self, source, note, rho, reference):
+        """Say what is shown and how well it agrees with the first panel."""
+        value = ""
+        if np.isfinite(rho):
+            title = f"Pearson correlation with {html.escape(reference)}, species 1 of this structure"
+            value = f'<span class="value" title="{title}"><i>ρ</i><sub>P</sub> = {rho:.2f}</span>'
+        said = f'<span class="note">{html.escape(note)}</span>'
+        self.heading.object = f'<div class="head"><span class="title">{source}</span>{value}{said}</div>'
+
+    def paint(self, image, x, y):
+        """Show an image of the window."""
+        self._image.data = {"image": [image], "x": [x[0]], "y": [y[0]], "dw": [x[1] - x[0]], "dh": [y[1] - y[0]]}
+
+
+class _Joint:
+    """Joint histogram of two fields."""
+
+    def __init__(self):
+        self.figure = plain_figure(
+            x_range=Range1d(0, 1), y_range=Range1d(0, 1), tools="save", sizing_mode="scale_width", aspect_ratio=1
+        )
+        self.figure.grid.visible = False
+        blues = ["#00000000", *("#dbe7f5", "#b3cdea", "#86afdb", "#5b8fc9", "#386fb0", "#1f5193", "#0f3570", "#071f4a")]
+        self._mapper = LinearColorMapper(palette=blues, low=0, high=1)
+        self._image = ColumnDataSource({"image": []})
+        self.figure.image("image", 0, 0, 1, 1, source=self._image, color_mapper=self._mapper)
+        self.figure.line([0, 1], [0, 1], color=CEILING, line_dash=[4, 3])
+        heading = (
+            '<div class="head"><span class="title">Joint histogram</span><span class="note">species 1</span></div>'
+        )
+        self.card = _card(
+            pn.pane.HTML(heading, stylesheets=[HEADING], sizing_mode="stretch_width", margin=0),
+            self.figure,
+            "stretch_width",
+        )
+
+    def draw(self, first, second, species):
+        """Show two Fields against each other, on a logarithmic scale of numbers."""
+        counts = np.log1p(comparison.joint(first, second, species))
+        self._mapper.high = float(counts.max()) or 1.0
+        self._image.data = {"image": [counts]}
+        self.figure.xaxis.axis_label, self.figure.yaxis.axis_label = first.source, second.source
+
+
+class _Pearson:
+    """ρ_P on test structures against ⟨C̄_B⟩ for every ensemble, under the ceiling."""
+
+    def __init__(self, networks):
+        self.figure = plain_figure(
+            x_range=Range1d(1, 0),
+            y_range=Range1d(0, 1),
+            x_axis_label="⟨C̄ʙ⟩ (time runs to the right)",
+            y_axis_label="ρₚ",
+            tools="save",
+            sizing_mode="stretch_both",
+        )
+        self.figure.grid.grid_line_alpha = 0.5
+        self._ceiling = ColumnDataSource({"x": [], "y": []})
+        self.figure.line("x", "y", source=self._ceiling, color=CEILING, line_dash="dashed", line_width=2)
+        self._curves = []
+        for k in range(max(networks, MOST)):
+            source, color = ColumnDataSource({"x": [], "y": [], "low": [], "high": []}), LINES[k % len(LINES)]
+            self.figure.line("x", "y", source=source, color=color, line_width=2)
+            self.figure.scatter("x", "y", source=source, color=color, size=6, line_color=None)
+            self.figure.add_layout(Whisker(base="x", lower="low", upper="high", source=source, line_color=color))
+            self._curves.append((source, color))
+        self._now = ColumnDataSource({"x": [], "y0": [], "y1": []})
+        self.figure.segment("x", "y0", "x", "y1", source=self._now, color=MARKER, line_width=2)
+        self.heading = pn.pane.HTML(stylesheets=[HEADING], sizing_mode="stretch_width", margin=0)
+        self.card = _card(self.heading, self.figure, "stretch_both", [HALF])
+
+    def draw(self, curves, choice):
+        """Show the results of the ensembles computed so far."""
+        self.card.visible = True
+        self._now.data = {"x": [choice.mean_propensity], "y0": [0], "y1": [1]}
+        known = {name: curve for name, curve in curves.items() if curve is not None}
+        for k, (source, _) in enumerate(self._curves):
+            curve = list(known.values())[k] if k < len(known) else None
+            source.data = {name: [] for name in source.data} if curve is None else _columns(curve)
+        key = "".join(
+            f'<span class="note"><b style="color:{self._curves[k][1]}">●</b> {html.escape(name)}</span>'
+            for k, name in enumerate(known)
+        )
+        title = f'<span class="title"><i>ρ</i><sub>P</sub> at <i>T</i> = {choice.temperature:.2f}</span>'
+        if not known:
+            self._ceiling.data = {"x": [], "y": []}
+            note = '<span class="weak">no test structures with molecular dynamics at this temperature</span>'
+        else:
+            any_curve = next(iter(known.values()))
+            self._ceiling.data = {"x": any_curve["mean_propensity"].values, "y": any_curve["ceiling"].values}
+            structures = int(any_curve["structures"].values.max())
+            note = f'<span class="note">{structures} test structures; dashed: the most that the replicas allow</span>'
+        self.heading.object = f'<div class="head">{title}{key}{note}</div>'
+
+
+def _columns(curve):
+    y, error = curve["pearson"].values, np.nan_to_num(curve["error"].values)
+    return {"x": curve["mean_propensity"].values, "y": y, "low": y - error, "high": y + error}
