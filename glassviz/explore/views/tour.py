@@ -67,9 +67,11 @@ class Tour(pn.viewable.Viewer):
         self._equation = pn.pane.LaTeX("", renderer="katex", styles=EQUATION, **full)
         self._rest = pn.pane.HTML("", stylesheets=[TEXT], **full)
         small = {"size": "small", "margin": 0}
-        self.back = pmui.Button(label="Back", icon="arrow_back", variant="text", on_click=self._go(-1), **small)
-        self.next = pmui.Button(label="Next", color="primary", on_click=self._go(1), **small)
-        self.end = pmui.Button(label="End tour", variant="text", on_click=self._leave, **small)
+        self.back = pmui.Button(
+            label="Back", icon="arrow_back", variant="text", on_click=_in_turn(partial(self._go, -1)), **small
+        )
+        self.next = pmui.Button(label="Next", color="primary", on_click=_in_turn(partial(self._go, 1)), **small)
+        self.end = pmui.Button(label="End tour", variant="text", on_click=_in_turn(self._leave), **small)
         self.large = pmui.Toggle(
             label="Large type", icon="format_size", icon_size="20px", description=LARGE, height=36, sx=FLAT, **small
         )
@@ -95,7 +97,7 @@ class Tour(pn.viewable.Viewer):
             label="Tour",
             icon="explore",
             description="Tour: the story of dynamic heterogeneity in eight steps.",
-            on_click=self._begin,
+            on_click=_in_turn(self._begin),
             **BUTTON,
         )
 
@@ -113,24 +115,21 @@ class Tour(pn.viewable.Viewer):
         """The card stands on its side of the page, larger for large type."""
         self.card.css_classes = [STEPS[max(self.step, 0)].side, *(["large"] if self.large.value else [])]
 
-    def _begin(self, _event):
+    def _begin(self):
         if self.step < 0:
             self._before = {name: getattr(self._state, name) for name in KEPT}
             self.step = 0
 
-    def _leave(self, *_event):
+    def _leave(self):
         self.step = -1
         for name, value in self._before.items():
             setattr(self._state, name, value)
 
     def _go(self, by):
-        def go(_event):
-            if self.step + by >= len(STEPS):
-                self._leave()
-            else:
-                self.step = max(self.step + by, 0)
-
-        return go
+        if self.step + by >= len(STEPS):
+            self._leave()
+        else:
+            self.step = max(self.step + by, 0)
 
     @param.depends("step", watch=True)
     def _show(self):
@@ -168,3 +167,8 @@ class Tour(pn.viewable.Viewer):
             evidence = str(error)
         if shown == self.step:
             await on_session(document, partial(self._write, evidence))
+
+
+def _in_turn(action):
+    """What a click does, on the session's turn: the state's watchers change models of every view."""
+    return lambda _event: pn.state.curdoc.add_next_tick_callback(action)
