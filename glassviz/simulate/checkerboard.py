@@ -1,9 +1,9 @@
 r"""Displacements on all cores: cells of a checkerboard whose particles stay in them.
 
 A grid of cells with a random origin is laid over the box. Its four colours take their turns, and the cells of one
-colour are worked on at the same time: moves that leave their cell are refused, and cells of one colour lie a whole cell apart,
-further than the interaction reaches, so none sees what another does. Each cell's moves are Metropolis moves of fixed
-members in a fixed surrounding, hence keep exp(−βE); the next grid lies elsewhere, so nobody stays confined.
+colour are worked on at the same time: moves that leave their cell are refused, and cells of one colour lie a whole cell
+apart, further than the interaction reaches, so none sees what another does. Each cell's moves are Metropolis moves of
+fixed members in a fixed surrounding, hence keep exp(−βE); the next grid lies elsewhere, so nobody stays confined.
 
 Every cell numbers its own random words and lists its own neighbours: the number of threads does not change the result.
 """
@@ -52,8 +52,9 @@ def _edge(k, side):
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _visit(x, y, species, beta, step, sweeps, key, counter, scale, reach, travel, cx, cy, side, shift, first, order):
+def _visit(x, y, species, beta, step, sweeps, key, counter, scale, reach, travel, cx, cy, side, shift, grid):
     """All moves of one cell; returns moves made and accepted."""
+    first, order = grid
     home = first[cx * side + cy]
     members = first[cx * side + cy + 1] - home
     left, right = _edge(cx, side), _edge(cx + 1, side)
@@ -102,32 +103,14 @@ def _visit(x, y, species, beta, step, sweeps, key, counter, scale, reach, travel
 
 
 @njit(cache=True, error_model="numpy", nogil=True, parallel=True)
-def _visit_colour(
-    x, y, species, beta, step, sweeps, key, phase, scale, reach, travel, colour, side, shift, first, order
-):
+def _visit_colour(x, y, species, beta, step, sweeps, key, phase, scale, reach, travel, colour, side, shift, grid):
     half = side // 2
     made, accepted = np.zeros(half * half, np.int64), np.zeros(half * half, np.int64)
     for c in prange(half * half):
         cx, cy = 2 * (c // half) + colour // 2, 2 * (c % half) + colour % 2
         counter = (2 + cx * side + cy, phase)
         made[c], accepted[c] = _visit(
-            x,
-            y,
-            species,
-            beta,
-            step,
-            sweeps,
-            key,
-            counter,
-            scale,
-            reach,
-            travel,
-            cx,
-            cy,
-            side,
-            shift,
-            members[0],
-            members[1],
+            x, y, species, beta, step, sweeps, key, counter, scale, reach, travel, cx, cy, side, shift, grid
         )
     return made.sum(), accepted.sum()
 
@@ -159,11 +142,11 @@ def checkerboard(x, y, species, beta, step, sweeps, key, phase, scale, reach, tr
     made, accepted : int
     """
     shift, first_colour = _grid(key, phase)
-    members = _membership(x, y, len(x) - 1, side, shift)
+    grid = _membership(x, y, len(x) - 1, side, shift)
     made, accepted = 0, 0
     for turn in range(COLOURS):
         state = (x, y, species, beta, step, sweeps, key, phase, scale, reach, travel)
-        more = _visit_colour(*state, (turn + first_colour) % COLOURS, side, shift, *members)
+        more = _visit_colour(*state, (turn + first_colour) % COLOURS, side, shift, grid)
         made, accepted = made + more[0], accepted + more[1]
     return made, accepted
 
