@@ -10,9 +10,11 @@ from glassviz.explore.library import Library
 from glassviz.explore.state import ExplorerState
 from glassviz.explore.tabs import Tabs
 from glassviz.explore.views.base import Scrub
+from glassviz.explore.views.compare import Compare
 from glassviz.explore.views.controls import Controls
 from glassviz.explore.views.export import Export
 from glassviz.explore.views.help import help_text
+from glassviz.explore.views.inside import Inside
 from glassviz.explore.views.keyboard import Keyboard
 from glassviz.explore.views.lengths import Lengths
 from glassviz.explore.views.live import Live
@@ -21,7 +23,7 @@ from glassviz.explore.views.time import Time
 from glassviz.explore.views.tour import Tour
 from glassviz.mixture import InvalidData
 
-VIEWS = {"Live": Live, "Length scales": Lengths, "Time": Time}
+VIEWS = {"Live": Live, "Compare": Compare, "Length scales": Lengths, "Time": Time, "Inside": Inside}
 """What builds the view of every tab."""
 PAGE = ":host { padding: 10px; gap: 6px; box-sizing: border-box; }"
 

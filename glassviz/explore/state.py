@@ -9,7 +9,7 @@ from glassviz.explore.derive import LEVELS
 from glassviz.explore.library import Sample
 
 OPENING_TEMPERATURE = 0.23
-TABS = ("Live", "Length scales", "Time")
+TABS = ("Live", "Compare", "Length scales", "Time", "Inside")
 """The tabs of the page, in their order."""
 
 
