@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 STREAM = ["simulate", "structure", "learn", "observe", "explore", "report"]
-GROUND = {"mixture": set(), "files": {"mixture"}}
+GROUND = {"mixture": set(), "threads": set(), "files": {"mixture"}}
 RIGHT_END = {"", "cli", "campaign", "app"}
 DRAWING = {"panel", "panel_material_ui", "bokeh", "holoviews", "datashader"}
 MODULES = sorted(path.relative_to(ROOT) for path in [*ROOT.glob("glassviz/**/*.py"), *ROOT.glob("app.py")])

@@ -14,7 +14,7 @@ COOKIE = "glassviz-process"
 HEAD = 64 * 1024  # bytes of a request's head at most
 CHUNK = 256 * 1024
 WATCH = 1.0  # s between two looks at the processes
-PATIENCE = 60.0  # s a process may take to start
+PATIENCE = 300.0  # s a process may take to start
 _NAMED = re.compile(rb"^cookie:.*\b" + COOKIE.encode() + rb"=(\d+)", re.IGNORECASE | re.MULTILINE)
 
 

@@ -15,7 +15,6 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-import glassviz
 from glassviz.structure.cache import folder, put
 
 SOURCES = ("mixture.py", "structure/*.py", "learn/*.py", "observe/*.py", "explore/derive.py", "explore/colors.py")
@@ -25,7 +24,7 @@ SOURCES = ("mixture.py", "structure/*.py", "learn/*.py", "observe/*.py", "explor
 def _sources():
     """Digest of the source code that derives anything."""
     digest = hashlib.blake2b(digest_size=20)
-    root = Path(glassviz.__file__).parent
+    root = Path(__file__).parents[1]
     for pattern in SOURCES:
         for path in sorted(root.glob(pattern)):
             digest.update(path.read_bytes())

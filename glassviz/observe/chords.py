@@ -6,6 +6,7 @@ from scipy.spatial import cKDTree
 
 from glassviz.mixture import InvalidData, wrap
 from glassviz.observe.fields import fields, matching, resampled, summarize, with_configurations
+from glassviz.threads import SIDE_BY_SIDE
 
 EQUATION = (
     r"a_i = \Theta\!\left( \mathcal{C}_B^i - \mathrm{median}\, \mathcal{C}_B \right), \qquad "
@@ -129,7 +130,7 @@ def lattice(position, length, spacing):
     return sites, nearest, side
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
+@njit(cache=True, error_model="numpy", parallel=True, nogil=SIDE_BY_SIDE)
 def count_chords(values, threshold, sites, nearest, side):
     """Total length (in sites) and number of the chords of each field.
 

@@ -8,6 +8,8 @@ put in, and ln ξ and ln A are left to vary.
 import numpy as np
 from numba import njit, prange
 
+from glassviz.threads import SIDE_BY_SIDE
+
 FEWEST_RINGS = 5
 # Bounds of the search; ξ is also bounded by half the box. A fit that ends on one of them, A = 0 apart, has run away.
 XI_LEAST = 0.05
@@ -67,7 +69,7 @@ def _cost(curve, q, modes, log_xi, log_a, cubic):
     return np.log(chi) - logs / total, chi
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
+@njit(cache=True, error_model="numpy", parallel=True, nogil=SIDE_BY_SIDE)
 def _maximize(curves, q, modes, lower, upper, cubic):
     """Best of a grid, then damped Fisher scoring in (ln ξ, ln A) within bounds, for each curve."""
     result = np.empty((len(curves), 3))

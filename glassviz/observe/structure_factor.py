@@ -8,6 +8,7 @@ from numba import njit, prange
 from glassviz.mixture import InvalidData
 from glassviz.observe import ornstein_zernike
 from glassviz.observe.fields import SEED, fields, matching, with_configurations
+from glassviz.threads import SIDE_BY_SIDE
 
 EQUATION = (
     r"S_4(q) = \frac{1}{N_1} \left\langle |W(\mathbf{q})|^2 \right\rangle, \qquad W(\mathbf{q}) = \sum_{i \in 1} "
@@ -127,7 +128,7 @@ def ring_averages(position, values, length, rings):
     return np.concatenate(result).reshape(-1, rings)[:fields_wanted]
 
 
-@njit(cache=True, error_model="numpy", fastmath=True, parallel=True)
+@njit(cache=True, error_model="numpy", fastmath=True, parallel=True, nogil=SIDE_BY_SIDE)
 def _collect(transform, rings):
     """Separate the two real fields of each transform, F(q) ± F*(−q), and average |·|²/4 over the rings."""
     result = np.zeros((len(transform), 2, rings))

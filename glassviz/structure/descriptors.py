@@ -18,6 +18,7 @@ from glassviz import mixture
 from glassviz.simulate.neighbors import sort_into_cells
 from glassviz.simulate.potential import potential_energy
 from glassviz.structure.tessellation import perimeters
+from glassviz.threads import SIDE_BY_SIDE
 
 EQUATION = (
     r"\overline{\rho}^i_{L,\beta} = \sum_{j \in N^i_\beta} e^{-R_{ij}/L},\quad "
@@ -165,7 +166,7 @@ def _gather(position, values, length, cutoff, first, order, reach, middle, half)
     return x, y, energy, perimeter, run
 
 
-@njit(cache=True, error_model="numpy", fastmath=True, parallel=True)
+@njit(cache=True, error_model="numpy", fastmath=True, parallel=True, nogil=SIDE_BY_SIDE)
 def _columns(position, values, mean, species_first, length, cutoff, side, centers, block_first, members, middles, half):
     """Descriptors (centre, observable, length, neighbour species) of the particles `centers`.
 

@@ -11,6 +11,7 @@ from numba import njit, prange
 
 from glassviz import mixture
 from glassviz.simulate.neighbors import sort_into_cells
+from glassviz.threads import SIDE_BY_SIDE
 
 EQUATION = r"p^i = |\partial\Omega_i|,\quad \Omega_i = \{x : |x - R_i|^2 - w_i \le |x - R_j|^2 - w_j\ \forall j\}"
 CAPTION = "The perimeter of the Voronoi cell around a particle; radical cells give larger species more room."
@@ -96,7 +97,7 @@ def _cell(i, position, weight, heaviest, length, side, first, order):
     return x, y, corners
 
 
-@njit(cache=True, error_model="numpy", fastmath=True, parallel=True)
+@njit(cache=True, error_model="numpy", fastmath=True, parallel=True, nogil=SIDE_BY_SIDE)
 def _cells(position, weight, length, side):
     """Perimeter (σ) and area (σ²) of every power cell; positions (n, 2) in [0, L), weights (n,) in σ²."""
     _, first, order = sort_into_cells(position, length, side)

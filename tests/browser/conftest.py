@@ -152,8 +152,9 @@ def open_app(browser, address):
     """Factory: the app in a fresh page of some size; console errors fail the test."""
     opened = []
 
-    def open_(width=1280, height=800, **options):
+    def open_(width=1280, height=800, script="", **options):
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        context.add_init_script(script)
         app = App(context.new_page(), address)
         opened.append((context, app))
         return app

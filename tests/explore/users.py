@@ -19,7 +19,7 @@ import psutil
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from tornado.websocket import websocket_connect
 
-PATIENCE = 60  # s
+PATIENCE = 240  # s
 READY = {
     "kind": "MessageSent",
     "msg_type": "bokeh_event",
@@ -96,12 +96,13 @@ class User:
 
 
 @contextmanager
-def served(*arguments):
-    """`glassviz serve` with some arguments on a free port; yields (address, process)."""
+def served(*arguments, prepare="pass"):
+    """`glassviz serve` with some arguments on a free port, after a Python statement; yields (address, process)."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "glassviz.cli", "serve", "--port", str(port), "--address", "127.0.0.1", *arguments]
+    start = f"from glassviz.cli import main; from glassviz.explore import server; {prepare}; main()"
+    command = [sys.executable, "-c", start, "serve", "--port", str(port), "--address", "127.0.0.1", *arguments]
     process = psutil.Popen(command, stdout=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}/app"
     try:

@@ -1,0 +1,68 @@
+"""Scrubbing keeps up with the hand, zooming is sharp at once, and a dropped connection is taken up again."""
+
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+
+# Every time the snapshot's image is drawn: the moment, the level asked for and the level the image shows.
+WATCH = """
+() => { const draw = CanvasRenderingContext2D.prototype.drawImage
+  window.drawn = []
+  CanvasRenderingContext2D.prototype.drawImage = function (image, ...rest) {
+    const raster = glass.raster(), shape = raster.data.image[0].shape
+    if (image.width === shape[1] && image.height === shape[0]) {
+      drawn.push([performance.now(), glass.scrub().level, raster.level]) }
+    return draw.call(this, image, ...rest) } }
+"""
+SOCKETS = """
+window.sockets = []
+window.WebSocket = class extends WebSocket { constructor(...given) { super(...given); sockets.push(this) } }
+"""
+QUIET = 300  # ms after the release in which the last frame may still come
+
+
+def test_a_fast_drag_is_followed_without_late_frames(open_app):
+    app = open_app()
+    app.page.evaluate(WATCH)
+    for start, end in ((0.2, 0.95), (0.95, 0.05), (0.05, 0.9)):
+        app.drag("Mean propensity", start, end, steps=60)
+    released = app.evaluate("performance.now()")
+    app.page.wait_for_timeout(1500)
+    drawn = app.evaluate("drawn")
+    level = app.evaluate("glass.scrub().level")
+    assert len({shown for _, _, shown in drawn}) > 10
+    assert all(asked == shown for _, asked, shown in drawn), "a frame showed a level the hand had left"
+    assert drawn[-1][2] == level
+    assert [shown for now, _, shown in drawn if now > released + QUIET and shown != level] == []
+
+
+def test_zooming_redraws_sharply_and_says_how_fast(open_app):
+    app = open_app()
+    x, y = app.page.evaluate("() => { const d = glass.raster().data; return glass.place(d.dw[0] / 2, d.dh[0] / 2) }")
+    app.page.evaluate(
+        """() => { const raster = glass.raster(); window.zoom = []
+          window.addEventListener('wheel', () => { window.turned = performance.now() }, {capture: true})
+          raster.properties.data.change.connect(() => zoom.push(performance.now() - turned)) }"""
+    )
+    app.page.mouse.move(x, y)
+    times = []
+    for turn in range(1, 6):
+        app.page.mouse.wheel(0, -240)
+        app.wait_for(f"zoom.length >= {turn}")
+        app.page.wait_for_timeout(300)
+        times.append(app.evaluate("zoom.at(-1)"))
+    print(f"\nredrawn {min(times):.0f} to {max(times):.0f} ms after the wheel was turned")
+    pixels = app.evaluate("glass.raster().data.image[0].shape[1] / glass.raster().data.dw[0]")
+    assert pixels > 20  # per σ: the discs of the window, not the magnified ones of the whole box
+
+
+def test_a_dropped_connection_is_taken_up_with_the_state(open_app):
+    app = open_app(script=SOCKETS)
+    app.drag("Mean propensity", 0.2, 0.7)
+    app.wait_for("glass.scrub().answered === glass.scrub().level")
+    before = app.evaluate("[glass.scrub().level, glass.scrub().id]")
+    app.evaluate("sockets.at(-1).close()")
+    app.wait_for("sockets.length > 1 && sockets.at(-1).readyState === WebSocket.OPEN")
+    assert app.evaluate("[glass.scrub().level, glass.scrub().id]") == before
+    app.drag("Mean propensity", 0.7, 0.1)
+    app.wait_for(f"glass.scrub().level !== {before[0]} && glass.scrub().answered === glass.scrub().level")

@@ -1,0 +1,134 @@
+"""Several people at one server, without a browser: answers, memory, hostile requests."""
+
+import asyncio
+import json
+import urllib.error
+import urllib.request
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import pytest
+
+from glassviz.explore import dispatch
+
+_spec = spec_from_file_location("users", Path(__file__).with_name("users.py"))
+_module = module_from_spec(_spec)
+_spec.loader.exec_module(_module)
+User, memory, served = _module.User, _module.memory, _module.served
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+FORGETFUL = "server.FORGET = server.CHECK = 500"  # ms
+LEAK_SESSIONS = 50
+MARGIN = 1.5e6  # bytes a session may leave behind
+
+
+@pytest.fixture(scope="module")
+def server(library):
+    """Two processes behind one port."""
+    with served("--processes", "2") as (address, process):
+        yield address, process
+
+
+def status(address, **headers):
+    """Status of an answer to a request."""
+    try:
+        return urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=60).status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_cookies_name_processes():
+    assert dispatch.named(b"GET /app HTTP/1.1\r\nHost: a\r\nCookie: x=1; glassviz-process=3\r\n\r\n") == 3
+    assert dispatch.named(b"GET /app HTTP/1.1\r\nHost: a\r\nX: glassviz-process=3\r\n\r\n") is None
+    assert dispatch.named(b"GET /app HTTP/1.1\r\nCookie: glassviz-process=x\r\n\r\n") is None
+    head = dispatch.with_cookie(b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n", 2)
+    assert head.startswith(b"HTTP/1.1 200 OK\r\nSet-Cookie: glassviz-process=2;")
+    assert head.endswith(b"\r\nA: b\r\n\r\n")
+
+
+def test_users_of_several_processes_are_answered(server):
+    address, _ = server
+
+    async def meet():
+        users = [User(address) for _ in range(3)]
+        for user in users:
+            await user.open()
+        for level in (0.3, 0.61, 0.9):
+            await asyncio.gather(*(user.settle(level) for user in users))
+            assert [user.answered for user in users] == [level] * 3
+        for user in users:
+            await user.close()
+
+    asyncio.run(meet())
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["?T=nan", "?T=1e999", "?C=%00", "?sample=../../etc/passwd", "?particles=" + "1." * 5000, "?%ff=%ff", "?T[]=0.2"],
+)
+def test_garbage_in_the_address_leaves_the_server_alone(server, query):
+    address, _ = server
+    assert status(address + query) in (200, 400)
+    assert status(address) == 200
+
+
+def test_hostile_requests_leave_the_server_alone(server):
+    address, process = server
+    root = address.removesuffix("/app")
+    assert status(f"{root}/../../etc/passwd") == 404
+    assert status(address, Cookie="glassviz-process=99999999999999999999") == 200
+    assert status(address, Cookie="x=" + "y" * 20_000) in (200, 400, 431)
+    asyncio.run(_flood(root))
+    assert status(address) == 200
+    assert process.is_running()
+
+
+async def _flood(root):
+    """Connections that send no request, a head without an end, and nonsense."""
+    host, port = root.removeprefix("http://").split(":")
+    for data in (b"", b"GET /app HTTP/1.1\r\nX: " + b"y" * 200_000, bytes(range(256)) * 10 + b"\r\n\r\n"):
+        _, writer = await asyncio.open_connection(host, int(port))
+        writer.write(data)
+        writer.close()
+
+
+def test_other_peoples_pages_may_not_open_a_websocket(server):
+    address, _ = server
+    upgrade = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Protocol": "bokeh, x",
+        "Origin": "http://elsewhere.example",
+    }
+    assert status(f"{address}/ws", **upgrade) == 403
+
+
+def test_a_password_is_asked_for(library, tmp_path):
+    people = tmp_path / "people.json"
+    people.write_text(json.dumps({"ada": "lovelace"}))
+    with served("--basic-auth", str(people)) as (address, _):
+        answer = urllib.request.urlopen(address, timeout=60)
+        assert "login" in answer.url
+
+
+def test_sessions_give_their_memory_back(library):
+    with served(prepare=FORGETFUL) as (address, process):
+
+        async def come_and_go(number):
+            for _ in range(number):
+                user = User(address)
+                await user.open()
+                await user.settle(0.4)
+                await user.settle(0.6)
+                await user.close()
+            await asyncio.sleep(4)  # until the server has forgotten them
+
+        asyncio.run(come_and_go(10))
+        before = memory(process)
+        asyncio.run(come_and_go(LEAK_SESSIONS))
+        left = (memory(process) - before) / LEAK_SESSIONS
+        print(f"\n{LEAK_SESSIONS} sessions left {left / 1e6:.2f} MB each")
+        assert left < MARGIN
