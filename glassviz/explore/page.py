@@ -25,6 +25,8 @@ from glassviz.mixture import InvalidData
 
 VIEWS = {"Live": Live, "Compare": Compare, "Length scales": Lengths, "Time": Time, "Inside": Inside}
 """What builds the view of every tab."""
+BLUES = {"light": "#1d4e9e", "dark": "#5a8fe0"}
+"""The page's colour, readable on white and on black."""
 PAGE = ":host { padding: 10px; gap: 6px; box-sizing: border-box; }"
 
 
@@ -58,7 +60,9 @@ def build():
         sidebar_open=False,
         sidebar_variant="temporary",
         sidebar_width=380,
-        theme_config={"chart_style": "classic", "palette": {"primary": {"main": "#1d4e9e"}}},
+        theme_config={
+            mode: {"chart_style": "classic", "palette": {"primary": {"main": blue}}} for mode, blue in BLUES.items()
+        },
         meta_description="Dynamic heterogeneity of a two-dimensional glass former, live.",
     )
 

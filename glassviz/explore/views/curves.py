@@ -173,7 +173,7 @@ class Curves(View):
         for name, (title, _, explained) in QUANTITIES.items():
             notes = self._weaknesses(name)
             weak = f'<span class="weak" title="{"; ".join(notes)}">{notes[0]}</span>' if notes else ""
-            about = f'<span class="title" title="{explained}">{title} ⓘ</span>'
+            about = f'<span class="title" title="{explained}">{title} <span class="note">(?)</span></span>'
             self._headings[name].object = f'<div class="head">{about}{weak}</div>'
 
     def _weaknesses(self, name):
