@@ -53,7 +53,8 @@ class Batch:
         if phase == "squared":
             return loss.squared_error(prediction, self.labels[states]).mean(dim=-1)
         if self._full is None:
-            self._full = loss.FullLoss(self.labels, loss.ring_averages(self.position, self.box_length), self.signal)
+            rings = loss.ring_averages(self.position, self.box_length) if plan.clusters else None
+            self._full = loss.FullLoss(self.labels, rings, self.signal)
         return self._full(prediction, states, plan.absolute, plan.clusters).mean(dim=-1)
 
 

@@ -124,8 +124,8 @@ class FullLoss:
     ----------
     labels : (states, n) Tensor
         Propensities.
-    rings : (3, n, n) Tensor
-        From `ring_averages`.
+    rings : (3, n, n) Tensor, or None
+        From `ring_averages`; not needed where clusters have no weight.
     signal : (states,) Tensor
         From `signal_fraction`.
     """
@@ -134,6 +134,8 @@ class FullLoss:
         self.labels, self.rings = labels, rings
         self.variance = (labels.var(dim=-1, correction=0) * signal).clamp_min(1e-6)
         self.deviation = labels.std(dim=-1, correction=0).clamp_min(1e-3)
+        if rings is None:
+            return
         share = signal.clamp_min(SMALLEST_SIGNAL_IN_CLUSTERS)[:, None]
         shown = correlations(labels, rings)
         self.correlations = (shown - (1 - share) * torch.tensor(NOISE_CORRELATIONS)) / share

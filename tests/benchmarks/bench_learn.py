@@ -9,7 +9,6 @@ import torch
 from glassviz.learn import architecture
 from glassviz.learn.factorised import Branch
 from glassviz.learn.inference import Ensemble
-from glassviz.learn.loss import FullLoss, ring_averages, squared_error
 from glassviz.learn.network import TGlassMLP
 from glassviz.learn.start import follow_the_level
 
@@ -49,9 +48,7 @@ def test_factorised_inference_against_the_plain_forward_pass(field):
     net, ensemble, columns, kept = field
     branch = ensemble.select(slice(1)).branches[0]
     single = TGlassMLP(1, int(kept.sum()), seed=1)
-    with torch.no_grad():
-        for name, values in single.weights.items():
-            values.copy_(net.weights[name][:1])
+    single.table.copy_(net.table[:1])
     features = torch.as_tensor(architecture.state_features(0.23, STATES), dtype=torch.float32)[None]
     standard = torch.as_tensor(columns[:, kept])[None]
 
@@ -87,35 +84,3 @@ def test_constrained_curves_of_an_ensemble(field):
     print(f"{report['iterations']} iterations, converged {report['converged'].mean():.0%}")
     assert report["converged"].all()
     assert constrained < 5 * unconstrained
-
-
-def steps_per_second(networks, phase, steps=20):
-    net = TGlassMLP(networks, 164)
-    columns = torch.randn(1, 600, 164)
-    levels = np.linspace(0.99, 0.4, 10)
-    features = torch.as_tensor(architecture.state_features(0.4, levels), dtype=torch.float32)[None]
-    labels = torch.rand(10, 600)
-    rings = ring_averages(np.random.default_rng(0).uniform(0, 32.9, (600, 2)), 32.9)
-    full = FullLoss(labels, rings, torch.ones(10))
-    optimiser = torch.optim.Adam(net.parameters(), fused=True)
-
-    def run():
-        for _ in range(steps):
-            optimiser.zero_grad(set_to_none=True)
-            prediction = net.fast_forward(columns, features)
-            loss = squared_error(prediction, labels) if phase == "squared" else full(prediction)
-            loss.mean(dim=-1).sum().backward()
-            optimiser.step()
-
-    return steps / best(run)
-
-
-@pytest.mark.parametrize("phase", ["squared", "full"])
-def test_training_together_against_one_by_one(phase):
-    """Ten levels of one structure of 600 particles per step, eight networks at once or one."""
-    torch.set_num_threads(1)
-    together, alone = steps_per_second(8, phase), steps_per_second(1, phase)
-    print(
-        f"\n{phase}: {together:.0f} steps/s of 8 networks, {alone:.0f} of one: {8 * together / alone:.1f}× per network"
-    )
-    assert 8 * together / alone > 1

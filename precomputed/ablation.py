@@ -1,0 +1,87 @@
+"""Choices the paper leaves open, compared by cross-validation over the training structures; writes `ablation.csv`.
+
+Four networks of species 1 are trained in one step for each variation, each keeping back a fourth of the structures, and
+judged on what it kept back. No test structure is touched, but one: the variation "large box" adds half of the box of
+82560 particles (its patches at x < L/2) to the training, and is judged on the small boxes as the others are.
+"""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from glassviz.files import netcdf, store
+from glassviz.learn import labels, training
+from glassviz.learn.batches import assign_folds
+from glassviz.learn.factorised import Field
+from glassviz.learn.plan import Plan
+
+HERE = Path(__file__).parent
+NETWORKS = 4
+SHORT = Plan().lasting(1600)
+CHOSEN = "as shipped: R_c = 16, radical cells, linear start, squared error and spread in phase 2"
+VARIATIONS = {
+    CHOSEN: {},
+    "R_c = 20": {"cutoff": 20.0},
+    "plain Voronoi cells": {"tessellation": "plain"},
+    "noise of the labels' variance not corrected": {"noisy": True},
+    "half of the N = 82560 box at T = 0.40 as well": {"large": True},
+    "random start, one rate for all": {"plan": {"linear": False, "attention": 1.0, "encoder": 1.0, "decay": 0.0}},
+    "no decay of long-range columns": {"plan": {"decay": 0.0}},
+    "attention at the rate of the head": {"plan": {"attention": 1.0}},
+    "phase 1 only": {"plan": {"full": ()}},
+    "the paper's loss in phase 2, encoder trained": {"plan": {"absolute": True, "clusters": 0.5, "encode": 1.0}},
+    "the paper's loss in phase 2, encoder held": {"plan": {"absolute": True, "clusters": 0.5}},
+}
+
+
+def state_points(cutoff=16.0, tessellation="radical", noisy=False, large=False):
+    """Training structures of the store; the patches of half of the large box as further state points."""
+    rows = store.available_propensities()
+    datasets = [netcdf.load(row.path) for row in rows if row.role == "train"]
+    settings = {"cutoff": cutoff, "tessellation": tessellation}
+    points = labels.state_points(datasets, **settings)
+    if noisy:
+        points = [replace(p, noise=np.zeros_like(p.noise)) for p in points]
+    if large:
+        boxes = [netcdf.load(row.path) for row in rows if row.particles > labels.SMALL_BOX]
+        for p in labels.state_points(boxes, **settings):
+            left = p.position[..., 0].mean(axis=1) < p.box_length / 2
+            points.append(p.structures(left & (p.position[..., 0].max(axis=1) < p.box_length / 2 + 5)))
+    return points
+
+
+def cross_validated(points, plan):
+    """Rows (T, ρ_P, ρ_P over its ceiling, spread, share of the variance between structures) by temperature."""
+    fitted = training.fit(points, NETWORKS, plan, seed=1)
+    branch = fitted.branch(range(NETWORKS))
+    found = {}
+    for p, folds in zip(points, assign_folds(points, fitted.plan.folds), strict=True):
+        if len(set(p.names)) < len(p):
+            continue  # patches of the large box
+        predicted = np.empty(p.labels.shape)
+        for network in range(NETWORKS):
+            for k in np.flatnonzero(folds == int(fitted.fold[network])):
+                field = Field(branch, network, p.columns[k], fitted.reference_temperature)
+                predicted[k] = field.propensity(np.full(len(p.levels), p.temperature), p.levels)
+        for k in np.flatnonzero((p.levels > 0.3) & (p.levels < 0.98)):
+            truth, guess = p.labels[:, k].astype(np.float64), predicted[:, k]
+            signal = max(1 - p.noise[:, k].mean() / truth.var(), 0.05) if p.noise.any() else np.nan
+            rho = np.corrcoef(truth.ravel(), guess.ravel())[0, 1]
+            between = guess.mean(axis=1).var() / truth.mean(axis=1).var()
+            found.setdefault(p.temperature, []).append(
+                (rho, rho / np.sqrt(signal), guess.std() / truth.std() / np.sqrt(signal), between)
+            )
+    return [(t, *np.mean(values, axis=0)) for t, values in sorted(found.items())]
+
+
+if __name__ == "__main__":
+    with (HERE / "ablation.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(("variation", "T", "rho_P", "rho_P over ceiling", "spread", "variance of means"))
+        for name, changes in VARIATIONS.items():
+            settings = {key: value for key, value in changes.items() if key != "plan"}
+            for row in cross_validated(state_points(**settings), replace(SHORT, **changes.get("plan", {}))):
+                table.writerow((name, f"{row[0]:.2f}", *(f"{value:.3f}" for value in row[1:])))
+                print(name, *(f"{value:.3f}" for value in row), flush=True)
