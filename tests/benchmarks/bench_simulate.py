@@ -3,22 +3,17 @@
 Processor seconds, so that other work on the machine does not count.
 """
 
-from time import process_time
-
 import numpy as np
 import pytest
 from numba import njit
 from scipy.optimize import minimize as scipy_minimize
 
 from glassviz import mixture
-from glassviz.simulate.bonds import initial_bonds, surviving_fraction
 from glassviz.simulate.dynamics import TIME_STEP, advance, start_lanes
 from glassviz.simulate.inherent import minimize
 from glassviz.simulate.lanes import LANES
 from glassviz.simulate.neighbors import pair_list
-from glassviz.simulate.potential import energies_and_forces, pair_energy, pair_force
-from glassviz.simulate.swap import REACH, balanced_swap, plain_swap
-from glassviz.simulate.swap_chain import CLASS_SHARES, STEP, SwapMonteCarlo
+from glassviz.simulate.potential import energies_and_forces, pair_force
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.usefixtures("one_thread")]
 
@@ -72,105 +67,6 @@ def test_molecular_dynamics(sample, report, temperature, spent):
         f"{plain / ours:.1f} × plain Verlet (bar 6 ×)"
     )
     assert plain / ours >= 6
-
-
-@njit(cache=True, error_model="numpy", fastmath=True)
-def plain_energy(position, i, x, y, species, length, neighbor):
-    """Energy of particle i at (x, y), float64, neighbour after neighbour."""
-    energy = 0.0
-    for j in neighbor:
-        dx = x - position[j, 0]
-        dy = y - position[j, 1]
-        dx -= length * np.rint(dx / length)
-        dy -= length * np.rint(dy / length)
-        s = (dx * dx + dy * dy) * INVERSE_SIGMA2[species[i], species[j]]
-        if s < CUTOFF2:
-            energy += 4 * EPSILON[species[i], species[j]] * pair_energy(s)
-    return energy
-
-
-@njit(cache=True, error_model="numpy", fastmath=True)
-def plain_moves(position, species, length, beta, step, moves, start, neighbor, rng):
-    """Metropolis displacements from the energies before and after."""
-    for _ in range(moves):
-        i = int(rng.random() * len(position))
-        around = neighbor[start[i] : start[i + 1]]
-        x = position[i, 0] + step * (2 * rng.random() - 1)
-        y = position[i, 1] + step * (2 * rng.random() - 1)
-        change = plain_energy(position, i, x, y, species, length, around)
-        change -= plain_energy(position, i, position[i, 0], position[i, 1], species, length, around)
-        if change <= 0 or rng.random() < np.exp(-beta * change):
-            position[i, 0], position[i, 1] = x, y
-
-
-def test_displacement_moves(sample, report, spent):
-    """Bar: 5 million moves/s/core; lists included in ours, not in the plain way's."""
-    position, species, length = sample(0.30)
-    chain = SwapMonteCarlo(position, species, length, 0.30, seed=1)
-    moves = 500_000
-    ours = spent(lambda: chain._displace(moves)) / moves
-    pairs = pair_list(position, species, length, skin=1.0, reach=REACH)
-    rng = np.random.default_rng(1)
-    few = moves // 5
-    plain = spent(lambda: plain_moves(position.copy(), species, length, 1 / 0.30, STEP, few, *pairs, rng)) / few
-    report(f"displacements: {1e-6 / ours:.1f} million moves/s (bar 5), {plain / ours:.1f} × the plain loop (bar 2 ×)")
-    assert plain / ours >= 2
-
-
-def test_swap_proposals(sample, report, spent):
-    """Bar: 1.5 µs a proposal, whatever the size of the box; here the cost of size, and accepted swaps against plain."""
-    many, times = 200_000, {}
-
-    def swaps(kernel, particles):
-        """Kernel of a number of moves, with what it needs bound to it."""
-        position, species, length = sample(0.30, particles)
-        x, y = np.ascontiguousarray(position.T, dtype=np.float32)
-        pairs = pair_list(position, species, length, skin=0.3, reach=REACH)
-        state, rng = (x, y, species.copy(), length, 1 / 0.30), np.random.default_rng(2)
-        shares = (CLASS_SHARES,) if kernel is balanced_swap else ()
-        return lambda moves: kernel(*state, moves, *shares, *pairs, rng)
-
-    for particles in (1290, 82560):
-        balanced = swaps(balanced_swap, particles)
-        times[particles] = (spent(lambda run=balanced: run(many)) - spent(lambda run=balanced: run(0))) / many
-        proposed, accepted = balanced(many)
-        rate = accepted.sum() / proposed.sum()
-        report(f"swap proposals, N = {particles}: {1e6 * times[particles]:.2f} µs (bar 1.5), {rate:.2f} accepted")
-        if particles == 1290:
-            plain = swaps(plain_swap, particles)
-            each = spent(lambda run=plain: run(many)) / plain(many)
-            gain = each / (times[particles] / rate)
-            report(f"accepted swaps, N = {particles}: {gain:.0f} × as many in a second as plain swap (bar 25 ×)")
-    assert times[82560] < 4 * times[1290]  # the tree is 6 levels deeper, and the box is larger than the caches
-    assert gain >= 25
-
-
-def test_bond_decorrelation(sample, report):
-    """Processor time to the same loss of bonds at T = 0.23; bar: 6 × sooner than plain swap, on a long run."""
-    position, species, length = sample(0.23)
-    bonds = initial_bonds(position, species, length)
-
-    def decay(swap, sweeps, until):
-        chain = SwapMonteCarlo(position, species, length, 0.23, seed=3, swap=swap)
-        chain.run(20)
-        chain = SwapMonteCarlo(position, species, length, 0.23, seed=3, swap=swap)
-        times, surviving = [0.0], [1.0]
-        while not until(times[-1], surviving[-1]):
-            start = process_time()
-            chain.run(sweeps)
-            times.append(times[-1] + process_time() - start)
-            surviving.append(surviving_fraction(*bonds, chain.position, species, length)[species == 0].mean())
-        return times[-1], np.mean(surviving[-3:])
-
-    plain_time, level = decay("plain", 2000, lambda time, _: time > 20)
-    balanced_time, reached = decay("balanced", 100, lambda time, kept: kept <= level or time > plain_time)
-    ratio = plain_time / balanced_time
-    report(
-        f"bonds at T = 0.23: C_B = {level:.3f} after {plain_time:.1f} s of plain and {balanced_time:.1f} s of balanced "
-        f"swap, {ratio:.1f} × sooner (bar 4 ×)"
-    )
-    assert reached == pytest.approx(level, abs=0.02)
-    assert ratio >= 4
 
 
 def test_inherent_structure(sample, report, spent):
