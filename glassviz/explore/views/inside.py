@@ -8,6 +8,7 @@ from bokeh.events import Tap
 from bokeh.models import (
     BasicTicker,
     ColumnDataSource,
+    DataRange1d,
     HoverTool,
     LinearColorMapper,
     Range1d,
@@ -243,7 +244,13 @@ class _Lengths:
 
     def __init__(self, temperatures):
         self._colors = temperature_colors(temperatures)
-        over = plain_figure(x_axis_label="L / σ", y_axis_label="Pᵢₙₜ / σ⁻¹", tools="save", sizing_mode="stretch_both")
+        over = plain_figure(
+            y_range=DataRange1d(start=0),
+            x_axis_label="L / σ",
+            y_axis_label="Pᵢₙₜ / σ⁻¹",
+            tools="save",
+            sizing_mode="stretch_both",
+        )
         under = plain_figure(
             x_axis_label="T / (ε/k_B)", y_axis_label="ξᵢₙₜ / σ", tools="save", sizing_mode="stretch_both"
         )

@@ -27,7 +27,7 @@ PLACES = {
 STATES = {"mlp1": (0.0, 1.75, 0.13), "mlp2": (0.75, -1.75, 0.13)}
 CAPTIONS = (
     (0.1, -0.02, "descriptors", "right"),
-    (1.25, 1.16, "attention", "center"),
+    (1.36, 1.12, "attention", "left"),
     (2.5, 0.42, "bottleneck", "center"),
     (4.22, 1.08, "hidden layers", "center"),
     (5.6, 0.16, "X", "center"),
