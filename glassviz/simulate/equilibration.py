@@ -13,7 +13,7 @@ from glassviz.simulate.swap_chain import SwapMonteCarlo
 from glassviz.simulate.verdict import assess
 
 BLOCKS = 200  # energies recorded along a run
-BLOCKS_BETWEEN_CHECKPOINTS = 10
+BLOCKS_BETWEEN_CHECKPOINTS = 20
 
 
 def random_start(particles, seed):
@@ -69,12 +69,12 @@ def _restore_chain(chain, run, start, path):
     return list(saved["energy_series"].values), list(saved["bond_series"].values)
 
 
-def _run_one(ds, temperature, sweeps, seed, swap, checkpoint, progress):
+def _run_one(ds, temperature, sweeps, seed, swap, threads, checkpoint, progress):
     """Run one configuration; returns it with its record."""
     configuration = ds.isel(configuration=0)
     length = ds.attrs["box_length"]
     position, species = configuration["position"].values, configuration["species"].values
-    chain = SwapMonteCarlo(position, species, length, temperature, seed, swap)
+    chain = SwapMonteCarlo(position, species, length, temperature, seed, swap, threads)
     start, energies, bonds = (position, species.copy()), [], []
     # What a checkpoint must agree with to be of this run.
     run = {
@@ -83,6 +83,7 @@ def _run_one(ds, temperature, sweeps, seed, swap, checkpoint, progress):
         "sweeps": sweeps,
         "blocks": BLOCKS,
         "swap": swap,
+        "cells": threads is not None,
         "stream": "-".join(f"{word:08x}" for word in chain.key.tolist()),
     }
     if checkpoint and checkpoint.exists():
@@ -121,6 +122,7 @@ def equilibrate(
     particles=1290,
     seed=0,
     swap="balanced",
+    threads=None,
     checkpoint=None,
     progress=None,
 ):
@@ -140,8 +142,10 @@ def equilibrate(
         Configuration k takes the k-th stream of this seed.
     swap : {"balanced", "plain"}, optional
         Swap moves.
+    threads : int, optional
+        Displace in checkerboard cells on so many threads, for large boxes; see `SwapMonteCarlo`.
     checkpoint : path, optional
-        File that takes the chain's state twenty times along the run and from which an interrupted run goes on, bit for
+        File that takes the chain's state ten times along the run and from which an interrupted run goes on, bit for
         bit; removed at the end. One configuration at a time.
     progress : callable, optional
         Called with (blocks done, blocks in all).
@@ -171,5 +175,5 @@ def equilibrate(
     results = []
     for index, stream in enumerate(streams):
         one = ds.isel(configuration=[index])
-        results.append(_run_one(one, temperature, sweeps, stream, swap, checkpoint, progress))
+        results.append(_run_one(one, temperature, sweeps, stream, swap, threads, checkpoint, progress))
     return xr.concat(results, "configuration", combine_attrs="override")

@@ -107,8 +107,8 @@ def test_bond_decorrelation(chain, report, temperature, seconds, bar):
         "balanced", SWEEPS_BETWEEN_SWAPS, lambda time, now: now <= level or time > plain_time
     )
     report(
-        f"bonds at T = {temperature:.2f}: C_B = {level:.4f} after {plain_time:.1f} s of plain and {balanced_time:.2f} s of "
-        f"balanced swap ({reached[-1]:.4f}), {plain_time / balanced_time:.0f} × sooner (bar {bar} ×)"
+        f"T = {temperature:.2f}: C_B = {level:.4f} after {plain_time:.1f} s of plain and {balanced_time:.2f} s "
+        f"of balanced swap ({reached[-1]:.4f}), {plain_time / balanced_time:.0f} × sooner (bar {bar} ×)"
     )
     assert reached[-1] <= level
     assert plain_time / balanced_time > bar / 2  # one run each: the time to a level scatters
