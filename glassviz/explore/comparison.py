@@ -72,7 +72,7 @@ def measured(library, choice):
     values, _ = at_times(ds.expand_dims("configuration"), np.array([time]))
     role = "test structure, never trained on" if ds.attrs["role"] == "test" else "training structure"
     ceiling = float(label_ceiling(ds.expand_dims("configuration")).sel(time=time, method="nearest"))
-    return Field(DYNAMICS, values[0], f"{role}; {ds.attrs['replicas']} replicas, ρ_P can reach {ceiling:.2f}")
+    return Field(DYNAMICS, values[0], f"{role}; {ds.attrs['replicas']} replicas, ρₚ can reach {ceiling:.2f}")
 
 
 def agreement(first, second, species):

@@ -23,15 +23,18 @@ REDRAW = 60  # ms between two rasters while zooming
 LINES = ("#3a7fc4", "#d9713c", "#3f9b5a", "#7a4fd0")
 CEILING, MARKER = "#8b93a1", "#e8b50c"
 GRID = """
-:host { display: grid !important; gap: 10px; grid-template-columns: minmax(0, 1fr); align-items: stretch; }
+:host { display: grid !important; gap: 10px; grid-template-columns: minmax(0, 1fr); grid-auto-rows: max-content; }
 @media (min-width: 640px) { :host { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
 @media (min-width: 1100px) { :host { grid-template-columns: repeat(4, minmax(0, 1fr)); } }
 """
 WIDE = ":host { grid-column: 1 / -1; }"
 HALF = ":host { min-height: 300px; } @media (min-width: 640px) { :host { grid-column: span 2; } }"
 OPTIONS = """
-:host { display: flex !important; flex-direction: row !important; flex-wrap: wrap; gap: 8px 18px; align-items: center; }
+:host { display: grid !important; gap: 8px 18px; align-items: center; grid-template-columns: minmax(0, 1fr); }
+@media (min-width: 900px) { :host { grid-template-columns: minmax(0, 4fr) minmax(0, 3fr) max-content; } }
 """
+TALL = ":host { min-height: 58px; }"  # headings of one height, so that panels stand in line
+CHOOSE = "choose …"
 
 
 class Compare(View):
@@ -60,11 +63,17 @@ class Compare(View):
             value=offered[:MOST],
             max_items=MOST,
             margin=0,
-            styles={"flex": "2 1 320px"},
+            sizing_mode="stretch_width",
         )
         self.sources.param.watch(self.refresh, "value")
+        self._structures = _structures(library)
         self.structure = pmui.Select(
-            label="Structure with molecular dynamics", size="small", margin=0, styles={"flex": "1 1 230px"}
+            label="Structure with molecular dynamics",
+            options=[CHOOSE, *self._structures],
+            value=CHOOSE,
+            size="small",
+            margin=0,
+            sizing_mode="stretch_width",
         )
         self.structure.param.watch(self._choose, "value")
         self._scale = pn.pane.HTML(stylesheets=[HEADING], margin=0, width=230)
@@ -84,41 +93,28 @@ class Compare(View):
         return pn.Column(options, *cards, stylesheets=[GRID], sizing_mode="stretch_width", margin=0)
 
     def _choose(self, event):
-        """Another structure was chosen, "T label"."""
-        if event.new:
-            temperature, label = event.new
-            self.state.temperature = temperature
-            self.state.sample = label
+        """Another structure was chosen."""
+        if event.new != CHOOSE:
+            self.state.temperature, self.state.sample = self._structures[event.new]
 
     def _derive(self, choice):
         library, sample, sources = self.state.library, choice.sample, list(self.sources.value)
         configuration = library.configurations(sample.temperature, sample.particles).isel(configuration=sample.index)
         fields = comparison.fields(library, choice, sources)
-        yield "fields", choice, configuration, fields, self._structures()
+        yield "fields", choice, configuration, fields
         curves = {}
         for network in [s for s in sources if s != DYNAMICS]:
             curves[network] = comparison.pearson_curve(library, choice.temperature, network)
             yield "pearson", choice, dict(curves)
-
-    def _structures(self):
-        """What can be compared with molecular dynamics: label to (temperature, sample), test structures first."""
-        library, rows = self.state.library, []
-        for temperature in library.temperatures:
-            roles = {(r.particles, r.name): r for r in library.propensity_files(temperature)}
-            for sample in library.samples(temperature):
-                row = roles.get((sample.particles, sample.name))
-                if row is not None:
-                    name = f"T = {temperature:.2f} · {sample.label} · {row.role}, {row.replicas} replicas"
-                    rows.append((row.role != "test", -temperature, name, (temperature, sample.label)))
-        return {name: value for *_, name, value in sorted(rows)}
 
     def _show(self, result):
         kind, choice, *values = result
         if kind == "pearson":
             self._pearson.draw(values[0], choice)
             return
-        configuration, fields, structures = values
-        self._offer(structures, choice)
+        configuration, fields = values
+        here = choice.temperature, choice.sample.label
+        self.structure.value = next((name for name, place in self._structures.items() if place == here), CHOOSE)
         self._stage(choice.sample, configuration)
         species = configuration["species"].values
         colors = packed_palette(self.state.colors)
@@ -142,12 +138,6 @@ class Compare(View):
             self._codes[self._difference] = packed_palette(DIFFERENCE)[comparison.difference(*pair)]
             self._joint.draw(*pair, species)
         self._paint()
-
-    def _offer(self, structures, choice):
-        here = choice.temperature, choice.sample.label
-        self.structure.param.update(
-            options={"choose …": None, **structures}, value=here if here in structures.values() else None
-        )
 
     def _stage(self, sample, configuration):
         """Another sample: its particles, and the whole box where it is another size."""
@@ -202,6 +192,19 @@ class Compare(View):
                 panel.marks.clear()
 
 
+def _structures(library):
+    """What can be compared with molecular dynamics: label to (temperature, sample), test structures first."""
+    rows = []
+    for temperature in library.temperatures:
+        files = {(r.particles, r.name): r for r in library.propensity_files(temperature)}
+        for sample in library.samples(temperature):
+            row = files.get((sample.particles, sample.name))
+            if row is not None:
+                name = f"T = {temperature:.2f} · {sample.label} · {row.role}, {row.replicas} replicas"
+                rows.append((row.role != "test", -temperature, name, (temperature, sample.label)))
+    return {name: place for *_, name, place in sorted(rows)}
+
+
 def _bar(low, colors, high):
     return f'<span class="scale">{low} <span class="bar" style="background:{colors}"></span> {high}</span>'
 
@@ -209,7 +212,7 @@ def _bar(low, colors, high):
 def _card(heading, figure, mode, sheets=()):
     return pn.Column(
         heading,
-        pn.pane.Bokeh(figure, sizing_mode=mode, margin=0),
+        pn.pane.Bokeh(figure, sizing_mode=mode, margin=0, styles={"flex": "1 0 auto"}),
         stylesheets=[CARD, *sheets],
         sizing_mode=mode,
         margin=0,
@@ -232,7 +235,7 @@ class _Panel:
         self.marks = Marks(self.figure)
         selectable(self.figure, view.state, view.at, view.within)
         self.figure.on_event(RangesUpdate, view.redraw_soon)
-        self.heading = pn.pane.HTML(stylesheets=[HEADING], sizing_mode="stretch_width", margin=0)
+        self.heading = pn.pane.HTML(stylesheets=[HEADING, TALL], sizing_mode="stretch_width", margin=0)
         self.card = _card(self.heading, self.figure, "stretch_width")
 
     def title(self, source, note, rho, reference):
@@ -266,7 +269,7 @@ class _Joint:
             '<div class="head"><span class="title">Joint histogram</span><span class="note">species 1</span></div>'
         )
         self.card = _card(
-            pn.pane.HTML(heading, stylesheets=[HEADING], sizing_mode="stretch_width", margin=0),
+            pn.pane.HTML(heading, stylesheets=[HEADING, TALL], sizing_mode="stretch_width", margin=0),
             self.figure,
             "stretch_width",
         )
