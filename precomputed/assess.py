@@ -13,7 +13,7 @@ import numpy as np
 
 import glassviz as gv
 from glassviz.files import netcdf
-from glassviz.simulate.equilibration import statement, verdict
+from glassviz.simulate.verdict import drift, half_life, level
 
 HERE = Path(__file__).parent
 SOURCE = HERE.parents[1] / "shared" / "configurations"
@@ -43,7 +43,8 @@ def assess(path, sweeps, bonds):
         done = int(np.min(data["sweeps"]))
         energies = np.atleast_2d(data["energy_blocks"]).mean(axis=0)
     surviving = float(np.interp(done, sweeps, bonds))
-    ds.attrs["verdict"] = statement(verdict(energies, surviving), surviving, done)
+    word = level(*drift(energies), done / (half_life(bonds[1:]) * sweeps[-1]))
+    ds.attrs["verdict"] = f"{word}: {100 * surviving:.0f} % of the bonds survive {done} sweeps of swap Monte Carlo"
     netcdf.save(ds, path, encoding=netcdf.compact(ds))
     print(path.name, ds.attrs["verdict"])
 

@@ -144,6 +144,13 @@ def test_serve_answers(tmp_path):
         ("info", "missing.nc"),
         ("equilibrate", "out", "--temperatures", -1, "--sweeps", 200),
         ("equilibrate", "out", "--temperatures", 0.5, "--sweeps", 1),
+        ("equilibrate", "out", "--temperatures", 0.5, 0.4, 0.3, "--sweeps", 200, 200),
+        ("campaign", "equilibrate", "out", "--temperatures", 0.5, "--sweeps", 1),
+        ("campaign", "equilibrate", "out", "--temperatures", 0.5, "--sweeps", 200, "--size", 1),
+        ("campaign", "equilibrate", "out", "--temperatures", 0.5, "--sweeps", 200, "--scheduler", "nonsense"),
+        ("campaign", "dynamics", "missing.nc", "out", "--until", 10),
+        ("campaign", "gather", "missing", "out"),
+        ("campaign", "gather", "out"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(arguments, tmp_path):

@@ -4,6 +4,7 @@ import hashlib
 
 from glassviz.campaign.jobs import Job
 from glassviz.files import netcdf
+from glassviz.files.integrity import remove_leftovers
 from glassviz.mixture import InvalidData
 from glassviz.simulate.isoconfigurational import isoconfigurational
 
@@ -40,6 +41,8 @@ def propensity_file(target, structure, times, replicas, role, seed, record, prog
     )
     result.attrs |= {"role": role} | {f"dynamics_{key}": value for key, value in record.items()}
     netcdf.save(result, target, encoding=netcdf.compact(result))
+    for path in (target, checkpoint):
+        remove_leftovers(path)
 
 
 def target_file(folder, structure):

@@ -5,6 +5,7 @@ It is looked at before a parser sees the file, since the C libraries may hang on
 (another program wrote or changed it) is sound as far as its format can tell.
 """
 
+import glob
 import hashlib
 import os
 import uuid
@@ -46,6 +47,12 @@ def replacing(path):
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(path):
+    """Remove the temporary files that killed writers of `path` have left beside it; nobody may be writing it now."""
+    for leftover in path.parent.glob(f".{glob.escape(path.stem)}-{32 * '[0-9a-f]'}{path.suffix}"):
+        leftover.unlink(missing_ok=True)
 
 
 def seal(path):

@@ -5,6 +5,7 @@ import xarray as xr
 
 from glassviz import files, mixture
 from glassviz.files import netcdf
+from glassviz.files.integrity import remove_leftovers
 from glassviz.simulate.equilibration import BLOCKS, equilibrate, random_start
 from glassviz.simulate.history import padded
 from glassviz.simulate.inherent import inherent_structures
@@ -114,13 +115,14 @@ def cool_sample(target, start, name, stage, seed, swap, record, progress=None):
     if target.exists():
         return
     temperature, sweeps = stage
+    checkpoint = target.with_name(f".{target.stem.lstrip('.')}.checkpoint.nc")
     result = equilibrate(
         start,
         temperature=temperature,
         sweeps=sweeps,
         seed=seed,
         swap=swap,
-        checkpoint=target.with_name(f".{target.stem.lstrip('.')}.checkpoint.nc"),
+        checkpoint=checkpoint,
         progress=progress,
     )
     result = inherent_structures(result.assign_coords(configuration=[name]))
@@ -128,6 +130,8 @@ def cool_sample(target, start, name, stage, seed, swap, record, progress=None):
     result.attrs |= {"seed": seed[0], "provenance": f"{swap} swap Monte Carlo: {record['command']}", **record}
     result.attrs["verdict"] = statement(result)
     netcdf.save(result, target, encoding=netcdf.compact(result))
+    for path in (target, checkpoint):
+        remove_leftovers(path)
 
 
 def together(samples):

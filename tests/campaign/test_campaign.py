@@ -1,0 +1,170 @@
+"""The campaign on real clusters: killed workers, killed clients, a scheduler of one's own."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import psutil
+import pytest
+import xarray as xr
+from distributed import LocalCluster
+
+from glassviz.campaign import cluster
+from glassviz.campaign.cluster import run_jobs
+from glassviz.campaign.dynamics import dynamics_jobs
+from glassviz.campaign.equilibration import cooling_jobs
+from glassviz.campaign.gather import gather
+from glassviz.campaign.jobs import Job
+from glassviz.files import netcdf
+from glassviz.mixture import InvalidData
+from glassviz.simulate import cooling
+from glassviz.simulate.isoconfigurational import logarithmic_times
+
+GLASSVIZ = [sys.executable, "-m", "glassviz.cli", "campaign"]
+RECORD = {"command": "a test", "version": "0"}
+SAMPLES, PARTICLES, SEED = 2, 80, 7
+TEMPERATURES, SWEEPS = [1.0, 0.6], [12_000, 1000]
+COOLING = ["--temperatures", "1.0", "0.6", "--sweeps", "12000", "1000", "--samples", "2", "--size", "80", "--seed", "7"]
+
+
+@pytest.fixture(scope="module")
+def local():
+    """A cluster of two workers, as `connected` makes it, for all tests that do not end it."""
+    options = {"threads_per_worker": 1, "memory_limit": 0, "dashboard_address": None, "silence_logs": "CRITICAL"}
+    with LocalCluster(n_workers=2, **options) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """What `glassviz equilibrate` makes of the same cooling, without any cluster."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    arguments = (folder, TEMPERATURES, SWEEPS, SAMPLES, PARTICLES, None, "balanced", SEED, RECORD, lambda *_: None)
+    return [netcdf.load(path) for path in cooling.cool(*arguments)]
+
+
+def jobs_in(folder):
+    stages = cooling.protocol(TEMPERATURES, SWEEPS)
+    starts = cooling.beginnings(None, SAMPLES, PARTICLES, SEED)
+    return cooling_jobs(folder, stages, starts, "balanced", SEED, RECORD)
+
+
+def assert_all_there(folder, undisturbed):
+    """Every sample once, nothing beside it, and each as it is without a cluster."""
+    expected = {f"N80_T{t:.2f}_s7-{k}.nc" for t in TEMPERATURES for k in range(SAMPLES)}
+    assert {path.name for path in folder.iterdir()} == expected
+    for ds in undisturbed:
+        for name in ds["configuration"].values:
+            made = netcdf.load(folder / f"N80_T{ds.attrs['temperature']:.2f}_{name}.nc")
+            xr.testing.assert_equal(made, ds.sel(configuration=[name]))
+
+
+def test_a_killed_worker_loses_nothing_and_doubles_nothing(local, tmp_path, undisturbed):
+    """Both workers are killed, one after the other, each in the middle of a sample that has a checkpoint."""
+    killed = []
+
+    def kill():
+        for _ in range(2):
+            while not list(tmp_path.glob(".*checkpoint.nc")):
+                time.sleep(0.005)
+            victim = next(worker for worker in local.workers.values() if worker.pid not in killed)
+            killed.append(victim.pid)
+            os.kill(victim.pid, signal.SIGKILL)
+            time.sleep(1)
+
+    seen = []
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    run_jobs(jobs_in(tmp_path), None, local.scheduler_address, lambda *state: seen.append(state))
+    killer.join(timeout=5)
+    assert len(killed) == 2
+    assert_all_there(tmp_path, undisturbed)
+    assert seen[-1] == (4, 4)
+    assert 0 < seen[0][0] < 1, "the bar moves within a sample"
+
+
+@pytest.fixture(scope="module")
+def finished(local, tmp_path_factory):
+    """A campaign by the command, on a scheduler of one's own."""
+    folder = tmp_path_factory.mktemp("finished")
+    command = [*GLASSVIZ, "equilibrate", str(folder), *COOLING, "--scheduler", local.scheduler_address]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder
+
+
+def test_a_scheduler_of_ones_own(finished, undisturbed):
+    assert_all_there(finished, undisturbed)
+
+
+def test_the_same_campaign_again_does_only_what_is_missing(local, finished, monkeypatch):
+    before = {path: path.stat().st_mtime_ns for path in finished.iterdir()}
+    with monkeypatch.context() as patched:
+        patched.setattr(cluster, "connected", None)
+        run_jobs(jobs_in(finished), None, None, lambda *_: None)
+    assert {path: path.stat().st_mtime_ns for path in finished.iterdir()} == before
+    (finished / "N80_T0.60_s7-1.nc").unlink()
+    run_jobs(jobs_in(finished), None, local.scheduler_address, lambda *_: None)
+    changed = {path.name for path in before if path.stat().st_mtime_ns != before[path]}
+    assert changed == {"N80_T0.60_s7-1.nc"}
+
+
+def test_the_command_goes_on_after_its_client_was_killed(tmp_path, undisturbed):
+    command = [*GLASSVIZ, "equilibrate", str(tmp_path), *COOLING]
+    process = subprocess.Popen([*command, "--workers", "2"], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob(".*checkpoint.nc")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    gone, alive = psutil.wait_procs(family, timeout=20)
+    assert not alive, "workers outlive their client"
+    assert gone
+    assert len(list(tmp_path.glob("N*.nc"))) < 4, "it was not killed in the middle"
+    subprocess.run([*command, "--workers", "2"], check=True, capture_output=True)
+    assert_all_there(tmp_path, undisturbed)
+
+
+def fail(target, report):
+    raise InvalidData(f"{target.name}: it cannot be done.")
+
+
+def make(target, report):
+    target.write_text("done")
+
+
+def test_a_job_that_fails_stops_only_those_that_wait_for_it(local, tmp_path):
+    bad, after, good = (tmp_path / name for name in ("bad.nc", "after.nc", "good.nc"))
+    jobs = [Job(bad, fail, ()), Job(after, make, (), after=bad), Job(good, make, ())]
+    with pytest.raises(InvalidData, match=r"^bad\.nc: it cannot be done\.$"):
+        run_jobs(jobs, None, local.scheduler_address, lambda *_: None)
+    assert good.exists()
+    assert not after.exists()
+
+
+def test_dynamics_makes_one_file_per_structure(local, tmp_path, undisturbed):
+    ds = undisturbed[1]
+    jobs = dynamics_jobs(
+        ds, tmp_path, logarithmic_times(5, 3), 8, 16, {"s7-1": "test", "s7-0": "train"}, seed=30, record=RECORD
+    )
+    run_jobs(jobs, None, local.scheduler_address, lambda *_: None)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["T0.60_s7-0.nc", "T0.60_s7-1.nc"]
+    train, test = (netcdf.load(path) for path in sorted(tmp_path.iterdir()))
+    assert (train.attrs["role"], train.attrs["replicas"], train.attrs["dynamics_seed"]) == ("train", 8, 30)
+    assert (test.attrs["role"], test.attrs["replicas"], test.attrs["dynamics_seed"]) == ("test", 16, 31)
+    np.testing.assert_array_equal(test["position"], ds["position"][1:])
+    assert "energy_series" not in test
+
+
+def test_gathered_samples_are_those_of_the_single_command(finished, tmp_path, undisturbed):
+    gathered = gather([finished], tmp_path / "out", lambda *_: None)
+    assert [path.name for path in gathered] == ["N80_T1.00.nc", "N80_T0.60.nc"]
+    for path, ds in zip(gathered, undisturbed, strict=True):
+        made = netcdf.load(path)
+        xr.testing.assert_allclose(made, ds, rtol=1e-4)  # the verdict is assessed anew from float32 series
+        assert made.attrs["verdict"] == ds.attrs["verdict"]
+        assert made["position"].dtype == np.float32
