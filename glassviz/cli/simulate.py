@@ -64,6 +64,7 @@ def dynamics(
     per_decade: int = 6,
     seed: int = 0,
     threads: int = 1,
+    device: Literal["cpu", "cuda"] = "cpu",
 ):
     """Run isoconfigurational molecular dynamics from each structure; one propensity file per structure.
 
@@ -90,11 +91,14 @@ def dynamics(
         Seed of the velocities; structure k of the file takes seed + k.
     threads
         Groups of 8 replicas that run at the same time.
+    device
+        Where the dynamics runs; cuda needs an NVIDIA GPU.
     """
     from glassviz.campaign.dynamics import propensity_file, target_file
     from glassviz.files import read
-    from glassviz.simulate.isoconfigurational import logarithmic_times
+    from glassviz.simulate.isoconfigurational import logarithmic_times, require
 
+    require(device)
     ds = read(source)
     times = logarithmic_times(until, per_decade)
     try:
@@ -115,5 +119,6 @@ def dynamics(
                 typed_command(),
                 lambda now, last, done=done: progress(done * last + now, len(chosen) * last),
                 threads=threads,
+                device=device,
             )
             progress(done + 1, len(chosen))

@@ -41,12 +41,12 @@ def logarithmic_times(until, per_decade=6):
 class _Ensemble:
     """The replicas of one structure, lane group by lane group, and what has been measured of them so far."""
 
-    def __init__(self, position, species, length, temperature, replicas, seed, time_step, times):
+    def __init__(self, position, species, length, temperature, replicas, seed, time_step, times, device):
         # Particles in the order of their cells keep a pair's data close together in memory.
         side = max(1, int(length / 3))
         self.order = sort_into_cells(position, length, side)[2]
         self.species = np.ascontiguousarray(species[self.order], dtype=np.int8)
-        self.length, self.time_step, self.times = float(length), time_step, times
+        self.length, self.time_step, self.times, self.device = float(length), time_step, times, device
         self.bonds = initial_bonds(position[self.order], self.species, length)
         groups = -(-replicas // LANES)
         # What a checkpoint must agree with to be of this run.
@@ -57,6 +57,7 @@ class _Ensemble:
             "temperature": temperature,
             "seed": seed,
             "replicas": LANES * groups,
+            "device": device,
             "structure": hashlib.sha256(position.tobytes() + species.tobytes()).hexdigest(),
         }
         self.groups = [
@@ -76,7 +77,13 @@ class _Ensemble:
         """Advance every group to the next output time and measure."""
         steps = np.rint(np.concatenate([[0], self.times]) / self.time_step).astype(int)
         todo = steps[self.done + 1] - steps[self.done]
-        list(pool.map(lambda g: advance(g, self.species, self.length, todo, self.time_step), self.groups))
+        how = self.species, self.length, todo, self.time_step
+        if self.device == "cuda":
+            from glassviz.simulate import cuda
+
+            cuda.advance(self.groups, *how)
+        else:
+            list(pool.map(lambda group: advance(group, *how), self.groups))
         surviving = np.array(
             [
                 surviving_fraction(*self.bonds, later, self.species, self.length)
@@ -119,6 +126,16 @@ class _Ensemble:
         ]
 
 
+def require(device):
+    """Check that a device, "cpu" or "cuda", is there; `InvalidData` where it is not."""
+    if device not in ("cpu", "cuda"):
+        raise mixture.InvalidData(f"dynamics: there is no device {device!r}; expected 'cpu' or 'cuda'.")
+    if device == "cuda":
+        from glassviz.simulate import cuda
+
+        cuda.require()
+
+
 def isoconfigurational(
     ds,
     times,
@@ -128,6 +145,7 @@ def isoconfigurational(
     seed=0,
     time_step=TIME_STEP,
     threads=1,
+    device="cpu",
     checkpoint=None,
     progress=None,
 ):
@@ -149,6 +167,8 @@ def isoconfigurational(
         Time step of velocity Verlet.
     threads : int, optional
         Groups of 8 replicas that run at the same time.
+    device : {"cpu", "cuda"}, optional
+        Where the dynamics runs; "cuda" is an NVIDIA GPU, one thread block for each replica.
     checkpoint : path, optional
         File that takes the state after every output time and from which an interrupted run goes on, bit for bit;
         removed at the end.
@@ -160,13 +180,14 @@ def isoconfigurational(
     xarray.Dataset
         The configuration with `propensity` and `propensity_variance` (over replicas)
         `(configuration, time, particle)`, `mean_propensity` (species 1), `mean_square_displacement` (σ²) and
-        `self_scattering` F_s(q = 7) (all species) `(configuration, time)`; attrs `replicas`, `time_step`, `seed`.
+        `self_scattering` F_s(q = 7) (all species) `(configuration, time)`; attrs `replicas`, `time_step`,
+        `dynamics_seed`, `dynamics_device`.
 
     Raises
     ------
     InvalidData
-        Where `ds` is not one configuration of known temperature, the times do not rise, there is no replica, or the
-        checkpoint is of another run.
+        Where `ds` is not one configuration of known temperature, the times do not rise, there is no replica, the
+        device is not there, or the checkpoint is of another run.
     """
     ds = mixture.check(ds)
     if ds.sizes["configuration"] != 1:
@@ -181,6 +202,7 @@ def isoconfigurational(
         raise mixture.InvalidData("isoconfigurational: the output times do not rise from above zero; expected them to.")
     if replicas < 1:
         raise mixture.InvalidData(f"isoconfigurational: {replicas} replicas; expected at least one.")
+    require(device)
 
     configuration = ds.isel(configuration=0)
     ensemble = _Ensemble(
@@ -192,6 +214,7 @@ def isoconfigurational(
         seed,
         time_step,
         times,
+        device,
     )
     checkpoint = Path(checkpoint) if checkpoint else None
     if checkpoint and checkpoint.exists():
@@ -221,5 +244,6 @@ def _labelled(ds, ensemble, temperature, seed):
         replicas=LANES * len(ensemble.groups),
         time_step=ensemble.time_step,
         dynamics_seed=int(seed),
+        dynamics_device=ensemble.device,
     )
     return result
