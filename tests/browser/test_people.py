@@ -127,7 +127,7 @@ def test_a_sweep_goes_through_the_temperatures(open_app, library):
         )
         seen.add(app.evaluate("new URLSearchParams(location.search).get('T')"))
     app.page.get_by_role("button", name="Stop").click()
-    app.page.get_by_text("Sweep", exact=True).wait_for()
+    app.wait_for("!glass.scrub().sweeping")
 
 
 def test_the_other_colours_are_everywhere(open_app):

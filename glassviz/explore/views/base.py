@@ -46,6 +46,7 @@ class Scrub(DataModel):
     playing = Bool(False)
     speed = Float(0.12)
     loop = Bool(True)
+    sweeping = Bool(False)
 
 
 def run(task, *names, **expressions):

@@ -70,6 +70,7 @@ class Controls(View):
         self._sweeping = False
         super().__init__(state, **params)
         scrub.on_change("settled", self._settle)
+        scrub.on_change("sweeping", self._sweep)
         state.param.watch(self.refresh, ["temperature", "sample", "network"])
         state.param.watch(self._move, "mean_propensity")
 
@@ -119,7 +120,6 @@ class Controls(View):
         self._readout = Div(text="", stylesheets=[READOUT], sizing_mode="stretch_width")
         self._note = pn.pane.HTML(stylesheets=[NOTE], sizing_mode="stretch_width", margin=0)
         self._connect()
-        self.sweep.param.watch(self._start_sweep, "value")
 
         row = {"align-items": "center", "gap": "8px 10px", "padding-top": "8px", "flex-wrap": "wrap"}
         player = pn.Row(self.play, self.speed, self.loop, self.level, styles=row, **full)
@@ -147,6 +147,7 @@ class Controls(View):
         self.level.jscallback({"scrub": scrub, "stops": STOPS}, value=run("drag", "scrub", "stops", slider="source"))
         self.speed.jscallback({"scrub": scrub, "speeds": SPEEDS}, value="scrub.speed = speeds[source.value]")
         self.loop.jscallback({"scrub": scrub}, value="scrub.loop = source.value")
+        self.sweep.jscallback({"scrub": scrub}, value="scrub.sweeping = source.value")
         self.play.jscallback(
             {"scrub": scrub, "stops": STOPS, "level": self.level},
             value="scrub.playing = source.value; source.label = source.value ? 'Pause' : 'Play'\n"
@@ -168,20 +169,20 @@ class Controls(View):
             "]": lambda: _step(self.speed, list(SPEEDS), 1),
         }
 
-    def _start_sweep(self, event):
-        self.sweep.label = "Stop" if event.new else "Sweep"
-        if event.new and not self._sweeping:
+    def _sweep(self, _attr, _old, new):
+        self.sweep.param.update(value=new, label="Stop" if new else "Sweep")
+        if new and not self._sweeping:
             self._sweeping = True
             asyncio.ensure_future(self._go_through(pn.state.curdoc))  # noqa: RUF006, held by the loop until done
 
     async def _go_through(self, document):
         """Show one temperature after the other, each once the page has caught up with the one before."""
         try:
-            while self.sweep.value:
+            while self._scrub.sweeping:
                 await asyncio.sleep(DWELL / SPEEDS[self.speed.value])
                 while self.busy or any(view.busy for view in self._followed):
                     await asyncio.sleep(0.05)
-                if self.sweep.value and not await on_session(document, self._colder):
+                if self._scrub.sweeping and not await on_session(document, self._colder):
                     break
         finally:
             self._sweeping = False
@@ -189,10 +190,10 @@ class Controls(View):
     def _colder(self):
         order = self.state.library.temperatures
         following = order.index(self.state.temperature) + 1
-        if following < len(order) or self.loop.value:
+        if following < len(order) or self._scrub.loop:
             self.state.temperature = order[following % len(order)]
         else:
-            self.sweep.value = False
+            self.sweep.value = self._scrub.sweeping = False
 
     def _derive(self, choice):
         library, sample = self.state.library, choice.sample
