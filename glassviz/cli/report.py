@@ -21,7 +21,7 @@ def report(
     output
         Folder that takes `report.html`, the figures as PNG and SVG and the numbers as CSV.
     figures
-        Figures to make, for example 2 4 12 size; all by default.
+        Figures to make, for example 2 4 12 size; all of them, and the goals, by default.
     """
     from glassviz.report.write import write_report
 

@@ -65,7 +65,8 @@ class Tabs(pn.viewable.Viewer):
         for name, place in self._places.items():
             place.visible = name == chosen
         if chosen not in self._views:
-            self._built(chosen).refresh()
+            # On a later turn, when the browser has been sent the view's models.
+            pn.state.curdoc.add_next_tick_callback(self._built(chosen).refresh)
 
     def _built(self, name):
         """Build the view of a tab and put it in its place."""

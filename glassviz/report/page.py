@@ -100,6 +100,8 @@ def stem(number):
 
 
 def _goals(goals):
+    if not goals:
+        return "<p class=sub>Judged in the whole report only.</p>"
     rows = "".join(
         f"<tr><td>{_mark(goal.met)}</td><td>{html.escape(goal.text)}</td><td>{html.escape(goal.found)}</td></tr>"
         for goal in goals

@@ -39,7 +39,7 @@ def write_report(output, figures=None, progress=None):
     output : str or Path
         Folder that takes `report.html`, `figure_2.png`, `.svg`, `.csv` and so on, `goals.csv` and `published.csv`.
     figures : sequence of str, optional
-        Which of `FIGURES`; all by default.
+        Which of `FIGURES`; all of them, and the goals, by default.
     progress : callable, optional
         Called as progress(done, total).
 
@@ -76,10 +76,11 @@ def write_report(output, figures=None, progress=None):
                 failures[number] = str(error)
                 continue
             plates.append((plate, _save(plate, output)))
-        found = goals(material)
+        found = [] if figures else goals(material)
     beside = pearson.beside_published(material)
     beside.to_csv(output / "published.csv", index=False)
-    pd.DataFrame([vars(goal) for goal in found]).to_csv(output / "goals.csv", index=False)
+    if found:
+        pd.DataFrame([vars(goal) for goal in found]).to_csv(output / "goals.csv", index=False)
     names = "; ".join(f"{e.name} ({plain_title(e)}, {e.networks} networks)" for e in material.ensembles)
     about = f"glassviz {version('glassviz')}. Networks: {names}."
     target = output / "report.html"
