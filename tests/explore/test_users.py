@@ -14,7 +14,7 @@ from glassviz.explore import dispatch
 _spec = spec_from_file_location("users", Path(__file__).with_name("users.py"))
 _module = module_from_spec(_spec)
 _spec.loader.exec_module(_module)
-User, memory, served = _module.User, _module.memory, _module.served
+PATIENCE, User, memory, served = _module.PATIENCE, _module.User, _module.memory, _module.served
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -33,7 +33,7 @@ def server(library):
 def status(address, **headers):
     """Status of an answer to a request."""
     try:
-        return urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=60).status
+        return urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=PATIENCE).status
     except urllib.error.HTTPError as error:
         return error.code
 
@@ -110,7 +110,7 @@ def test_a_password_is_asked_for(library, tmp_path):
     people = tmp_path / "people.json"
     people.write_text(json.dumps({"ada": "lovelace"}))
     with served("--basic-auth", str(people)) as (address, _):
-        answer = urllib.request.urlopen(address, timeout=60)
+        answer = urllib.request.urlopen(address, timeout=PATIENCE)
         assert "login" in answer.url
 
 
