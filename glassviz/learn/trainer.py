@@ -14,7 +14,7 @@ import torch
 from glassviz.learn.network import TGlassMLP
 from glassviz.mixture import InvalidData
 
-CHECKS = 24  # looks at the held-out structures in each phase
+CHECKS = 16  # looks at the held-out structures in each phase
 DIVERGED = 5.0  # a held-out loss so many times its first value (or 1, that of a constant) ends a network's training
 MOMENTS = (0.9, 0.999)
 SMALLEST = 1e-8

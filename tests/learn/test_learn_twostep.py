@@ -116,7 +116,7 @@ def test_two_steps_from_labels_to_a_file(gathered, tmp_path):
         twostep.two_step([], [], PRESET, species=(1,))
 
 
-@pytest.mark.parametrize("after", [3, 20, 40])
+@pytest.mark.parametrize("after", [3, 17, 30])
 def test_a_stopped_training_goes_on_to_the_same_networks(labelled, tmp_path, monkeypatch, after):
     whole = training.fit(labelled, 2, SHORT, 5)
     look = Trainer._look
