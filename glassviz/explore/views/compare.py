@@ -76,10 +76,12 @@ class Compare(View):
             sizing_mode="stretch_width",
         )
         self.structure.param.watch(self._choose, "value")
-        self._scale = pn.pane.HTML(stylesheets=[HEADING], margin=0, width=230)
-        ranges = {"x_range": Range1d(0, 1), "y_range": Range1d(0, 1)}
-        self._panels = [_Panel(ranges, self) for _ in range(MOST)]
-        self._difference = _Panel(ranges, self)
+        self._scale = pn.pane.HTML(stylesheets=[HEADING], margin=0, width=300)
+        sample = self.state.chosen_sample
+        self._length = float(library.configurations(sample.temperature, sample.particles).attrs["box_length"])
+        self._window = (0, self._length), (0, self._length)
+        self._panels = [_Panel(self._length, self) for _ in range(MOST)]
+        self._difference = _Panel(self._length, self)
         self._joint, self._pearson = _Joint(), _Pearson(len(library.networks))
         options = pn.Column(
             self.sources,
@@ -144,20 +146,30 @@ class Compare(View):
         if sample == self._sample:
             return
         length = float(configuration.attrs["box_length"])
-        x_range, y_range = self._difference.figure.x_range, self._difference.figure.y_range
         if self._sample is None or self._sample.particles != sample.particles:
-            for limits in (x_range, y_range):
-                limits.update(start=0, end=length, reset_start=0, reset_end=length)
+            self._look_at((0, length), (0, length), reset=True)
         self._sample, self._position, self._length = sample, configuration["position"].values, length
         self._radius = RADII[configuration["species"].values]
         self._splat()
         self._mark()
 
-    def redraw_soon(self, *_event):
-        """The window has moved: draw all panels anew, at most every `REDRAW` ms."""
-        if self._sample is not None and not self._drawing:
-            self._drawing = True
-            pn.state.curdoc.add_timeout_callback(self._redraw, REDRAW)
+    def _look_at(self, x, y, reset=False):
+        """Give all panels the same window."""
+        self._window = x, y
+        for panel in (*self._panels, self._difference):
+            for limits, (start, end) in ((panel.figure.x_range, x), (panel.figure.y_range, y)):
+                limits.update(start=start, end=end)
+                if reset:
+                    limits.update(reset_start=start, reset_end=end)
+
+    def zoomed(self, event):
+        """One panel was zoomed or moved: all show that window, drawn anew at most every `REDRAW` ms."""
+        window = (event.x0, event.x1), (event.y0, event.y1)
+        if self._sample is not None and window != self._window:
+            self._look_at(*window)
+            if not self._drawing:
+                self._drawing = True
+                pn.state.curdoc.add_timeout_callback(self._redraw, REDRAW)
 
     def _redraw(self):
         self._drawing = False
@@ -165,11 +177,8 @@ class Compare(View):
         self._paint()
 
     def _splat(self):
-        x, y = self._difference.figure.x_range, self._difference.figure.y_range
-        self._window = (x.start, x.end), (y.start, y.end)
-        self._packed = pack(
-            particle_ids(viewport(self._length, SIDE, *self._window), self._position, self._radius, self._length)
-        )
+        canvas = viewport(self._length, SIDE, *self._window)
+        self._packed = pack(particle_ids(canvas, self._position, self._radius, self._length))
 
     def _paint(self):
         for panel, colors in self._codes.items():
@@ -223,7 +232,8 @@ def _card(heading, figure, mode, sheets=()):
 class _Panel:
     """One snapshot."""
 
-    def __init__(self, ranges, view):
+    def __init__(self, length, view):
+        ranges = {name: Range1d(0, length, reset_start=0, reset_end=length) for name in ("x_range", "y_range")}
         self.figure = plain_figure(
             tools="pan,wheel_zoom,reset,save", active_scroll=None, sizing_mode="scale_width", aspect_ratio=1, **ranges
         )
@@ -234,7 +244,7 @@ class _Panel:
         self.figure.image_rgba("image", "x", "y", "dw", "dh", source=self._image)
         self.marks = Marks(self.figure)
         selectable(self.figure, view.state, view.at, view.within)
-        self.figure.on_event(RangesUpdate, view.redraw_soon)
+        self.figure.on_event(RangesUpdate, view.zoomed)
         self.heading = pn.pane.HTML(stylesheets=[HEADING, TALL], sizing_mode="stretch_width", margin=0)
         self.card = _card(self.heading, self.figure, "stretch_width")
 
