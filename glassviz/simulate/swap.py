@@ -8,26 +8,29 @@ With e_i(c) the energy that particle i would have as species c and δ_i(a→b) =
 with weight exp(−β δ_i(a→b)/2) and j of species b with weight exp(−β δ_j(b→a)/2), refuses pairs that interact, and
 accepts with min(1, W_ab W_ba / W′_ab W′_ba), where W_ab is the sum of the weights and primes follow the swap. For pairs
 that do not interact all energies cancel, so this is detailed balance with respect to exp(−βE) at frozen positions.
-
-Energies and weights of all particles are kept along a phase of proposals, and a swap changes those of the neighbours of
-i and j only. Weights are summed in three levels, particles, blocks of 16 and groups of about √(n/16) blocks, so a draw
-looks at a few dozen sums whatever the size of the box.
 """
 
-from typing import NamedTuple
-
 import numpy as np
-from llvmlite import ir
-from numba import njit, prange, types
-from numba.core import cgutils
-from numba.extending import intrinsic
+from numba import njit
 
 from glassviz import mixture
-from glassviz.simulate.displacement import SPECIES
 from glassviz.simulate.exponential import exponential, exponentials
-from glassviz.simulate.fixed_point import GHOST, UNITS
+from glassviz.simulate.fixed_point import UNITS
 from glassviz.simulate.philox import UNIT, below, random_words
-from glassviz.simulate.vectors import F64, I64, Vectors, data, prefetch
+from glassviz.simulate.swap_weights import (
+    BLOCK,
+    LANES,
+    OTHERS,
+    SIGMA2,
+    STRENGTH,
+    all_energies,
+    all_energies_alone,
+    changes_by_species,
+    draw,
+    energies_by_species,
+    sum_weights,
+)
+from glassviz.simulate.vectors import prefetch
 
 EQUATION = (
     r"p_\mathrm{acc} = \min\left(1, \frac{W_{ab}\,W_{ba}}{W'_{ab}\,W'_{ba}}\right),"
@@ -37,197 +40,6 @@ CAPTION = "Swaps of species are drawn where the surroundings welcome them, which
 
 CLASSES = np.array([[1, 4], [2, 5], [0, 3]])  # 1↔3, 2↔3, 1↔2: what each of the two turns into, as 2a + column
 REACH = mixture.CUTOFF * mixture.SIGMA.max()  # any particle may take any species
-OTHERS = np.array([[1, 2], [2, 0], [0, 1]])  # species that each may turn into
-BLOCK = 16  # particles whose weights are summed together
-LANES = 8
-
-_STRENGTH = np.zeros((SPECIES, SPECIES))
-_STRENGTH[:GHOST, :GHOST] = 4 * mixture.EPSILON
-_SIGMA2 = np.ones((SPECIES, SPECIES))
-_SIGMA2[:GHOST, :GHOST] = mixture.SIGMA**2
-_INVERSE_SIGMA2 = np.full((SPECIES, SPECIES), np.inf)
-_INVERSE_SIGMA2[:GHOST, :GHOST] = 1 / mixture.SIGMA**2
-
-
-class Weights(NamedTuple):
-    """Energies of all particles under every species, and the sums of their weights.
-
-    energy : (n, 3), e_i(c). weight : (n, 2), exp(−β δ_i(a→b)/2) for the two other species b = OTHERS[a].
-    block, group : (…, 6) and total : (6,), their sums by 2a + column. span : (1,), blocks in a group.
-    """
-
-    energy: np.ndarray
-    weight: np.ndarray
-    block: np.ndarray
-    group: np.ndarray
-    total: np.ndarray
-    span: np.ndarray
-
-
-def _pair_energy(v, s, inverse):
-    """V/4ε at s = (r/σ_ab)², zero beyond the cutoff."""
-    inverse3 = v.mul(v.mul(inverse, inverse), inverse)
-    smooth = v.fma(s, v.fma(v.constant(mixture.C4), s, v.constant(mixture.C2)), v.constant(mixture.C0))
-    value = v.fma(inverse3, v.sub(inverse3, v.constant(1)), smooth)
-    return v.builder.select(v.below(s, v.constant(mixture.CUTOFF**2)), value, v.constant(0))
-
-
-def _squared_distances(v, x, y, i, j, unit):
-    """r²/σ² of particle i and a vector of others."""
-    builder = v.builder
-    steps = []
-    for base in (x, y):
-        here = v.splat(builder.load(builder.gep(base, [i])))
-        steps.append(v.mul(v.number(builder.sub(here, v.gather(base, j))), v.splat(unit)))
-    return v.fma(steps[0], steps[0], v.mul(steps[1], steps[1]))
-
-
-@intrinsic
-def _energies_by_species(typingctx, x, y, species, i, begin, end, neighbor, unit, energies):
-    """Energy of particle i as each of the three species, into energies[i]."""
-
-    def codegen(context, builder, signature, args):
-        x, y, species, i, begin, end, neighbor, unit, energies = data(context, builder, signature, args)
-        v = Vectors(builder, LANES, F64)
-        sums = [cgutils.alloca_once(builder, v.reals) for _ in range(GHOST)]
-        for total in sums:
-            builder.store(v.constant(0), total)
-        with cgutils.for_range_slice(builder, begin, end, ir.Constant(I64, LANES), I64) as (k, _):
-            j = v.load(neighbor, k, v.ints)
-            r2 = _squared_distances(v, x, y, i, j, unit)
-            inverse = v.div(v.constant(1), r2)
-            kind = v.gather(species, j)
-            for c, total in enumerate(sums):
-                scale, sigma2, strength = (
-                    v.choose(kind, [v.constant(value) for value in table[c]])
-                    for table in (_INVERSE_SIGMA2, _SIGMA2, _STRENGTH)
-                )
-                energy = _pair_energy(v, v.mul(r2, scale), v.mul(inverse, sigma2))
-                builder.store(v.fma(strength, energy, builder.load(total)), total)
-        first = builder.mul(i, ir.Constant(I64, GHOST))
-        for c, total in enumerate(sums):
-            at = builder.gep(energies, [builder.add(first, ir.Constant(I64, c))])
-            builder.store(v.total(builder.load(total)), at)
-        return context.get_dummy_value()
-
-    index = types.int64
-    return types.void(x, y, species, index, index, index, neighbor, types.float64, energies), codegen
-
-
-@intrinsic
-def _changes_by_species(typingctx, x, y, i, old, new, begin, end, neighbor, unit, changes, width):
-    """Change of the neighbours' energies as each of the three species, where i turns from old to new.
-
-    For the k-th neighbour as species c into changes[c * width + k].
-    """
-
-    def codegen(context, builder, signature, args):
-        x, y, i, old, new, begin, end, neighbor, unit, changes, width = data(context, builder, signature, args)
-        v = Vectors(builder, LANES, F64)
-
-        def column(table, kind):
-            """table[c, kind] for every c, as vectors."""
-            chosen = []
-            for c in range(GHOST):
-                value = ir.Constant(F64, float(table[c, GHOST - 1]))
-                for option in range(GHOST - 1):
-                    here = builder.icmp_signed("==", kind, ir.Constant(I64, option))
-                    value = builder.select(here, ir.Constant(F64, float(table[c, option])), value)
-                chosen.append(v.splat(value))
-            return chosen
-
-        tables = _INVERSE_SIGMA2, _SIGMA2, _STRENGTH
-        before, after = ([column(table, kind) for table in tables] for kind in (old, new))
-        with cgutils.for_range_slice(builder, begin, end, ir.Constant(I64, LANES), I64) as (k, _):
-            r2 = _squared_distances(v, x, y, i, v.load(neighbor, k, v.ints), unit)
-            inverse = v.div(v.constant(1), r2)
-            for c in range(GHOST):
-                was, will = (
-                    v.mul(strength[c], _pair_energy(v, v.mul(r2, scale[c]), v.mul(inverse, sigma2[c])))
-                    for scale, sigma2, strength in (before, after)
-                )
-                at = builder.add(builder.mul(width, ir.Constant(I64, c)), builder.sub(k, begin))
-                v.store(v.sub(will, was), changes, at)
-        return context.get_dummy_value()
-
-    index = types.int64
-    arguments = (x, y, index, index, index, index, index, neighbor, types.float64, changes, index)
-    return types.void(*arguments), codegen
-
-
-@njit(cache=True, error_model="numpy", nogil=True, parallel=True)
-def all_energies(x, y, species, unit, rows, energy):
-    """Energies of all particles under every species into `energy`, on all threads."""
-    for i in prange(len(energy)):
-        _energies_by_species(x, y, species, i, rows[0][i], rows[0][i + 1], rows[2], unit, energy)
-
-
-@njit(cache=True, error_model="numpy", nogil=True)
-def all_energies_alone(x, y, species, unit, rows, energy):
-    """The same on one thread."""
-    for i in range(len(energy)):
-        _energies_by_species(x, y, species, i, rows[0][i], rows[0][i + 1], rows[2], unit, energy)
-
-
-def new_weights(particles):
-    """Room for the weights of so many particles."""
-    blocks = -(-particles // BLOCK)
-    span = max(int(np.ceil(np.sqrt(blocks))), 1)
-    groups = -(-blocks // span)
-    shapes = (particles, 3), (particles, 2), (blocks, 6), (groups, 6), (6,)
-    return Weights(*(np.zeros(shape) for shape in shapes), np.array([span]))
-
-
-@njit(cache=True, error_model="numpy", nogil=True)
-def sum_weights(species, beta, weights):
-    """Weights and all their sums from the energies."""
-    energy, weight, block, group, total, span = weights
-    n = len(energy)
-    arguments = np.zeros(2 * n + LANES)
-    for i in range(n):
-        a = species[i]
-        arguments[2 * i] = -0.5 * beta * (energy[i, OTHERS[a, 0]] - energy[i, a])
-        arguments[2 * i + 1] = -0.5 * beta * (energy[i, OTHERS[a, 1]] - energy[i, a])
-    exponentials(arguments, 2 * n)
-    block[:] = 0.0
-    group[:] = 0.0
-    total[:] = 0.0
-    for i in range(n):
-        for column in range(2):
-            weight[i, column] = arguments[2 * i + column]
-            block[i // BLOCK, 2 * species[i] + column] += weight[i, column]
-    for kind in range(6):
-        for k in range(len(block)):
-            group[k // span[0], kind] += block[k, kind]
-        for k in range(len(group)):
-            total[kind] += group[k, kind]
-
-
-@njit(cache=True, error_model="numpy", nogil=True)
-def draw(weights, species, kind, share):
-    """The particle in which the running sum of the weights of a kind, 2a + column, passes a share of the total.
-
-    −1 where rounding has led to a block without any.
-    """
-    _, weight, block, group, total, span = weights
-    left = share * total[kind]
-    chosen = 0
-    while chosen < len(group) - 1 and left >= group[chosen, kind]:
-        left -= group[chosen, kind]
-        chosen += 1
-    last = min((chosen + 1) * span[0], len(block)) - 1
-    chosen *= span[0]
-    while chosen < last and left >= block[chosen, kind]:
-        left -= block[chosen, kind]
-        chosen += 1
-    found = -1
-    for i in range(chosen * BLOCK, min((chosen + 1) * BLOCK, len(weight))):
-        if species[i] == kind >> 1 and weight[i, kind & 1] > 0:
-            found = i
-            if left < weight[i, kind & 1]:
-                break
-            left -= weight[i, kind & 1]
-    return found
 
 
 @njit(cache=True, error_model="numpy", nogil=True, inline="always")
@@ -236,7 +48,7 @@ def _touch(x, y, one, old, new, unit, rows, energy, scratch, count):
     changes, _, touched, energies, _ = scratch
     width = len(changes) // 3
     begin = rows[0][one]
-    _changes_by_species(x, y, one, np.int64(old), np.int64(new), begin, rows[0][one + 1], rows[2], unit, changes, width)
+    changes_by_species(x, y, one, np.int64(old), np.int64(new), begin, rows[0][one + 1], rows[2], unit, changes, width)
     first = count
     for k in range(rows[1][one]):
         touched[count] = rows[2][begin + k]
@@ -409,7 +221,7 @@ def balanced_swap(x, y, species, beta, length, proposals, class_shares, key, cou
     rows : Rows
         Neighbours of every particle, all within 2.5 σ among them.
     weights : Weights
-        From `new_weights`; what they hold is overwritten.
+        From `glassviz.simulate.swap_weights.new_weights`; what they hold is overwritten.
     parallel : bool, optional
         Prepare the energies on all threads; the result is the same.
 
@@ -428,10 +240,10 @@ def balanced_swap(x, y, species, beta, length, proposals, class_shares, key, cou
 def _pair(x, y, i, j, unit, a, b):
     """Energy of particles i and j as species a and b."""
     dx, dy = unit * np.int32(x[i] - x[j]), unit * np.int32(y[i] - y[j])
-    s = (dx * dx + dy * dy) / _SIGMA2[a, b]
+    s = (dx * dx + dy * dy) / SIGMA2[a, b]
     inverse3 = 1 / (s * s * s)
     value = inverse3 * (inverse3 - 1) + mixture.C0 + s * (mixture.C2 + mixture.C4 * s)
-    return _STRENGTH[a, b] * value if s < mixture.CUTOFF**2 else 0.0
+    return STRENGTH[a, b] * value if s < mixture.CUTOFF**2 else 0.0
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -451,7 +263,7 @@ def plain_swap(x, y, species, beta, length, moves, key, counter, rows):
         if a == b:
             continue
         for one in (i, j):
-            _energies_by_species(x, y, species, one, rows[0][one], rows[0][one + 1], rows[2], unit, energy)
+            energies_by_species(x, y, species, one, rows[0][one], rows[0][one + 1], rows[2], unit, energy)
         change = energy[i, b] - energy[i, a] + energy[j, a] - energy[j, b]
         if interact(x, y, i, j, unit):  # each has met the other under the species that the other gives up
             change += 2 * _pair(x, y, i, j, unit, a, b) - _pair(x, y, i, j, unit, a, a) - _pair(x, y, i, j, unit, b, b)

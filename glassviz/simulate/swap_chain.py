@@ -31,7 +31,8 @@ from glassviz.simulate.checkerboard import CELL, cells_per_side, checkerboard
 from glassviz.simulate.displacement import displace, scale_table
 from glassviz.simulate.fixed_point import GHOST, UNITS, Rows, fixed_point, neighbor_rows, sort_into_squares, with_ghost
 from glassviz.simulate.philox import new_key
-from glassviz.simulate.swap import REACH, balanced_swap, new_weights, plain_swap
+from glassviz.simulate.swap import REACH, balanced_swap, plain_swap
+from glassviz.simulate.swap_weights import new_weights
 
 STEP = 0.11  # half-width of the displacement square (σ)
 SKIN = 1.0

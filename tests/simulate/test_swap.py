@@ -11,7 +11,8 @@ from glassviz.simulate import swap
 from glassviz.simulate.fixed_point import GHOST, UNITS, Rows, fixed_point, neighbor_rows, with_ghost
 from glassviz.simulate.philox import new_key
 from glassviz.simulate.potential import potential_energy
-from glassviz.simulate.swap import CLASSES, REACH, balanced_swap, new_weights, plain_swap
+from glassviz.simulate.swap import CLASSES, REACH, balanced_swap, plain_swap
+from glassviz.simulate.swap_weights import BLOCK, OTHERS, draw, new_weights
 
 LENGTH = 16.0
 KEY = new_key(1)
@@ -148,7 +149,7 @@ def check_sums(weights, species, rtol=1e-9):
     for a in range(3):
         for column in range(2):
             own = np.where(species == a, weight[:, column], 0)
-            blocks = np.add.reduceat(own, np.arange(0, len(species), swap.BLOCK))
+            blocks = np.add.reduceat(own, np.arange(0, len(species), BLOCK))
             groups = np.add.reduceat(blocks, np.arange(0, len(blocks), span[0]))
             np.testing.assert_allclose(block[:, 2 * a + column], blocks, rtol=rtol, atol=1e-13)
             np.testing.assert_allclose(group[:, 2 * a + column], groups, rtol=rtol, atol=1e-13)
@@ -162,8 +163,8 @@ def test_a_swap_and_its_reverse_balance_in_detail(swappable, kind):
     there_and_back = CLASSES[kind]
     a, b = there_and_back // 2
     to_b, to_a = there_and_back % 2
-    assert swap.OTHERS[a, to_b] == b
-    assert swap.OTHERS[b, to_a] == a
+    assert OTHERS[a, to_b] == b
+    assert OTHERS[b, to_a] == a
     beta = 1 / 0.4
     x, y, labels, rows, weights = prepared(position, species, beta, length)
     scratch = swap.new_scratch(rows)
@@ -229,15 +230,15 @@ def test_particles_are_drawn_by_their_weights(values):
     weights.weight[0::2, 0] = values
     weights.weight[1::2, 0] = 7.0
     own = np.where(species == 0, weights.weight[:, 0], 0)
-    weights.block[:, 0] = blocks = np.add.reduceat(own, np.arange(0, n, swap.BLOCK))
+    weights.block[:, 0] = blocks = np.add.reduceat(own, np.arange(0, n, BLOCK))
     weights.group[:, 0] = np.add.reduceat(blocks, np.arange(0, len(blocks), weights.span[0]))
     weights.total[0] = own.sum()
     shares = (np.arange(4000) + 0.5) / 4000
-    drawn = np.bincount([swap.draw(weights, species, 0, share) for share in shares], minlength=n)
+    drawn = np.bincount([draw(weights, species, 0, share) for share in shares], minlength=n)
     np.testing.assert_allclose(drawn / 4000, own / own.sum(), atol=1.5 / 4000)
     assert not np.any(drawn[own == 0])
     for extreme in (0.0, 1.0, np.nextafter(1.0, 0)):
-        found = swap.draw(weights, species, 0, extreme)
+        found = draw(weights, species, 0, extreme)
         assert found < 0 or own[found] > 0
 
 
