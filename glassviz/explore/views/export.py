@@ -8,6 +8,8 @@ from pathlib import Path
 
 import panel as pn
 import panel_material_ui as pmui
+from bokeh.core.properties import String
+from bokeh.model import DataModel
 from PIL import Image
 
 from glassviz.explore import records
@@ -41,6 +43,12 @@ WIDTHS = {"480 lines": 480, "720 lines": 720, "1080 lines": 1080, "1440 lines": 
 LEGENDS = dict(zip(("Legend above", "Legend beside (16:9)", "No legend"), SHAPES, strict=True))
 NOTE = ":host { font-size: calc(13px * var(--type, 1)); color: var(--panel-on-surface-color); margin: 0; }"
 FULL = {"sizing_mode": "stretch_width", "margin": 0, "size": "small"}
+
+
+class Shown(DataModel):
+    """The id of the figure that is saved."""
+
+    value = String("")
 
 
 class Export(View):
@@ -124,12 +132,12 @@ class Export(View):
 
     def _figure_options(self):
         self.figure = pmui.Select(label="Figure", options={"–": ""}, **FULL)
+        self._shown = Shown()
+        self.figure.param.watch(lambda event: setattr(self._shown, "value", event.new or ""), "value")
         buttons = []
         for kind in ("PNG", "SVG"):
             button = pmui.Button(label=kind, icon="download", color="primary", margin=0)
-            button.js_on_click(
-                args={"figure": self.figure, "kind": kind.lower()}, code=run("save", "kind", figure="figure.data")
-            )
+            button.js_on_click(args={"figure": self._shown, "kind": kind.lower()}, code=run("save", "figure", "kind"))
             buttons.append(button)
         return _stack(self.figure, pn.Row(*buttons, styles={"gap": "10px"}))
 
