@@ -19,8 +19,7 @@ $(READY): requirements.txt pyproject.toml
 	touch $(READY)
 
 serve: install
-	@echo "glassviz: http://localhost:$(PORT)/app"
-	$(BIN)/panel serve app.py --port $(PORT) --warm
+	$(BIN)/glassviz serve --port $(PORT)
 
 chromium:
 	@command -v chromium >/dev/null || \
