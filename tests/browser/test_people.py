@@ -174,13 +174,14 @@ def test_large_type_reads_from_the_back_row(open_app):
     assert app.evaluate("document.documentElement.scrollWidth") <= 1280
 
 
-def exported(app, kind, choices=()):
+def exported(app, kind, suffix, choices=()):
     page = app.page
     page.get_by_role("button", name="Export").first.click()
     app.choose("What", kind)
     for label, option in choices:
         app.choose(label, option)
     page.get_by_role("button", name="Make").click()
+    page.get_by_text(re.compile(rf"\{suffix}, [\d.]+ MB")).wait_for()
     page.get_by_role("button", name="Download").or_(page.get_by_role("link", name="Download")).wait_for()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download").or_(page.get_by_role("link", name="Download")).click()
@@ -190,19 +191,19 @@ def exported(app, kind, choices=()):
 @pytest.mark.slow
 def test_pictures_data_and_pages_are_exported(open_app, tmp_path):
     app = open_app()
-    picture = exported(app, "Snapshot as a picture", [("Height", "480 lines")])
+    picture = exported(app, "Snapshot as a picture", ".png", [("Height", "480 lines")])
     with Image.open(picture.path()) as image:
         assert image.format == "PNG"
         assert image.size[0] == 480
     app.page.keyboard.press("Escape")
-    everything = exported(app, "Everything of this sample")
+    everything = exported(app, "Everything of this sample", ".nc")
     everything.save_as(tmp_path / "all.nc")
     assert "predicted_propensity" in gv.read(tmp_path / "all.nc")
     app.page.keyboard.press("Escape")
-    alone = exported(app, "Web page that works alone")
+    alone = exported(app, "Web page that works alone", ".html")
     assert "<canvas" in alone.path().read_text(encoding="utf-8")
     app.page.keyboard.press("Escape")
-    table = pd.read_csv(exported(app, "Curves as a table").path())
+    table = pd.read_csv(exported(app, "Curves as a table", ".csv").path())
     assert {"chi4", "chord"} <= set(table["quantity"])
     assert np.isfinite(table["value"]).all()
 

@@ -75,9 +75,7 @@ class Export(View):
         self.cancel = pmui.Button(label="Cancel", variant="text", margin=0, visible=False, on_click=self._cancel)
         self.bar = pmui.LinearProgress(value=0, variant="determinate", sizing_mode="stretch_width", visible=False)
         self.progress = pn.pane.HTML("", stylesheets=[NOTE], sizing_mode="stretch_width")
-        self.download = pmui.FileDownload(
-            callback=self._file, filename="glassviz.mp4", label="Download", color="success", visible=False, margin=0
-        )
+        self.download = pn.Row(margin=0)  # the button of the last file; each file has its own
         self.dialog = pmui.Dialog(
             pn.Column(
                 self.kind,
@@ -172,7 +170,8 @@ class Export(View):
             PAGE: partial(_page, f"{name}.html"),
         }[self.kind.value]
         self.busy, self._stopped = True, False
-        self.download.visible, self.start.disabled = False, True
+        self.download.clear()
+        self.start.disabled = True
         self.bar.visible = self.cancel.visible = True
         self._tell("Preparing …", 0)
         folder = tempfile.TemporaryDirectory(prefix="glassviz")
@@ -214,14 +213,12 @@ class Export(View):
 
     def _ready(self, folder, path):
         if self._made is not None:
-            self._made[0].cleanup()
-        self._made = folder, path
+            self._made.cleanup()
+        self._made = folder
         self._tell(f"{path.name}, {path.stat().st_size / 1e6:.1f} MB", 100)
-        self.download.filename = path.name
-        self.download.visible = True
-
-    def _file(self):
-        return str(self._made[1])
+        self.download.append(
+            pmui.FileDownload(file=str(path), filename=path.name, label="Download", color="success", margin=0)
+        )
 
 
 def _stack(*pieces):
