@@ -124,7 +124,7 @@ def test_suffix_that_lies(tmp_path, dataset, true, told):
     assert f"name ending in {true}" in refusal(tmp_path / f"renamed{told}")
 
 
-@pytest.mark.parametrize("suffix", [".xyz", ".pkl", ""])
+@pytest.mark.parametrize("suffix", [".txt", ".pkl", ""])
 def test_unknown_suffix_tells_the_content(tmp_path, dataset, suffix):
     files.write(dataset, tmp_path / "sample.gsd")
     (tmp_path / "sample.gsd").rename(tmp_path / f"sample{suffix}")
