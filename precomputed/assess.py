@@ -4,7 +4,8 @@ The prototype runs recorded their energies but not their bonds. At each temperat
 therefore continued by `glassviz.equilibrate` for as many sweeps as its own run had; the fraction of bonds that survive
 along it says what a run of any length forgets there, whatever the size of the box. (Runs beyond LONGEST sweeps are cut
 there, which can only overstate what survives.) The verdict goes into the attribute
-`verdict` of the file; positions are not touched. Files written by `glassviz equilibrate` carry verdicts of their own.
+`verdict` of the file; positions are not touched. Samples of our own
+coolings (`N1290_T0.40_s31.nc`) carry verdicts of their own.
 """
 
 from pathlib import Path
@@ -50,7 +51,7 @@ def assess(path, sweeps, bonds):
 
 
 if __name__ == "__main__":
-    paths = sorted((HERE / "configurations").glob("N*_T*.nc"))
+    paths = sorted((HERE / "configurations").glob("N*_T?.??.nc"))
     for temperature in sorted({path.stem.split("_T")[1] for path in paths}):
         curve = survival(temperature)
         for path in paths:

@@ -17,17 +17,21 @@ TEST_LEVELS = (0.95, 0.8, 0.5, 0.2)
 
 HEAD = """# What the app opens with
 
-Every file here was made by this project's own commands, except that the configurations start from prototype runs of
-the same swap Monte Carlo. This page is written by `python precomputed/write_readme.py` from the files themselves.
+Every file here was made by this project's own commands; configurations whose command reads "see below" are prototype
+runs of the same swap Monte Carlo. This page is written by `python precomputed/write_readme.py` from the files
+themselves.
 
 """
 HOW = """
 `python precomputed/import_prototype.py` adds inherent structures to the prototype runs; `python precomputed/assess.py`
-says what is known of their equilibration: "equilibrium" where the energy is settled and less than half of the bonds
-survive a run, "nearly" where the energy is settled but more survive, "glass" where the energy still falls. A fraction
-of surviving bonds is that of a continued run of the same length at the same temperature (at most 100000 sweeps, so for
-longer runs it is an upper bound). **Only "equilibrium" is equilibrium by this project's measure**; what is called
-"nearly" agrees in energy with independent coolings, but has not forgotten its past.
+says what is known of their equilibration, from a continued run of the same length at the same temperature (at most
+100000 sweeps, so for longer runs it is an upper bound). Samples whose names begin with s31 are coolings from random
+starts, each with the record of its whole cooling; two versions of the engine made them, as their commands say.
+
+"equilibrium" is where the energy is settled and the run lasted at least one decorrelation time of the bonds, "nearly"
+where the energy is settled but the run was shorter, "glass" where the energy still falls or the run lasted less than a
+tenth of a decorrelation time ([more](../docs/equilibration.md)). **Only "equilibrium" is equilibrium by this project's
+measure**; what is called "nearly" agrees in energy with independent coolings, but has not forgotten its past.
 """
 
 
@@ -113,7 +117,7 @@ def evaluation(name):
             )
         )
     text += table(("T", "N", "t", "⟨C̄_B⟩", "ρ_P", "ceiling", "spread"), rows)
-    return text + published() + transfer(ensemble)
+    return text + transfer(ensemble)
 
 
 def published():
@@ -125,8 +129,8 @@ def published():
     chosen = [lines[0].index(name) for name in ("time", "GlassMLP", "SE3", "BOTAN", "CAGE", "ceiling")]
     rows = [[line[k] for k in chosen] for line in lines[1:]]
     return (
-        "\nPublished on the same system at T = 0.30 (GlassBench, doi 10.5281/zenodo.10118191; trained there at each "
-        "time on 150 structures):\n\n" + table([lines[0][k] for k in chosen], rows)
+        "\n## Published\n\nOn the same system at T = 0.30 (GlassBench, doi 10.5281/zenodo.10118191; trained there at "
+        "each time on 150 structures):\n\n" + table([lines[0][k] for k in chosen], rows)
     )
 
 
@@ -134,16 +138,16 @@ def transfer(ensemble):
     """The size-transfer test at every temperature with two sizes."""
     sizes = {}
     for file in store.available_configurations():
-        sizes.setdefault(file.temperature, []).append(file)
+        sizes.setdefault(file.temperature, {}).setdefault(file.particles, file)
     text = "\nSize transfer, N = 1290 to N = 82560:\n\n"
     for temperature, files in sorted(sizes.items(), reverse=True):
         if len(files) == 2:
             settings = {key: ensemble.header[key] for key in ("cutoff", "tessellation")}
-            small, large = (cached_descriptors(gv.read(file.path), **settings) for file in files)
+            small, large = (cached_descriptors(gv.read(files[n].path), **settings) for n in sorted(files))
             text += f"- {gv.size_transfer(ensemble, small, large, temperature, TEST_LEVELS)}\n"
     return text
 
 
 if __name__ == "__main__":
-    pages = [HEAD, configurations(), propensities(), ablation(), *map(evaluation, gv.available_networks())]
+    pages = [HEAD, configurations(), propensities(), ablation(), *map(evaluation, gv.available_networks()), published()]
     (HERE / "README.md").write_text("".join(pages))
