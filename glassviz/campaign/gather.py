@@ -7,7 +7,7 @@ import numpy as np
 from glassviz.files import netcdf
 from glassviz.mixture import InvalidData, check
 from glassviz.simulate.cooling import together
-from glassviz.simulate.history import assembled
+from glassviz.simulate.history import assembled, protocols
 from glassviz.simulate.order import with_order
 from glassviz.simulate.verdict import assess, compare_energies
 
@@ -98,10 +98,9 @@ def _uniform(ds, blocks):
 
 def _comparisons(ds):
     """Energies of the samples of every two protocols of cooling, in words."""
-    rows = zip(ds["cooling_temperature"].values, ds["cooling_sweeps"].values, strict=True)
-    protocols = np.array([str([f"{t:g}:{s:.0f}" for t, s in zip(*row, strict=True) if np.isfinite(t)]) for row in rows])
-    pairs = combinations(dict.fromkeys(protocols), 2)
-    chosen = [[ds.isel(configuration=protocols == protocol) for protocol in pair] for pair in pairs]
+    made = protocols(ds)
+    pairs = combinations(dict.fromkeys(made), 2)
+    chosen = [[ds.isel(configuration=made == protocol) for protocol in pair] for pair in pairs]
     return [
         f"{one.sizes['configuration']} samples of seed {one['seed'].values[0]} against "
         f"{other.sizes['configuration']} of seed {other['seed'].values[0]}: {compare_energies(one, other)}"

@@ -16,6 +16,9 @@ from glassviz.files import netcdf, store
 from glassviz.learn.networkfile import available_networks, load_networks
 from glassviz.mixture import InvalidData
 from glassviz.observe.superposition import superposition
+from glassviz.simulate.history import with_cooling
+from glassviz.simulate.potential import potential_energy
+from glassviz.simulate.verdict import assess
 from glassviz.structure.cache import cached_descriptors
 
 MEMORY = 768 * 2**20  # bytes of derived arrays kept in a process; the least recently used make room
@@ -72,6 +75,27 @@ class Sample:
         return f"N = {self.particles}" + ("" if self.alone else f" · {self.name}")
 
 
+class Runs(list):
+    """Records of the runs that made the samples of some files."""
+
+    @property
+    def nbytes(self):
+        """Size in memory."""
+        return sum(ds.nbytes for ds in self)
+
+
+def record(ds):
+    """What `Library.runs` keeps of a file."""
+    if "energy" not in ds:
+        pairs = zip(ds["position"].values, ds["species"].values, strict=True)
+        energies = [potential_energy(position, species, ds.attrs["box_length"]) for position, species in pairs]
+        ds = ds.assign(energy=(("configuration", "particle"), energies))
+    if {"energy_series", "bond_series"} <= set(ds):
+        ds = ds if {"energy_drift", "decorrelations"} <= set(ds) else assess(ds)
+        ds = ds if "cooling_energy" in ds else with_cooling(ds)
+    return ds.drop_vars([name for name in ds.data_vars if "particle" in ds[name].dims and name != "energy"])
+
+
 class Library:
     """Samples and networks by name, and a memory of what has been derived from them.
 
@@ -97,6 +121,11 @@ class Library:
         """Temperatures (ε/k_B) with configurations, from hot to cold."""
         return sorted({temperature for temperature, _ in self._paths}, reverse=True)
 
+    @property
+    def offered(self):
+        """Temperatures that can be chosen, from hot to cold."""
+        return self.temperatures
+
     def sizes(self, temperature):
         """Numbers of particles available at a temperature, large first."""
         return sorted((n for t, n in self._paths if t == temperature), reverse=True)
@@ -117,6 +146,21 @@ class Library:
             return parts[0] if len(parts) == 1 else xr.concat(parts, "configuration", combine_attrs="override")
 
         return self.memo(("configurations", temperature, particles), load)
+
+    def runs(self, temperature, particles):
+        """How the samples of one temperature and size were made: the records of their runs, and their energies.
+
+        Returns
+        -------
+        list of Dataset
+            One for each file, in the order of `samples`: all but the arrays over particles, of which `energy` stays;
+            with the verdict (`glassviz.simulate.verdict.assess`) and the cooling where a run is recorded.
+        """
+
+        def load():
+            return Runs(record(netcdf.read(row.path)) for row in self._paths[temperature, particles])
+
+        return self.memo(("runs", temperature, particles), load)
 
     def digest(self, temperature, particles):
         """Digest of all configurations of one temperature and size."""

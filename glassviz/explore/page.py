@@ -7,9 +7,11 @@ import panel_material_ui as pmui
 
 from glassviz.explore import address
 from glassviz.explore.library import Library
+from glassviz.explore.own import OwnLibrary
 from glassviz.explore.state import ExplorerState
 from glassviz.explore.tabs import Tabs
 from glassviz.explore.views.base import Scrub
+from glassviz.explore.views.bring import Bring
 from glassviz.explore.views.compare import Compare
 from glassviz.explore.views.controls import Controls
 from glassviz.explore.views.export import Export
@@ -18,6 +20,7 @@ from glassviz.explore.views.inside import Inside
 from glassviz.explore.views.keyboard import Keyboard
 from glassviz.explore.views.lengths import Lengths
 from glassviz.explore.views.live import Live
+from glassviz.explore.views.made import Made
 from glassviz.explore.views.share import Cite, Share
 from glassviz.explore.views.time import Time
 from glassviz.explore.views.tour import Tour
@@ -47,7 +50,7 @@ def build():
     pn.extension("katex", notifications=True, reconnect=True, respect_explicit_sizing=True)
     try:
         chosen, complaints = address.read(pn.state.session_args, library())
-        state = ExplorerState(library(), **chosen)
+        state = ExplorerState(OwnLibrary(library()), **chosen)
         main, header = _contents(state)
         pn.state.onload(partial(_complain, complaints))
     except InvalidData as error:
@@ -70,14 +73,16 @@ def build():
 def _contents(state):
     """What stands in the main area and in the header."""
     scrub = Scrub(level=state.mean_propensity, settled=state.mean_propensity, answered=state.mean_propensity)
-    controls = Controls(state, scrub)
+    made = Made(state)
+    controls = Controls(state, scrub, made.button)
     tabs = Tabs(state, scrub, VIEWS, controls.follow)
     pn.state.onload(controls.refresh)
-    tour, share, export, cite = Tour(state), Share(state), Export(state, tabs.figures), Cite()
+    tour, share, bring, cite = Tour(state), Share(state), Bring(state), Cite()
+    export = Export(state, tabs.figures)
     keyboard = Keyboard({**controls.actions, "l": tour.toggle_type})
     page = pn.Column(controls, tabs, stylesheets=[PAGE], sizing_mode="stretch_width", margin=0)
-    main = [page, tour, keyboard.dialog, export.dialog, cite.dialog]
-    return main, [tour.button, share.button, export.button, cite.button]
+    main = [page, tour, keyboard.dialog, made.dialog, bring.dialog, export.dialog, cite.dialog]
+    return main, [tour.button, bring.button, share.button, export.button, cite.button]
 
 
 def _complain(complaints):

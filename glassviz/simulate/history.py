@@ -55,6 +55,26 @@ def cooling(ds):
     return _own_stage(ds) if "energy_series" in ds else None
 
 
+def protocols(ds):
+    """What tells differently cooled samples apart: the temperatures and sweeps that each has behind it.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Configurations.
+
+    Returns
+    -------
+    (configuration,) ndarray of str
+        For instance "0.4:30000 0.35:30000"; empty where nothing is known.
+    """
+    known = cooling(ds)
+    if known is None:
+        return np.full(ds.sizes["configuration"], "")
+    rows = zip(known["cooling_temperature"].values, known["cooling_sweeps"].values, strict=True)
+    return np.array([" ".join(f"{t:g}:{s:.0f}" for t, s in zip(*row, strict=True) if np.isfinite(t)) for row in rows])
+
+
 def with_cooling(ds, before=None):
     """Add the cooling: what a run started from has behind it, and the run itself as the last stage.
 

@@ -62,10 +62,12 @@ class Controls(View):
     state : ExplorerState
     scrub : Scrub
         The browser's time; its `settled` value becomes the state's mean propensity.
+    beside : Viewable
+        What stands beside the verdict on the sample.
     """
 
-    def __init__(self, state, scrub, **params):
-        self._scrub, self._followed = scrub, []
+    def __init__(self, state, scrub, beside, **params):
+        self._scrub, self._followed, self._beside = scrub, [], beside
         self._timed = None
         self._sweeping = False
         super().__init__(state, **params)
@@ -73,6 +75,7 @@ class Controls(View):
         scrub.on_change("sweeping", self._sweep)
         state.param.watch(self.refresh, ["temperature", "sample", "network"])
         state.param.watch(self._move, "mean_propensity")
+        state.param.watch(self._offer, "temperature", what="objects")
 
     def follow(self, views):
         """Answer the browser only when these views, too, have been brought up to date."""
@@ -87,7 +90,7 @@ class Controls(View):
         self.temperature = pmui.DiscreteSlider.from_param(
             state.param.temperature,
             label="Temperature",
-            options={f"{t:.2f}": t for t in state.library.temperatures},
+            options=_temperatures(state),
             sx=HIDDEN_LABEL,
             styles={"flex": "1 1 160px"},
             **full,
@@ -118,15 +121,16 @@ class Controls(View):
         ]
         self._clock = ColumnDataSource({"levels": [], "times": [], "simulated": []})
         self._readout = Div(text="", stylesheets=[READOUT], sizing_mode="stretch_width")
-        self._note = pn.pane.HTML(stylesheets=[NOTE], sizing_mode="stretch_width", margin=0)
+        self._note = pn.pane.HTML(stylesheets=[NOTE], margin=0, styles={"min-width": "0"})
         self._connect()
 
         row = {"align-items": "center", "gap": "8px 10px", "padding-top": "8px", "flex-wrap": "wrap"}
         player = pn.Row(self.play, self.speed, self.loop, self.level, styles=row, **full)
         cooler = pn.Row(self.sweep, self.temperature, styles=row, **full)
+        about = pn.Row(self._note, self._beside, styles={"align-items": "center", "flex-wrap": "wrap"}, **full)
         return pn.Column(
             pn.Column(self._readout, player, styles={"grid-area": "time"}, **full),
-            pn.Column(self._temperature_text, cooler, self._note, styles={"grid-area": "temperature"}, **full),
+            pn.Column(self._temperature_text, cooler, about, styles={"grid-area": "temperature"}, **full),
             pn.Column(
                 self.choices[0],
                 pn.Row(*self.choices[1:], styles={"gap": "10px"}, **full),
@@ -136,6 +140,10 @@ class Controls(View):
             stylesheets=[CARD, GRID],
             **full,
         )
+
+    def _offer(self, _event):
+        """There are other temperatures to choose from."""
+        self.temperature.options = _temperatures(self.state)
 
     def _connect(self):
         """What happens in the browser without asking the server."""
@@ -163,8 +171,8 @@ class Controls(View):
             "s": lambda: setattr(self.sweep, "value", not self.sweep.value),
             "ArrowLeft": lambda: _step(self.level, STOPS, -1),
             "ArrowRight": lambda: _step(self.level, STOPS, 1),
-            "ArrowUp": lambda: _step(self.temperature, self.state.library.temperatures, -1),
-            "ArrowDown": lambda: _step(self.temperature, self.state.library.temperatures, 1),
+            "ArrowUp": lambda: _step(self.temperature, self.state.param.temperature.objects, -1),
+            "ArrowDown": lambda: _step(self.temperature, self.state.param.temperature.objects, 1),
             "[": lambda: _step(self.speed, list(SPEEDS), -1),
             "]": lambda: _step(self.speed, list(SPEEDS), 1),
         }
@@ -188,7 +196,7 @@ class Controls(View):
             self._sweeping = False
 
     def _colder(self):
-        order = self.state.library.temperatures
+        order = self.state.param.temperature.objects
         following = order.index(self.state.temperature) + 1
         if following < len(order) or self._scrub.loop:
             self.state.temperature = order[following % len(order)]
@@ -211,7 +219,7 @@ class Controls(View):
         self._timed = sample.temperature
         self._temperature_text.object = (
             '<div class="line"><span class="name">Temperature <i>T</i></span>'
-            f'<span class="time">{sample.temperature:.2f} ε/<i>k</i><sub>B</sub></span></div>'
+            f'<span class="time">{_two_digits(sample.temperature)} ε/<i>k</i><sub>B</sub></span></div>'
         )
         self._note.object = _provenance(sample, configuration)
 
@@ -235,12 +243,25 @@ class Controls(View):
 
 def _provenance(sample, configuration):
     """What is known of the sample: the verdict on its equilibration and how it was made."""
-    stated = configuration["verdict"].item() if "verdict" in configuration else configuration.attrs.get("verdict", "")
-    verdict = html.escape(str(stated) or "equilibration not assessed")
+    verdict = html.escape(_stated(configuration, "verdict") or "equilibration not assessed")
     weak = "" if verdict.startswith("equilibrium") else ' class="weak"'
-    made = html.escape(str(configuration.attrs.get("provenance", "")))
+    made = html.escape(_stated(configuration, "provenance"))
     label = html.escape(sample.label)
     return f'<div title="{made}">{label}: <span{weak}>{verdict}</span></div>'
+
+
+def _stated(configuration, name):
+    """What is said of this configuration, else of all of its group."""
+    return str(configuration[name].item() if name in configuration else configuration.attrs.get(name, ""))
+
+
+def _temperatures(state):
+    return {_two_digits(t): t for t in state.param.temperature.objects}
+
+
+def _two_digits(temperature):
+    """Two digits, or as many as it has."""
+    return f"{temperature:.2f}" if round(temperature, 2) == temperature else f"{temperature:g}"
 
 
 def _step(widget, order, by):

@@ -1,0 +1,114 @@
+"""The account of a sample in words: the verdict, what that means, the numbers it rests on, and where it comes from."""
+
+import html
+
+import numpy as np
+
+from glassviz.explore import making
+from glassviz.simulate import order, verdict
+
+MEANING = {
+    "equilibrium": "The energy is at rest, and the run was long enough to lose the structure it began with.",
+    "nearly": "The energy does not fall any more, but the run was shorter than one decorrelation time: part of the "
+    "structure it began with, at a higher temperature, is still there.",
+    "glass": "The energy was still falling, or the run lasted less than a tenth of a decorrelation time: this is a "
+    "glass, not the liquid at this temperature.",
+    "crystal": "The particles have ordered: this is no longer the disordered mixture.",
+    "demixed": "The species have separated: this is no longer the mixture.",
+    making.NOT_ASSESSED: "The file does not record the run that made this sample, so that nobody can check here "
+    "whether it is in equilibrium.",
+}
+UNKNOWN = '<span class="weak">not recorded in this file</span>'
+
+
+def account(sample, run, compared=None):
+    """The verdict on a sample, what it means, and every number it rests on.
+
+    Parameters
+    ----------
+    sample : Sample
+    run : Dataset
+        From `making.run_of`.
+    compared : tuple, optional
+        From `making.comparisons`; while it is missing, the account says so.
+
+    Returns
+    -------
+    str
+        HTML, all that comes from files escaped.
+    """
+    name = str(run["verdict"].values[0]) if making.is_recorded(run) else making.NOT_ASSESSED
+    weak = "" if name == "equilibrium" else " weak"
+    rows = {**_findings(run), "Cooled differently": _compared(compared), **_origin(sample, run)}
+    listed = "".join(f"<dt>{term}</dt><dd>{text}</dd>" for term, text in rows.items())
+    return (
+        f'<p><span class="verdict{weak}">{name}</span> · '
+        f"{html.escape(sample.label)} at <i>T</i> = {sample.temperature:.2f}. {MEANING[name]}</p><dl>{listed}</dl>"
+    )
+
+
+def _findings(run):
+    """What the record of the run shows, by name."""
+
+    def first(name):
+        return float(np.asarray(run[name].values).reshape(run.sizes["configuration"], -1)[0, -1])
+
+    found = {"Energy": f"{verdict.sample_energies(run)[0]:.4f} ε per particle"}
+    if making.is_recorded(run):
+        change, error = first("energy_drift"), first("energy_drift_error")
+        falls = change < -verdict.SIGNIFICANT * error
+        found["Drift over the last half"] = f"{change:+.4f} ± {error:.4f} ε: " + (
+            '<span class="weak">still falling</span>' if falls else "at rest"
+        )
+        found["Bonds that survive"] = f"{100 * first('bond_series'):.0f} % of those species 1 had at the start"
+        times = first("decorrelations")
+        asked = f"equilibrium asks for {verdict.ENOUGH:g}, below {verdict.TOO_FEW:g} it is a glass"
+        found["Decorrelation times"] = f'{times:.2g} <span class="note">({asked})</span>'
+    else:
+        found |= dict.fromkeys(("Drift over the last half", "Bonds that survive", "Decorrelation times"), UNKNOWN)
+    found["Species changed"] = (
+        f"{100 * first('species_changed'):.0f} % of the particles" if "species_changed" in run else UNKNOWN
+    )
+    for title, name, limit, what in (
+        ("Hexatic order", "hexatic_order", order.CRYSTALLINE, "crystal"),
+        ("Demixing", "demixing", order.DEMIXED, "demixed"),
+    ):
+        note = f'<span class="note">({what} above {limit:g})</span>'
+        found[title] = f"{first(name):.3f} {note}" if name in run else UNKNOWN
+    return found
+
+
+def _compared(compared):
+    """Energies against samples that were cooled differently."""
+    if compared is None:
+        return "reading …"
+    own, others = compared
+    if not others:
+        return '<span class="note">there are no such samples at this temperature</span>'
+    mine = f"{len(own.samples)} samples like this one" if len(own.samples) > 1 else "this sample"
+    lines = []
+    for group, found in others:
+        count = len(group.samples)
+        theirs = f"{count} of N = {group.particles}, {group.verdict}"
+        said = html.escape(str(found)) if found else "too few to tell"
+        kind = "" if found and found.agrees else ' class="weak"'
+        lines.append(f"{mine} against {theirs}: <span{kind}>{said}</span>")
+    return "<br>".join(lines)
+
+
+def _origin(sample, run):
+    """Where the sample comes from: the command, seed and version, and what the file says of all its samples."""
+    attributes = run.attrs
+    command = str(attributes.get("command", ""))
+    seed = int(run["seed"].values[0]) if "seed" in run else attributes.get("seed", -1)
+    found = {
+        "Sample": html.escape(sample.name),
+        "Made by": html.escape(str(attributes.get("provenance", ""))) or UNKNOWN,
+        "Command": f"<code>{html.escape(command)}</code>" if command else UNKNOWN,
+        "Seed": f"{seed}" if seed >= 0 else UNKNOWN,
+        "Version": html.escape(str(attributes.get("version", ""))) or UNKNOWN,
+    }
+    if command and command in str(attributes.get("provenance", "")):
+        found["Made by"] = html.escape(attributes["provenance"].replace(command, "").rstrip(": "))
+    said = str(attributes.get("verdict", ""))
+    return found | {"The file on all its samples": html.escape(said) or UNKNOWN}
