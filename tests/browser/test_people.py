@@ -213,6 +213,7 @@ def test_figures_are_saved_as_png_and_svg(open_app):
     page = app.page
     page.get_by_role("button", name="Export").first.click()
     app.choose("What", "Figure on the screen")
+    page.get_by_text("y / σ against x / σ").first.wait_for()
     with page.expect_download() as download:
         page.get_by_role("button", name="PNG").click()
     with Image.open(io.BytesIO(download.value.path().read_bytes())) as image:

@@ -146,13 +146,13 @@ class Export(View):
     def _offer(self, *_event):
         """Show what belongs to the chosen kind."""
         kind = self.kind.value
+        if kind == FIGURE and self._figures():
+            self.figure.options = {name: figure.id for name, figure in self._figures().items()}
+            self.figure.value = next(iter(self.figure.options.values()))
         self.note.object = ABOUT[kind]
         for name, options in self._options.items():
             options.visible = name == kind
         self.start.visible = kind != FIGURE
-        if kind == FIGURE and self._figures():
-            self.figure.options = {name: figure.id for name, figure in self._figures().items()}
-            self.figure.value = next(iter(self.figure.options.values()))
 
     def _cancel(self, _event):
         self._stopped = True
