@@ -21,8 +21,21 @@ MEANING = {
 UNKNOWN = '<span class="weak">not recorded in this file</span>'
 
 
+WIDE = ("Cooled differently", "Command", "The file on all its samples")  # take the whole width
+
+
+def headline(sample, run):
+    """The verdict on a sample and what it means, as HTML; `run` is from `making.run_of`."""
+    name = str(run["verdict"].values[0]) if making.is_recorded(run) else making.NOT_ASSESSED
+    weak = "" if name == "equilibrium" else " weak"
+    return (
+        f'<p><span class="verdict{weak}">{name}</span> · '
+        f"{html.escape(sample.label)} at <i>T</i> = {sample.temperature:.2f}. {MEANING[name]}</p>"
+    )
+
+
 def account(sample, run, compared=None):
-    """The verdict on a sample, what it means, and every number it rests on.
+    """Every number the verdict on a sample rests on, and where the sample comes from.
 
     Parameters
     ----------
@@ -37,14 +50,17 @@ def account(sample, run, compared=None):
     str
         HTML, all that comes from files escaped.
     """
-    name = str(run["verdict"].values[0]) if making.is_recorded(run) else making.NOT_ASSESSED
-    weak = "" if name == "equilibrium" else " weak"
     rows = {**_findings(run), "Cooled differently": _compared(compared), **_origin(sample, run)}
-    listed = "".join(f"<dt>{term}</dt><dd>{text}</dd>" for term, text in rows.items())
-    return (
-        f'<p><span class="verdict{weak}">{name}</span> · '
-        f"{html.escape(sample.label)} at <i>T</i> = {sample.temperature:.2f}. {MEANING[name]}</p><dl>{listed}</dl>"
-    )
+    listed = ""
+    for term, text in rows.items():
+        kind = ' class="wide"' if term in WIDE else ""
+        listed += f"<dt{kind}>{term}</dt><dd{kind}>{text}</dd>"
+    return f"<dl>{listed}</dl>"
+
+
+def _signed(text):
+    """Numbers with a proper minus sign."""
+    return text.replace("-", "−")
 
 
 def _findings(run):
@@ -53,11 +69,11 @@ def _findings(run):
     def first(name):
         return float(np.asarray(run[name].values).reshape(run.sizes["configuration"], -1)[0, -1])
 
-    found = {"Energy": f"{verdict.sample_energies(run)[0]:.4f} ε per particle"}
+    found = {"Energy": _signed(f"{verdict.sample_energies(run)[0]:.4f} ε per particle")}
     if making.is_recorded(run):
         change, error = first("energy_drift"), first("energy_drift_error")
         falls = change < -verdict.SIGNIFICANT * error
-        found["Drift over the last half"] = f"{change:+.4f} ± {error:.4f} ε: " + (
+        found["Drift over the last half"] = _signed(f"{change:+.4f} ± {error:.4f} ε: ") + (
             '<span class="weak">still falling</span>' if falls else "at rest"
         )
         found["Bonds that survive"] = f"{100 * first('bond_series'):.0f} % of those species 1 had at the start"
@@ -90,7 +106,7 @@ def _compared(compared):
     for group, found in others:
         count = len(group.samples)
         theirs = f"{count} of N = {group.particles}, {group.verdict}"
-        said = html.escape(str(found)) if found else "too few to tell"
+        said = html.escape(_signed(str(found))) if found else "too few to tell"
         kind = "" if found and found.agrees else ' class="weak"'
         lines.append(f"{mine} against {theirs}: <span{kind}>{said}</span>")
     return "<br>".join(lines)

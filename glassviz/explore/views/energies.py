@@ -10,6 +10,7 @@ from glassviz.explore.derive import LARGE
 from glassviz.explore.views.base import plain_figure
 from glassviz.simulate.verdict import sample_energies
 
+HEIGHT = 280  # of a figure (pixels)
 MARKER, LINE = "#e8b50c", "#8b93a1"
 MARKS = {
     "equilibrium": ("#16a34a", "circle", "●"),
@@ -30,7 +31,8 @@ class Course:
             x_axis_label="sweeps since the start of the cooling / 1000",
             y_axis_label="E / N  (ε)",
             tools="pan,xwheel_zoom,save",
-            sizing_mode="stretch_both",
+            sizing_mode="stretch_width",
+            height=HEIGHT,
         )
         self.figure.grid.grid_line_alpha = 0.5
         self._levels = ColumnDataSource({"x0": [], "x1": [], "y": []})
@@ -87,7 +89,8 @@ class Energies:
             x_axis_label="T  (ε/kʙ)",
             y_axis_label="E / N  (ε)",
             tools="pan,wheel_zoom,save",
-            sizing_mode="stretch_both",
+            sizing_mode="stretch_width",
+            height=HEIGHT,
         )
         self.figure.grid.grid_line_alpha = 0.5
         self._lines = {}

@@ -7,27 +7,33 @@ import panel_material_ui as pmui
 
 from glassviz.explore import making
 from glassviz.explore.colors import temperature_colors
-from glassviz.explore.provenance import account
+from glassviz.explore.provenance import account, headline
 from glassviz.explore.views.base import CARD, HEADING, View
 from glassviz.explore.views.energies import Course, Energies, course_legend, energies_legend, grouped
 from glassviz.simulate import order, verdict
 
 GRID = """
 :host { display: grid !important; gap: 10px; grid-template-columns: minmax(0, 1fr);
-        grid-template-areas: "words" "course" "energies" "equations"; }
+        grid-template-areas: "verdict" "course" "energies" "words" "equations"; }
 @media (min-width: 900px) {
   :host { grid-template-columns: repeat(2, minmax(0, 1fr));
-          grid-template-areas: "words words" "course energies" "equations equations"; }
+          grid-template-areas: "verdict verdict" "course energies" "words words" "equations equations"; }
 }
 """
 WORDS = """
 :host { margin: 0; color: var(--panel-on-surface-color); font-size: calc(13.5px * var(--type, 1)); line-height: 1.45; }
-p { margin: 0 0 6px; }
+p { margin: 0; }
 .verdict { font-size: calc(16px * var(--type, 1)); font-weight: 600; }
-dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 2px 14px; margin: 0; }
+dl { display: grid; grid-template-columns: max-content minmax(0, 1fr) max-content minmax(0, 1fr); gap: 2px 14px;
+     margin: 0; }
 dt { opacity: .75; }
+dt.wide { grid-column: 1; }
+dd.wide { grid-column: 2 / -1; }
 dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
-@media (max-width: 600px) { dl { grid-template-columns: minmax(0, 1fr); gap: 0; } dd { margin-bottom: 5px; } }
+@media (max-width: 800px) {
+  dl { grid-template-columns: minmax(0, 1fr); gap: 0; }
+  dd, dd.wide { grid-column: 1; margin-bottom: 5px; }
+}
 code { font-size: .92em; overflow-wrap: anywhere; }
 .note { opacity: .75; }
 .weak { color: color-mix(in srgb, #d97706 78%, var(--panel-on-surface-color)); }
@@ -42,6 +48,7 @@ OPENER = {
     "minHeight": 0,
     "height": "18px",
     "fontSize": "calc(12px * var(--type, 1))",
+    "marginTop": "-6px",
     "textTransform": "none",
     "textDecoration": "underline",
 }
@@ -92,22 +99,23 @@ class Made(View):
         full = {"sizing_mode": "stretch_width", "margin": 0}
         self._colors = temperature_colors(self.state.library.temperatures)
         self._course, self._energies = Course(), Energies()
-        self._words = pn.pane.HTML("reading …", stylesheets=[WORDS], **full)
+        self._verdict, self._words = (pn.pane.HTML("reading …", stylesheets=[WORDS], **full) for _ in range(2))
         self._headings, cards = {}, []
         for name, plot in (("course", self._course), ("energies", self._energies)):
             heading = pn.pane.HTML("", stylesheets=[HEADING], **full)
             legend = pn.pane.HTML("", stylesheets=[LEGEND], **full)
             self._headings[name] = heading, legend
-            pane = pn.pane.Bokeh(plot.figure, height=270, **full)
+            pane = pn.pane.Bokeh(plot.figure, **full)
             cards.append(pn.Column(heading, pane, legend, stylesheets=[CARD], styles={"grid-area": name}, **full))
-        words = pn.Column(self._words, stylesheets=[CARD], styles={"grid-area": "words"}, **full)
+        for name, pane in (("verdict", self._verdict), ("words", self._words)):
+            cards.append(pn.Column(pane, stylesheets=[CARD], styles={"grid-area": name}, **full))
         equations = []
         for module in (verdict, order):
             equations.append(pn.pane.HTML(html.escape(module.CAPTION), stylesheets=[WORDS], **full))
             formula = {"overflow-x": "auto", "overflow-y": "hidden", "font-size": "14px"}
             equations.append(pn.pane.LaTeX(f"$${module.EQUATION}$$", renderer="katex", styles=formula, **full))
         foot = pn.Column(*equations, stylesheets=[CARD], styles={"grid-area": "equations"}, **full)
-        return pn.Column(words, *cards, foot, stylesheets=[GRID], **full)
+        return pn.Column(*cards, foot, stylesheets=[GRID], **full)
 
     def _derive(self, choice):
         library, sample = self.state.library, choice.sample
@@ -118,6 +126,7 @@ class Made(View):
 
     def _show(self, result):
         sample, run, course, compared, energies = result
+        self._verdict.object = headline(sample, run)
         self._words.object = account(sample, run, compared)
         heading, legend = self._headings["course"]
         line = [] if energies is None else energies[1]
