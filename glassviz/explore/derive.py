@@ -151,7 +151,7 @@ def transfer(library, temperature, particles, network):
         The finding in one sentence; empty where the box is itself one of the smallest.
     """
     smallest = library.sizes(temperature)[-1]
-    if particles == smallest:
+    if particles <= smallest:
         return (
             (True, "") if particles < LARGE else (False, "There is no small box at this temperature to test against.")
         )

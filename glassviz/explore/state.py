@@ -51,7 +51,7 @@ class ExplorerState(param.Parameterized):
         super().__init__()
         self.library = library
         self._preferred = None
-        self.param.temperature.objects = library.temperatures
+        self.param.temperature.objects = library.offered
         self.param.network.objects = library.networks
         self.network = library.networks[0]
         self.temperature = chosen.pop("temperature", _nearest(library.temperatures, OPENING_TEMPERATURE))
@@ -69,6 +69,17 @@ class ExplorerState(param.Parameterized):
         self.param.sample.objects = labels
         self.sample = preferred if preferred in labels else (same_size or labels)[0]
         self._preferred = preferred
+
+    def show(self, sample=None, network=None):
+        """Go to a `Sample` or a network, by name, which the library has gained."""
+        self.param.temperature.objects = self.library.offered
+        self.param.network.objects = self.library.networks
+        self.param.sample.objects = [s.label for s in self.library.samples(self.temperature)]
+        if sample is not None:
+            self.temperature = sample.temperature
+            self.sample = sample.label
+        if network is not None:
+            self.network = network
 
     def _opening(self):
         """The first small sample, which is there at once; large ones are a choice away."""

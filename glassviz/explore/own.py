@@ -1,0 +1,219 @@
+"""A session's own samples and networks beside those of the store: no other session sees them.
+
+What follows from the store alone is shared with the other sessions of the process; what follows from one's own data is
+kept by the session and goes with it.
+"""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import xarray as xr
+
+from glassviz.explore.library import Library, Memo, Sample, record
+from glassviz.mixture import InvalidData
+
+MEMORY = 256 * 2**20  # bytes of arrays derived from its own data that a session keeps
+MOST_PARTICLES = 200_000  # of one's own in a session
+MOST_NETWORKS = 4
+HOTTEST = 5.0  # temperature (ε/k_B) that is taken for one
+VERDICT = "your own; equilibration not assessed"
+WANTED = ["position", "inherent_position", "species", "verdict", "provenance"]
+
+
+class OwnLibrary(Library):
+    """A library of the store and of what a session has brought.
+
+    `temperatures` and, where the store has a temperature, `sizes` remain those of the store, so that all curves do;
+    `offered` and `samples` have one's own as well. Own configurations join those of the store of their temperature and
+    number of particles: they are predicted together with them.
+
+    Parameters
+    ----------
+    shared : Library
+        That of all sessions.
+    """
+
+    def __init__(self, shared):
+        self.shared = shared
+        self.networks = list(shared.networks)
+        self._paths = shared._paths
+        self._groups, self._names, self._ensembles = {}, {}, {}
+        self._renew()
+
+    def _renew(self):
+        """Forget what followed from one's own data before there was more of it."""
+        self.memo = _Memo(self.shared.memo, {t for t, _ in self._groups} | set(self._ensembles))
+
+    @property
+    def offered(self):
+        """Temperatures of the store and of one's own samples, from hot to cold."""
+        return sorted({*self.temperatures, *(t for t, _ in self._groups)}, reverse=True)
+
+    def sizes(self, temperature):
+        """Numbers of particles in the store, large first; at a temperature it lacks, those of one's own samples."""
+        return super().sizes(temperature) or sorted((n for t, n in self._groups if t == temperature), reverse=True)
+
+    def samples(self, temperature):
+        """Samples of one temperature, large ones first, one's own last of their size."""
+        found = self.shared.samples(temperature)
+        for (t, particles), names in self._names.items():
+            if t == temperature:
+                first = sum(sample.particles == particles for sample in found)
+                found += [Sample(t, particles, first + k, name, False) for k, name in enumerate(names)]
+        return sorted(found, key=lambda sample: -sample.particles)
+
+    def configurations(self, temperature, particles):
+        """All configurations of one temperature and size, those of the store first."""
+        key = temperature, particles
+        if key not in self._groups:
+            return super().configurations(*key)
+
+        def join():
+            parts = [self._groups[key]]
+            if key in self._paths:
+                parts.insert(0, _labelled(self.shared.configurations(*key)))
+            return xr.concat(parts, "configuration", combine_attrs="override")
+
+        return self.memo(("configurations", *key), join)
+
+    def runs(self, temperature, particles):
+        """How the samples of the store were made, and the energies of one's own."""
+        key = temperature, particles
+        stored = self.shared.runs(*key) if key in self._paths else []
+        own = [self.memo(("run", *key), lambda: record(self._groups[key]))] if key in self._groups else []
+        return [*stored, *own]
+
+    def ensemble(self, name):
+        """A network ensemble by name."""
+        return self._ensembles[name] if name in self._ensembles else self.shared.ensemble(name)
+
+    @property
+    def superposition(self):
+        """The superposition of the shipped propensities."""
+        return self.shared.superposition
+
+    @property
+    def _propensities(self):
+        return self.shared._propensities
+
+    def add_configurations(self, ds, temperature, name):
+        """Take in configurations with their inherent structures.
+
+        Parameters
+        ----------
+        ds : Dataset
+            As `glassviz.mixture.check` returns it.
+        temperature : float
+            Temperature (ε/k_B).
+        name : str
+            How the samples are called.
+
+        Returns
+        -------
+        Sample
+            The first of them.
+
+        Raises
+        ------
+        InvalidData
+            Where they cannot be predicted together with those of the same temperature and size, or are too many.
+        """
+        if not 0 < temperature <= HOTTEST:
+            raise InvalidData(
+                f"{name}: the temperature is {temperature:g}; expected more than 0 and at most {HOTTEST:g}."
+            )
+        temperature = round(float(temperature), 4)
+        key = temperature, ds.sizes["particle"]
+        brought = sum(group["species"].size for group in self._groups.values()) + ds["species"].size
+        if brought > MOST_PARTICLES:
+            raise InvalidData(
+                f"{name}: with it this session has brought {brought} particles; expected at most {MOST_PARTICLES} "
+                "(reload the page to begin anew)."
+            )
+        ds = _labelled(ds.assign_attrs(temperature=temperature), VERDICT)
+        known = self.configurations(*key) if key in self._paths or key in self._groups else ds
+        ds = _fitted(ds, known, name)
+        earlier = [self._groups[key]] if key in self._groups else []
+        before = {s.name for s in self.samples(temperature)}
+        name = _plain(name)
+        several = ds.sizes["configuration"] > 1
+        names = [f"{name} {k + 1} (yours)" if several else f"{name} (yours)" for k in range(ds.sizes["configuration"])]
+        names = [_new(n, before) for n in names]
+        ds = ds.assign_coords(configuration=names)
+        self._groups[key] = xr.concat([*earlier, ds], "configuration", combine_attrs="override")
+        self._names[key] = [*self._names.get(key, []), *names]
+        self._renew()
+        return next(sample for sample in self.samples(temperature) if sample.name == names[0])
+
+    def add_ensemble(self, ensemble, name):
+        """Take in a network ensemble; returns its name among `networks`."""
+        if len(self._ensembles) >= MOST_NETWORKS:
+            raise InvalidData(
+                f"{name}: {MOST_NETWORKS} networks were brought; expected no more (reload to begin anew)."
+            )
+        shipped = self.shared.ensemble(self.shared.networks[0])
+        for key in ("columns", "cutoff", "tessellation"):
+            if ensemble.header[key] != shipped.header[key]:
+                raise InvalidData(f"{name}: the networks have other {key}; expected those of {shipped.name}.")
+        name = _new(f"{_plain(name)} (yours)", set(self.networks))
+        self._ensembles[name] = replace(ensemble, name=name)
+        self.networks = [*self.networks, name]
+        self._renew()
+        return name
+
+
+class _Memo(Memo):
+    """A memory of what depends on some own temperatures and networks; all else is left to the shared one."""
+
+    def __init__(self, shared, own):
+        super().__init__(MEMORY)
+        self._shared, self._own = shared, own
+
+    def _of(self, key):
+        parts = [getattr(part, "temperature", part) for part in key]
+        return super() if any(part in self._own for part in parts) else self._shared
+
+    def __call__(self, key, compute):
+        """The value of `key`, from memory or from `compute()`."""
+        return self._of(key).__call__(key, compute)
+
+    def __contains__(self, key):
+        return self._of(key).__contains__(key)
+
+
+def _labelled(ds, verdict=None):
+    """What a group needs of its configurations, verdict and provenance for each of them."""
+    stated = {"verdict": verdict} if verdict else {}
+    for name in ("verdict", "provenance"):
+        if name in stated or name not in ds:
+            value = str(stated.get(name, ds.attrs.get(name, "")))
+            ds = ds.assign({name: ("configuration", np.full(ds.sizes["configuration"], value))})
+    return ds[WANTED]
+
+
+def _fitted(ds, known, name):
+    """The configurations in the box of those that are known; `InvalidData` where boxes or compositions differ."""
+    length, own = known.attrs["box_length"], ds.attrs["box_length"]
+    where = f"at T = {ds.attrs['temperature']:g} and N = {ds.sizes['particle']}"
+    if abs(own / length - 1) > 1e-4:
+        raise InvalidData(f"{name}: the box has the side {own:.6g}; expected {length:.6g}, as of all {where}.")
+    counts = np.array([np.bincount(row, minlength=3) for row in (*known["species"].values, *ds["species"].values)])
+    if (counts != counts[0]).any():
+        expected = " : ".join(map(str, counts[0]))
+        raise InvalidData(f"{name}: the numbers of the species differ; expected {expected}, as of all {where}.")
+    for variable in ("position", "inherent_position"):
+        ds = ds.assign({variable: ds[variable] * (length / own)})
+    return ds.assign_attrs(box_length=length)
+
+
+def _plain(name):
+    """A name that is safe and short wherever it is shown."""
+    return re.sub(r"[^\w.+-]+", "_", name)[:40] or "sample"
+
+
+def _new(name, taken):
+    """The name, numbered where it is taken already."""
+    found = next(n for n in (name, *(f"{name} {k}" for k in range(2, 10_000))) if n not in taken)
+    taken.add(found)
+    return found

@@ -1,0 +1,179 @@
+"""Bring your own: a configuration or networks from the user's computer, for this session alone."""
+
+import asyncio
+import html
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import panel as pn
+import panel_material_ui as pmui
+
+from glassviz.explore.intake import LARGEST, safe_name, take
+from glassviz.explore.reading import MOST_CONFIGURATIONS, MOST_PARTICLES
+from glassviz.explore.views.base import on_session
+from glassviz.explore.views.share import BUTTON
+from glassviz.learn.inference import Ensemble
+from glassviz.mixture import InvalidData
+
+CHUNK = 4 * 2**20  # bytes of one message of an upload
+FORMATS = ".gsd, .xyz, .extxyz, LAMMPS dump, GlassBench .npz, .nc; networks as .safetensors"
+ABOUT = f"""<p>A configuration of the mixture, of one frame or of several, or networks of glassviz: {FORMATS}. At most
+{LARGEST // 2**20} MiB, {MOST_CONFIGURATIONS} frames and {MOST_PARTICLES} particles in all; the box square, periodic and
+in the plane.</p>
+<p>Only this page sees it, and only until it is closed. Inherent structures are computed where the file has none: less
+than a second for 1290 particles, some minutes for 80 000. A sample is predicted together with those of its temperature
+and size that are here already.</p>"""
+STYLE = """
+:host { color: var(--panel-on-surface-color); font-size: calc(14px * var(--type, 1)); line-height: 1.5; margin: 0; }
+p { margin: 0 0 8px; }
+.wrong { color: color-mix(in srgb, #d32f2f 75%, var(--panel-on-surface-color)); overflow-wrap: anywhere; }
+.weak { color: color-mix(in srgb, #d97706 78%, var(--panel-on-surface-color)); overflow-wrap: anywhere; }
+"""
+
+
+class _Gone(Exception):
+    """Nobody waits for the file any more."""
+
+
+class Bring:
+    """A dialog that takes a file, has it read apart from the server, and shows what is in it.
+
+    Parameters
+    ----------
+    state : ExplorerState
+        Over an `OwnLibrary`, which takes in what was read.
+    """
+
+    def __init__(self, state):
+        self._state = state
+        self._busy = self._stopped = False
+        self._received = 0
+        self._waiting = None
+        text = {"stylesheets": [STYLE], "sizing_mode": "stretch_width", "margin": 0}
+        self.file = pmui.FileInput(
+            label="Choose a file, or drop it here",
+            max_file_size=LARGEST,
+            chunk_size=CHUNK,
+            sizing_mode="stretch_width",
+            margin=0,
+            height=72,
+            variant="outlined",
+        )
+        self._receive, self.file._process_chunk = self.file._process_chunk, self._receive_some
+        self.file.param.watch(self._take, "value")
+        self.told = pn.pane.HTML("", **text)
+        self.bar = pmui.LinearProgress(variant="indeterminate", sizing_mode="stretch_width", visible=False)
+        self.cancel = pmui.Button(label="Cancel", variant="text", margin=0, visible=False, on_click=self._cancel)
+        self.temperature = pmui.FloatInput(
+            label="Temperature T (ε/k_B) of these configurations",
+            start=0.01,
+            end=5.0,
+            step=0.01,
+            size="small",
+            margin=0,
+        )
+        self.show = pmui.Button(label="Show", icon="visibility", color="primary", margin=0, on_click=self._show)
+        self._question = pn.Row(self.temperature, self.show, visible=False, styles={"gap": "10px"}, margin=0)
+        self.dialog = pmui.Dialog(
+            pn.Column(
+                pn.pane.HTML(ABOUT, **text),
+                self.file,
+                self.told,
+                self._question,
+                self.bar,
+                self.cancel,
+                sizing_mode="stretch_width",
+                styles={"gap": "12px", "padding": "8px 0"},
+            ),
+            title="Bring your own",
+            show_close_button=True,
+            close_on_click=True,
+            width_option="sm",
+            sizing_mode="stretch_width",
+        )
+        self.button = pmui.Button(
+            label="Bring your own",
+            icon="upload_file",
+            description="Bring your own: a configuration or networks from a file, for this page alone.",
+            on_click=self._open,
+            **BUTTON,
+        )
+
+    def _open(self, _event):
+        self.dialog.open = True
+
+    def _cancel(self, _event):
+        self._stopped = True
+
+    def _receive_some(self, message):
+        """A part of a file has arrived; whatever the browser sends, the server keeps no more than a few files' worth."""
+        self._received += len(message["data"])
+        if self._received <= 4 * LARGEST:
+            self._receive(message)
+
+    def _take(self, event):
+        """A file has arrived."""
+        self._received = 0
+        if event.new is None or self._busy:
+            return
+        content, name = event.new, safe_name(self.file.filename)
+        self.file.clear()
+        self._busy, self._stopped = True, False
+        self.bar.visible = self.cancel.visible = True
+        self._question.visible = False
+        self._tell("Reading")
+        asyncio.ensure_future(self._read(content, name, pn.state.curdoc))  # noqa: RUF006, held by the loop until done
+
+    async def _read(self, content, name, document):
+        loop = asyncio.get_running_loop()
+
+        def progress(phrase):
+            told = on_session(document, partial(self._tell, f"{phrase} …"))
+            if self._stopped or not asyncio.run_coroutine_threadsafe(told, loop).result():
+                raise _Gone
+
+        try:
+            found, warnings = await asyncio.to_thread(take, content, name, progress)
+            finish = partial(self._found, found, name, warnings)
+        except InvalidData as error:
+            finish = partial(self._tell, str(error), "wrong")
+        except _Gone:
+            finish = partial(self._tell, "Cancelled.")
+        await on_session(document, partial(self._finish, finish))
+
+    def _finish(self, finish):
+        self._busy = False
+        self.bar.visible = self.cancel.visible = False
+        finish()
+
+    def _found(self, found, name, warnings):
+        self._waiting = found, name, warnings
+        if not isinstance(found, Ensemble) and np.isnan(found.attrs["temperature"]):
+            self._tell(f"{name} does not say its temperature.")
+            self._question.visible = True
+        else:
+            self._show()
+
+    def _show(self, _event=None):
+        """Take in what was read and go there."""
+        found, name, warnings = self._waiting
+        library = self._state.library
+        try:
+            if isinstance(found, Ensemble):
+                self._state.show(network=library.add_ensemble(found, Path(name).stem))
+            else:
+                stated = found.attrs["temperature"]
+                asked = self.temperature.value if np.isnan(stated) else stated
+                if asked is None:
+                    raise InvalidData(f"{name}: there is no temperature yet; expected a number, in ε/k_B.")
+                self._state.show(sample=library.add_configurations(found, asked, Path(name).stem))
+        except InvalidData as error:
+            self._tell(str(error), "wrong")
+            return
+        self._waiting, self._question.visible = None, False
+        self._tell(" ".join([f"{name} is shown.", *warnings]), "weak" if warnings else "")
+        self.dialog.open = bool(warnings)
+
+    def _tell(self, sentence, kind=""):
+        self.told.object = f'<p class="{kind}" role="status">{html.escape(sentence)}</p>'
