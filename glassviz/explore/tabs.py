@@ -5,6 +5,7 @@ import panel_material_ui as pmui
 from bokeh.plotting import figure
 
 from glassviz.explore.state import TABS
+from glassviz.explore.views.base import put
 
 BAR = {"minHeight": 36, "& .MuiTab-root": {"minHeight": 36, "padding": "6px 16px", "textTransform": "none"}}
 
@@ -40,8 +41,10 @@ class Tabs(pn.viewable.Viewer):
             sx=BAR,
         )
         self.bar.param.watch(self._choose, "active")
-        state.param.watch(self._open, "tab")
-        pn.state.onload(self._built(state.tab).refresh)
+        state.param.watch(lambda _event: pn.state.onload(self._open), "tab")
+        first = self._build(state.tab)
+        self._places[state.tab].append(first)
+        pn.state.onload(first.refresh)
 
     def __panel__(self):
         bar = [self.bar] if len(TABS) > 1 else []
@@ -56,7 +59,7 @@ class Tabs(pn.viewable.Viewer):
     def _choose(self, event):
         self._state.tab = TABS[event.new]
 
-    def _open(self, *_event):
+    def _open(self):
         """Show the chosen tab; build it if nobody has been there."""
         chosen = self._state.tab
         self.bar.active = TABS.index(chosen)
@@ -65,12 +68,11 @@ class Tabs(pn.viewable.Viewer):
         for name, place in self._places.items():
             place.visible = name == chosen
         if chosen not in self._views:
-            # On a later turn, when the browser has been sent the view's models.
-            pn.state.curdoc.add_next_tick_callback(self._built(chosen).refresh)
+            view = self._build(chosen)
+            put(self._places[chosen], view, view.refresh)
 
-    def _built(self, name):
-        """Build the view of a tab and put it in its place."""
+    def _build(self, name):
+        """Build the view of a tab."""
         view = self._views[name] = self._factories[name](self._state, self._scrub)
         self._follow(view.followed)
-        self._places[name].append(view)
         return view

@@ -139,6 +139,25 @@ class View(pn.viewable.Viewer):
         raise NotImplementedError
 
 
+def put(place, view, then):
+    """Put a new view in a place of a page that is already shown; `then` is called once the browser has its models.
+
+    Panel writes the changes of its own components past the queue of Bokeh's, or after it while the connection is busy:
+    the first data for a model would come before the model. So here they are left to Bokeh's queue.
+    """
+    document = pn.state.curdoc
+
+    def placed():
+        document.hold("collect")
+        try:
+            place.append(view)
+        finally:
+            document.unhold()
+        document.add_next_tick_callback(then)  # when the queue has been written
+
+    document.add_next_tick_callback(placed)
+
+
 def report(sentence):
     """Show one sentence to the user until it is dismissed."""
     if pn.state.notifications is not None:
