@@ -107,7 +107,7 @@ class Bring:
         self._stopped = True
 
     def _receive_some(self, message):
-        """A part of a file has arrived; whatever the browser sends, the server keeps no more than a few files' worth."""
+        """A part of a file has arrived; whatever the browser sends, no more than a few files' worth is kept."""
         self._received += len(message["data"])
         if self._received <= 4 * LARGEST:
             self._receive(message)
