@@ -10,7 +10,7 @@ from glassviz.simulate import order, verdict
 MEANING = {
     "equilibrium": "The energy is at rest, and the run was long enough to lose the structure it began with.",
     "nearly": "The energy does not fall any more, but the run was shorter than one decorrelation time: part of the "
-    "structure it began with, at a higher temperature, is still there.",
+    "structure it began with is still there.",
     "glass": "The energy was still falling, or the run lasted less than a tenth of a decorrelation time: this is a "
     "glass, not the liquid at this temperature.",
     "crystal": "The particles have ordered: this is no longer the disordered mixture.",
