@@ -28,7 +28,7 @@ class Course:
 
     def __init__(self):
         self.figure = plain_figure(
-            x_axis_label="sweeps since the start of the cooling / 1000",
+            x_axis_label="sweeps / 1000",
             y_axis_label="E / N  (ε)",
             tools="pan,xwheel_zoom,save",
             sizing_mode="stretch_width",
