@@ -86,7 +86,8 @@ def everything(library, choice):
     Dataset
         The configuration as `glassviz.read` gives it, with `predicted_propensity` and its standard deviation over the
         networks, `predicted_propensity_error`, (level, particle); the `time` each level stands for; and, at the chosen
-        state, `bottleneck` (particle, node) and the attention distribution `attention` (length). Where the networks
+        state, `bottleneck` (particle, node) and the attention distribution `attention` (length), where the ensemble has
+        them. Where the networks
         fail the size-transfer test there are no predictions, and the attribute `not_predicted` says why.
     """
     sample = choice.sample
@@ -105,13 +106,18 @@ def everything(library, choice):
         return ds.assign_attrs(not_predicted=reason)
     C = derive.propensities(library, sample.temperature, sample.particles, choice.network)
     C = C.isel(configuration=sample.index)
-    nodes, _ = derive.bottleneck(library, choice)
-    distribution, xi = derive.attention(library, choice)
     converged = C["converged"].values.all(axis=0)
-    return ds.assign_coords(length=distribution["length"].values).assign(
+    ds = ds.assign(
         predicted_propensity=(("level", "particle"), C.mean("network").values, {"units": "1"}),
         predicted_propensity_error=(("level", "particle"), C.std("network").values, {"units": "1"}),
         converged=("level", converged),
-        bottleneck=(("particle", "node"), nodes),
-        attention=("length", distribution.mean("network").values, {"units": "1/sigma", "xi_int": float(xi)}),
     )
+    ensemble = library.ensemble(choice.network)
+    if ensemble.has_bottleneck:
+        ds["bottleneck"] = (("particle", "node"), derive.bottleneck(library, choice)[0])
+    if ensemble.has_attention:
+        distribution, xi = derive.attention(library, choice)
+        values = distribution.mean("network").values
+        ds["attention"] = ("length", values, {"units": "1/sigma", "xi_int": float(xi)})
+        ds = ds.assign_coords(length=distribution["length"].values)
+    return ds

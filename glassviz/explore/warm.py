@@ -57,7 +57,7 @@ def _derive(library, temperature, particles, network):
     if particles == library.sizes(temperature)[0]:
         derive.dynamic_length(library, temperature, network)
     for sample in library.samples(temperature):
-        if sample.particles == particles and sample.index == 0:
+        if sample.particles == particles and sample.index == 0 and library.ensemble(network).has_attention:
             derive.attention(library, Choice(temperature, LEVEL, sample, network))
 
 
@@ -71,7 +71,9 @@ def _show(library):
     network = library.networks[0]
     columns = library.descriptors(temperature, sample.particles, network)
     ds = library.configurations(temperature, sample.particles)
-    predicted = library.ensemble(network).predict(columns, temperature, [0.8, 0.5])
-    fit_xi4(structure_factor(predicted, ds))
-    library.ensemble(network).attention(columns, temperature, 0.8)
-    library.ensemble(network).bottleneck(columns, temperature, 0.8)
+    ensemble = library.ensemble(network)
+    fit_xi4(structure_factor(ensemble.predict(columns, temperature, [0.8, 0.5]), ds))
+    if ensemble.has_attention:
+        ensemble.attention(columns, temperature, 0.8)
+    if ensemble.has_bottleneck:
+        ensemble.bottleneck(columns, temperature, 0.8)

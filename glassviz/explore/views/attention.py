@@ -53,15 +53,19 @@ class Attention(View):
     def _derive(self, choice):
         library, sample = self.state.library, choice.sample
         passed, _ = derive.transfer(library, sample.temperature, sample.particles, choice.network)
-        yield derive.attention(library, choice) if passed else ()
+        if not library.ensemble(choice.network).has_attention:
+            yield "no attention in this ensemble", None
+        else:
+            yield "", derive.attention(library, choice) if passed else None
 
     def _show(self, result):
-        if not result:
-            self._heading.object = TITLE.format("")
+        note, found = result
+        if found is None:
+            self._heading.object = TITLE.format(note)
             self._bars.data = {name: [] for name in self._bars.data}
             self._line.visible = False
             return
-        distribution, xi = result
+        distribution, xi = found
         length = distribution["length"].values
         mean = distribution.mean("network").values
         error = distribution.std("network").values

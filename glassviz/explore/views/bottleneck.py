@@ -84,13 +84,17 @@ class Bottleneck(View):
 
     def _derive(self, choice):
         library, sample = self.state.library, choice.sample
+        ensemble = library.ensemble(choice.network)
+        if not ensemble.has_bottleneck:
+            yield choice, "this ensemble has no bottleneck", None
+            return
         passed, _ = derive.transfer(library, sample.temperature, sample.particles, choice.network)
-        yield choice, derive.bottleneck(library, choice) if passed else None
+        note = f"one point per particle · network 1 of {ensemble.networks}"
+        yield choice, note, derive.bottleneck(library, choice) if passed else None
 
     def _show(self, result):
-        choice, found = result
-        networks = self.state.library.ensemble(choice.network).networks
-        self._heading.object = TITLE.format(f"one point per particle · network 1 of {networks}")
+        choice, note, found = result
+        self._heading.object = TITLE.format(note)
         self._nodes = np.empty((0, 2)) if found is None else found[0]
         self._mark()
         if found is None:

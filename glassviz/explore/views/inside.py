@@ -114,7 +114,7 @@ class Inside(View):
         library, sample = self.state.library, choice.sample
         passed, _ = derive.transfer(library, sample.temperature, sample.particles, choice.network)
         if not library.ensemble(choice.network).has_attention:
-            yield "nothing", "this ensemble is a baseline without attention"
+            yield "baseline", "this ensemble is a baseline without attention"
             return
         if not passed:
             yield "nothing", derive.UNTRUSTED.replace("coloured", "shown")
@@ -141,6 +141,13 @@ class Inside(View):
         for piece in (self._drawing, self._heat, *self._across["time"]):
             piece.clear()
         self._show_seen((None,))
+
+    def _show_baseline(self, reason):
+        """Nothing at any temperature."""
+        self._show_nothing(reason)
+        self._lengths.clear()
+        for small in self._across["temperature"]:
+            small.clear()
 
     def _show_flow(self, found):
         flow, lengths, choice = found
@@ -267,6 +274,11 @@ class _Lengths:
         under.add_layout(bars)
         under.scatter("x", "y", source=self._points, color="color", size="size")
         under.add_tools(HoverTool(tooltips=[("T", "@x"), ("ξᵢₙₜ", "@y{0.00} σ")]))
+
+    def clear(self):
+        self._known = {}
+        for source in (*self._sources.values(), self._points):
+            source.data = {name: [] for name in source.data}
 
     def draw(self, temperature, length, distribution, xi, error, now):
         self._sources[temperature].data = {"x": length, "y": distribution}

@@ -19,6 +19,7 @@ WORDS = {
     "perimeter": "cell perimeter",
     "energy_variance": "variance of the energy",
 }
+BASELINE = "<p>This ensemble is a baseline without attention: what its prediction is owed to is not told.</p>"
 STRONGEST = 3  # descriptors that are named
 CLOSE = {"position": "absolute", "right": "6px", "top": "6px", "z-index": "2"}
 STYLE = """
@@ -105,16 +106,17 @@ class Selection(View):
         self.state.selected = []
 
     def _derive(self, choice):
-        yield choice, selected(self.state.library, choice)
+        found = selected(self.state.library, choice)
+        yield choice, found, self.state.library.ensemble(choice.network).has_attention
 
     def _show(self, result):
-        choice, found = result
+        choice, found, attends = result
         self.shown = found is not None
         if found is None:
             return
         self._heading.object = f'<div class="head"><span class="title">{_title(found)}</span></div>'
         self._draw(found)
-        self._text.object = _values(found, choice) + _owed(found)
+        self._text.object = _values(found, choice) + (_owed(found) if attends else BASELINE)
 
     def _draw(self, found):
         curve, points = found.curve, found.measured
