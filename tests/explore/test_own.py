@@ -1,0 +1,99 @@
+"""What a session brings is its own: shared with no other, and without effect on what follows from the store."""
+
+import numpy as np
+import pytest
+
+from glassviz import files
+from glassviz.explore import derive
+from glassviz.explore.intake import LARGEST, safe_name, take
+from glassviz.explore.own import OwnLibrary
+from glassviz.explore.state import ExplorerState
+from glassviz.mixture import InvalidData
+
+
+@pytest.fixture
+def session(library):
+    return OwnLibrary(library)
+
+
+@pytest.fixture(scope="module")
+def shipped(library):
+    """A small configuration of the store at T = 0.3."""
+    ds = library.configurations(0.3, library.sizes(0.3)[-1]).isel(configuration=[0])
+    return ds[["position", "species", "inherent_position"]]
+
+
+def test_a_sample_joins_its_temperature_in_its_session_alone(library, session, shipped):
+    before = [s.label for s in library.samples(0.3)]
+    sample = session.add_configurations(shipped, 0.3, "mine")
+    assert sample.label == f"N = {shipped.sizes['particle']} · mine (yours)"
+    assert sample in session.samples(0.3)
+    for other in (library, OwnLibrary(library)):
+        assert [s.label for s in other.samples(0.3)] == before
+    joined = session.configurations(0.3, sample.particles)
+    np.testing.assert_allclose(joined["position"][sample.index], shipped["position"][0], atol=1e-9)
+    assert library.configurations(0.3, sample.particles).sizes["configuration"] == joined.sizes["configuration"] - 1
+    assert session.sizes(0.3) == library.sizes(0.3)
+    assert session.temperatures == library.temperatures
+
+
+def test_its_prediction_is_that_of_the_same_configuration_in_the_store(library, session, shipped):
+    sample, network = session.add_configurations(shipped, 0.3, "copy"), library.networks[0]
+    same = next(s for s in library.samples(0.3) if s.particles == sample.particles and s.index == 0)
+    own, stored = derive.frames(session, sample, network).codes, derive.frames(library, same, network).codes
+    assert np.abs(own.astype(int) - stored).max() <= 3  # the mean is constrained over one more configuration
+    key = "predictions", 0.3, sample.particles, network
+    assert key in session.memo
+    assert session.memo._values[key]["codes"].shape[1] == library.memo._values[key]["codes"].shape[1] + 1
+
+
+def test_a_foreign_temperature_is_offered(library, session, shipped):
+    state = ExplorerState(session)
+    state.show(sample=session.add_configurations(shipped, 0.275, "foreign"))
+    assert state.temperature == 0.275
+    assert state.choice().sample.name == "foreign (yours)"
+    assert 0.275 not in library.offered
+    frames = derive.frames(session, state.chosen_sample, library.networks[0])
+    assert np.isfinite(frames.at(0.8)[shipped["species"].values[0] == 0]).all()
+
+
+def test_what_does_not_fit_is_refused(session, shipped):
+    with pytest.raises(InvalidData, match="the box has the side"):
+        session.add_configurations(shipped.assign_attrs(box_length=shipped.attrs["box_length"] * 1.01), 0.3, "wide")
+    other = shipped.assign(species=shipped["species"].where(shipped["species"] != 1, 2))
+    with pytest.raises(InvalidData, match="numbers of the species differ"):
+        session.add_configurations(other, 0.3, "other")
+    for temperature in (0.0, -1.0, np.nan, 6.0):
+        with pytest.raises(InvalidData, match="the temperature is"):
+            session.add_configurations(shipped, temperature, "hot")
+    assert session.offered == session.temperatures
+
+
+def test_a_name_is_only_a_name():
+    assert safe_name("../../etc/passwd") == "passwd"
+    assert safe_name("C:\\data\\..\\a b.gsd") == "a_b.gsd"
+    assert safe_name("<script>.xyz") == "script_.xyz"
+    assert safe_name("") == "file"
+    assert safe_name("x" * 500 + ".nc").endswith("x.nc")
+
+
+def test_a_file_that_is_too_long_is_not_read():
+    with pytest.raises(InvalidData, match="expected at most 32 MiB"):
+        take(bytes(LARGEST + 1), "long.gsd", lambda phrase: None)
+
+
+def test_reading_apart_relaxes_and_can_be_stopped(shipped, tmp_path):
+    files.write(shipped.drop_vars("inherent_position"), tmp_path / "bare.gsd")
+    content, phrases = (tmp_path / "bare.gsd").read_bytes(), []
+    found, warned = take(content, "bare.gsd", phrases.append)
+    apart = found["inherent_position"].values - shipped["inherent_position"].values
+    length = shipped.attrs["box_length"]
+    assert np.abs((apart + length / 2) % length - length / 2).max() < 1e-2
+    assert warned == []
+    assert any(phrase.startswith("Relaxing") for phrase in phrases)
+
+    def stop(_phrase):
+        raise KeyError("stop")
+
+    with pytest.raises(KeyError):
+        take(content, "bare.gsd", stop)
