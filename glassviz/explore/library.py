@@ -59,6 +59,10 @@ class Memo:
         return sum(getattr(value, "nbytes", 0) for value in self._values.values())
 
 
+STATED = ("verdict", "provenance")
+"""What a file may say of all its configurations, or of each."""
+
+
 @dataclass(frozen=True)
 class Sample:
     """One configuration of the store: its place in its group and how it is called on the page."""
@@ -94,6 +98,22 @@ def record(ds):
         ds = ds if {"energy_drift", "decorrelations"} <= set(ds) else assess(ds)
         ds = ds if "cooling_energy" in ds else with_cooling(ds)
     return ds.drop_vars([name for name in ds.data_vars if "particle" in ds[name].dims and name != "energy"])
+
+
+def joined(parts):
+    """Configurations of one temperature and size from several files as one Dataset.
+
+    Each keeps the verdict and the provenance of its file. Boxes that were written with different numbers of digits
+    differ by less than 10⁻⁵ of their length: the longest holds all particles.
+    """
+    said = [part.assign({name: _of_each(part, name) for name in STATED if name not in part}) for part in parts]
+    whole = xr.concat(said, "configuration", combine_attrs="override")
+    return whole.assign_attrs(box_length=max(part.attrs["box_length"] for part in parts))
+
+
+def _of_each(part, name):
+    """An attribute of a file, for each of its configurations."""
+    return "configuration", np.full(part.sizes["configuration"], str(part.attrs.get(name, "")), object)
 
 
 class Library:
@@ -143,7 +163,7 @@ class Library:
 
         def load():
             parts = [netcdf.read(row.path) for row in self._paths[temperature, particles]]
-            return parts[0] if len(parts) == 1 else xr.concat(parts, "configuration", combine_attrs="override")
+            return parts[0] if len(parts) == 1 else joined(parts)
 
         return self.memo(("configurations", temperature, particles), load)
 

@@ -149,3 +149,11 @@ def test_a_failed_computation_is_tried_again():
     with pytest.raises(OSError, match="no"):
         memo("key", fail)
     assert memo("key", lambda: 5) == 5
+
+
+def test_samples_of_several_files_lie_in_one_box_and_keep_their_verdicts(library):
+    for temperature in library.temperatures:
+        for particles in library.sizes(temperature):
+            ds = library.configurations(temperature, particles)
+            assert float(ds["inherent_position"].max()) < ds.attrs["box_length"]
+            assert "verdict" not in ds or not {"", "nan"} & {str(said) for said in ds["verdict"].values}
