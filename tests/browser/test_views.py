@@ -7,6 +7,17 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
 SIZES = [(1280, 800), (1920, 1080), (390, 844)]
 
 
+# Chooses one tab after the other as soon as there are any, long before the page is ready, and the first one at last.
+EAGER = """
+const tabs = (root) => [...root.querySelectorAll("*")].flatMap((e) =>
+  [...(e.getAttribute("role") === "tab" ? [e] : []), ...(e.shadowRoot ? tabs(e.shadowRoot) : [])])
+const waiting = setInterval(() => {
+  const found = tabs(document)
+  if (found.length >= 5) { clearInterval(waiting); for (const tab of [...found.slice(1), found[0]]) tab.click() }
+}, 20)
+"""
+
+
 def tap(app, x, y):
     """Tap a point (σ) of the snapshot."""
     place = app.evaluate(f"glass.place({x}, {y})")
@@ -81,6 +92,18 @@ def test_every_tab_opens_and_fits(open_app, size):
         sign.first.wait_for()
         app.page.wait_for_timeout(500)
         assert app.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+def test_tabs_may_be_opened_in_quick_succession(open_app):
+    for script in (EAGER, ""):
+        app = open_app(script=script)
+        for _ in range(2):
+            for tab in ("Compare", "Length scales", "Time", "Inside", "Live"):
+                app.page.get_by_role("tab", name=tab).click(no_wait_after=True)
+        for tab, sign in {"Length scales": "Chords of mobile regions", "Inside": "Bottleneck across time"}.items():
+            app.page.get_by_role("tab", name=tab).click()
+            app.page.get_by_text(sign).first.wait_for()
+        assert app.problems == []
 
 
 def test_comparison_with_molecular_dynamics(open_app, library):
