@@ -8,7 +8,7 @@ import panel_material_ui as pmui
 from glassviz.explore import making
 from glassviz.explore.colors import temperature_colors
 from glassviz.explore.provenance import account, headline
-from glassviz.explore.views.base import CARD, HEADING, View
+from glassviz.explore.views.base import CARD, HEADING, View, put
 from glassviz.explore.views.energies import Course, Energies, course_legend, energies_legend, grouped
 from glassviz.simulate import order, verdict
 
@@ -91,8 +91,12 @@ class Made(View):
         return self.button
 
     def _open(self, _event):
-        if not self._place.objects:
-            self._place.append(self._contents())
+        if self._place.objects:
+            self._show_dialog()
+        else:
+            put(self._place, self._contents(), self._show_dialog)
+
+    def _show_dialog(self):
         self.dialog.open = True
 
     def _contents(self):
