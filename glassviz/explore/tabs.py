@@ -7,7 +7,11 @@ from bokeh.plotting import figure
 from glassviz.explore.state import TABS
 from glassviz.explore.views.base import put
 
-BAR = {"minHeight": 36, "& .MuiTab-root": {"minHeight": 36, "padding": "6px 16px", "textTransform": "none"}}
+BAR = {
+    "minHeight": 36,
+    "& .MuiTab-root": {"minHeight": 36, "minWidth": 0, "padding": "6px 16px", "textTransform": "none"},
+    "@media (max-width: 640px)": {"& .MuiTab-root": {"padding": "6px 9px", "fontSize": "13px"}},
+}
 
 
 class Tabs(pn.viewable.Viewer):

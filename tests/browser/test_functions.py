@@ -38,7 +38,7 @@ def test_along_interpolates_values_or_their_logarithms(evaluate):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(1, "1"), (2.04, "2"), (12, "12"), (0.5, "0.50"), (123456, "1.2·10⁵"), (4.2e-7, "4.2·10⁻⁷"), (3e12, "3.0·10¹²")],
+    [(1, "1"), (2.04, "2"), (12, "12"), (0.5, "0.5"), (123456, "1.2·10⁵"), (4.2e-7, "4.2·10⁻⁷"), (3e12, "3.0·10¹²")],
 )
 def test_scientific_notation(evaluate, value, text):
     assert evaluate(f"scientific({value})") == text
