@@ -30,7 +30,7 @@ LABELLED = 2  # of each temperature and role
 def small_store(tmp_path_factory):
     """A few of the shipped structures, in a store of their own."""
     configurations, propensities = store.available_configurations(), store.available_propensities()
-    networks = sorted(store.precomputed("networks").glob("*.safetensors"))
+    networks = sorted(store.precomputed("networks").glob("tglassmlp*.safetensors"))
     if not (configurations and propensities and networks):
         pytest.skip("the store holds no data to report")
     root = tmp_path_factory.mktemp("store")
@@ -38,8 +38,9 @@ def small_store(tmp_path_factory):
         (root / kind).mkdir()
     (root / "networks" / networks[0].name).symlink_to(networks[0])
     small = min(row.particles for row in configurations)
-    for row in configurations:
-        if row.particles == small and round(row.temperature, 3) in TEMPERATURES:
+    chosen = {round(row.temperature, 3): row for row in reversed(configurations) if row.particles == small}
+    for temperature, row in chosen.items():
+        if temperature in TEMPERATURES:
             part = netcdf.read(row.path).isel(configuration=slice(SAMPLES))
             netcdf.save(part, root / "configurations" / row.path.name)
     for temperature in TEMPERATURES:
