@@ -166,7 +166,8 @@ def test_the_tour_tells_its_story_and_brings_the_state_back(open_app):
 
 def test_large_type_reads_from_the_back_row(open_app):
     app = open_app()
-    title = app.page.get_by_text("Bottleneck", exact=True).first
+    title = app.page.get_by_text("Bottleneck", exact=True).filter(visible=True).first
+    title.wait_for()
     small = title.bounding_box()["height"]
     app.page.keyboard.press("l")
     app.wait_for("document.documentElement.style.getPropertyValue('--type') === '1.4'")
