@@ -244,8 +244,12 @@ function copy({button, text}) {
 
 // Download a figure as it is on the screen; `figure.value` is its id.
 async function save({figure, kind}) {
-  const view = Bokeh.index.find_one_by_id(figure.value)
-  if (view === null || view === undefined) { return }
+  let view = null
+  for (let tries = 0; tries < 50 && !view; tries++) { // the id may still be on its way from the server
+    view = Bokeh.index.find_one_by_id(figure.value)
+    if (!view) { await new Promise((resolve) => setTimeout(resolve, 100)) }
+  }
+  if (!view) { return }
   const blob = await view.export(kind).to_blob()
   const link = Object.assign(document.createElement("a"), {href: URL.createObjectURL(blob), download: `glassviz.${kind}`})
   link.click()
