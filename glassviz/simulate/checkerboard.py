@@ -13,6 +13,7 @@ from numba import njit, prange
 
 from glassviz.simulate.displacement import displace
 from glassviz.simulate.fixed_point import GHOST, UNITS, neighbor_rows
+from glassviz.simulate.neighbors import members
 from glassviz.simulate.philox import below, random_words
 
 CELL = 11.0  # least side of a cell (σ)
@@ -27,22 +28,13 @@ def cells_per_side(box_length):
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def _membership(x, y, n, side, shift):
-    """Cell of every particle: where each cell begins in the order, and the order."""
+    """Members of every cell: where each begins in the order, and the order."""
     cell = np.empty(n, np.int32)
-    first = np.zeros(side * side + 1, np.int64)
     for i in range(n):
         cx = (np.int64(np.uint32(x[i] - shift[0])) * side) >> 32
         cy = (np.int64(np.uint32(y[i] - shift[1])) * side) >> 32
         cell[i] = cx * side + cy
-        first[cell[i] + 1] += 1
-    for c in range(side * side):
-        first[c + 1] += first[c]
-    fill = first[:-1].copy()
-    order = np.empty(n, np.int32)
-    for i in range(n):
-        order[fill[cell[i]]] = i
-        fill[cell[i]] += 1
-    return first, order
+    return members(cell, side * side)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)

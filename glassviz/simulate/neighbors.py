@@ -15,6 +15,37 @@ def cells_per_side(length, reach):
     return side if side >= 3 else 1
 
 
+@njit(cache=True, error_model="numpy", nogil=True)
+def members(cell, cells):
+    """Members of every cell, by a counting sort.
+
+    Parameters
+    ----------
+    cell : (n,) ndarray of int32
+        Cell of each particle.
+    cells : int
+        Number of cells.
+
+    Returns
+    -------
+    first : (cells + 1,) ndarray of int32
+        Where each cell begins in `order`.
+    order : (n,) ndarray of int32
+        Particles cell by cell, by rising index within a cell.
+    """
+    first = np.zeros(cells + 1, np.int32)
+    for c in cell:
+        first[c + 1] += 1
+    for c in range(cells):
+        first[c + 1] += first[c]
+    fill = first[:-1].copy()
+    order = np.empty(len(cell), np.int32)
+    for i in range(len(cell)):
+        order[fill[cell[i]]] = i
+        fill[cell[i]] += 1
+    return first, order
+
+
 @njit(cache=True, error_model="numpy")
 def sort_into_cells(position, length, side):
     """Counting sort of particles into side × side cells.
@@ -39,19 +70,11 @@ def sort_into_cells(position, length, side):
     """
     n = len(position)
     cell = np.empty(n, np.int32)
-    first = np.zeros(side * side + 1, np.int32)
     for i in range(n):
         cx = min(int(position[i, 0] / length * side), side - 1)
         cy = min(int(position[i, 1] / length * side), side - 1)
         cell[i] = cx * side + cy
-        first[cell[i] + 1] += 1
-    for c in range(side * side):
-        first[c + 1] += first[c]
-    fill = first[:-1].copy()
-    order = np.empty(n, np.int32)
-    for i in range(n):
-        order[fill[cell[i]]] = i
-        fill[cell[i]] += 1
+    first, order = members(cell, side * side)
     return cell, first, order
 
 
