@@ -8,11 +8,11 @@ import numpy as np
 import glassviz as gv
 from glassviz.files import netcdf, store
 from glassviz.learn import labels
+from glassviz.report import published
 from glassviz.structure.cache import cached_descriptors
 
 HERE = Path(__file__).parent
 ABLATION = HERE / "ablation.csv"
-PUBLISHED = HERE.parents[1] / "shared" / "reference" / "published" / "ka2d_T0.30_bond_breaking_pearson.csv"
 TEST_LEVELS = (0.95, 0.8, 0.5, 0.2)
 
 HEAD = """# What the app opens with
@@ -120,17 +120,10 @@ def evaluation(name):
     return text + transfer(ensemble)
 
 
-def published():
-    """The published numbers to stand beside ours, where they are at hand."""
-    if not PUBLISHED.exists():
-        return ""
-    with PUBLISHED.open() as file:
-        lines = list(csv.reader(file))
-    chosen = [lines[0].index(name) for name in ("time", "GlassMLP", "SE3", "BOTAN", "CAGE", "ceiling")]
-    rows = [[line[k] for k in chosen] for line in lines[1:]]
-    return (
-        "\n## Published\n\nOn the same system at T = 0.30 (GlassBench, doi 10.5281/zenodo.10118191; trained there at "
-        "each time on 150 structures):\n\n" + table([lines[0][k] for k in chosen], rows)
+def beside_published():
+    """The published numbers that stand beside ours."""
+    return f"\n## Published\n\nOn the same system at T = {published.TEMPERATURE:.2f}: {published.CITATION}.\n\n" + table(
+        published.PEARSON.columns, published.PEARSON.to_numpy().tolist()
     )
 
 
@@ -149,5 +142,5 @@ def transfer(ensemble):
 
 
 if __name__ == "__main__":
-    pages = [HEAD, configurations(), propensities(), ablation(), *map(evaluation, gv.available_networks()), published()]
+    pages = [HEAD, configurations(), propensities(), ablation(), *map(evaluation, gv.available_networks()), beside_published()]
     (HERE / "README.md").write_text("".join(pages))

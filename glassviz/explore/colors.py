@@ -72,10 +72,6 @@ def palette(scale=RED_BLUE):
     return np.concatenate([_ramp(_SCALES[scale], LEVELS), np.rint(_srgb([_UNKNOWN]) * 255).astype(np.uint8)])
 
 
-PALETTE = palette()
-"""The default `palette`."""
-
-
 def encode(propensity):
     """Propensities as bytes: 0 … 254 for C_B = 0 … 1 (clipped), 255 for NaN; any shape, uint8."""
     propensity = np.asarray(propensity, dtype=np.float32)

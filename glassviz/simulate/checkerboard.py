@@ -12,8 +12,7 @@ import numpy as np
 from numba import njit, prange
 
 from glassviz.simulate.displacement import displace
-from glassviz.simulate.fixed_point import GHOST, UNITS, neighbor_rows
-from glassviz.simulate.neighbors import members
+from glassviz.simulate.fixed_point import GHOST, UNITS, neighbor_rows, sort_into_squares
 from glassviz.simulate.philox import below, random_words
 
 CELL = 11.0  # least side of a cell (σ)
@@ -24,17 +23,6 @@ def cells_per_side(box_length):
     """Cells along a side, an even number; 0 where the box has no room for four."""
     side = int(box_length / CELL) // 2 * 2
     return side if side >= 4 else 0
-
-
-@njit(cache=True, error_model="numpy", nogil=True)
-def _membership(x, y, n, side, shift):
-    """Members of every cell: where each begins in the order, and the order."""
-    cell = np.empty(n, np.int32)
-    for i in range(n):
-        cx = (np.int64(np.uint32(x[i] - shift[0])) * side) >> 32
-        cy = (np.int64(np.uint32(y[i] - shift[1])) * side) >> 32
-        cell[i] = cx * side + cy
-    return members(cell, side * side)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -134,7 +122,7 @@ def checkerboard(x, y, species, beta, step, sweeps, key, phase, scale, reach, tr
     made, accepted : int
     """
     shift, first_colour = _grid(key, phase)
-    grid = _membership(x, y, len(x) - 1, side, shift)
+    grid = sort_into_squares(x, y, len(x) - 1, side, shift)
     made, accepted = 0, 0
     for turn in range(COLOURS):
         state = (x, y, species, beta, step, sweeps, key, phase, scale, reach, travel)

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from glassviz.simulate.neighbors import members
+
 UNITS = 2.0**32  # integer steps along the box
 LANES = 16  # rows of neighbours hold a multiple of it
 GHOST = 3  # species of the particle that fills rows
@@ -34,23 +36,14 @@ def with_ghost(values, ghost):
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def sort_into_squares(x, y, n, side):
-    """Particles by squares of a side × side grid: where each begins in the order, and the order."""
-    square = np.empty(n, np.int64)
-    first = np.zeros(side * side + 1, np.int64)
+def sort_into_squares(x, y, n, side, shift=(np.int32(0), np.int32(0))):
+    """Particles by squares of a side × side grid at `shift`: where each begins in the order, and the order."""
+    square = np.empty(n, np.int32)
     for i in range(n):
-        cx = (np.int64(np.uint32(x[i])) * side) >> 32
-        cy = (np.int64(np.uint32(y[i])) * side) >> 32
-        square[i] = cx * side + cy
-        first[square[i] + 1] += 1
-    for c in range(side * side):
-        first[c + 1] += first[c]
-    fill = first[:-1].copy()
-    order = np.empty(n, np.int32)
-    for i in range(n):
-        order[fill[square[i]]] = i
-        fill[square[i]] += 1
-    return first, order
+        sx = (np.int64(np.uint32(x[i] - shift[0])) * side) >> 32
+        sy = (np.int64(np.uint32(y[i] - shift[1])) * side) >> 32
+        square[i] = sx * side + sy
+    return members(square, side * side)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from glassviz.explore import derive
-from glassviz.explore.colors import PALETTE, encode
+from glassviz.explore.colors import encode, palette
 from glassviz.explore.raster import particle_ids, viewport
 from glassviz.mixture import RADII
 
@@ -56,7 +56,8 @@ def test_raster_and_look_up(library):
     ids = particle_ids(canvas, position, radius, length)["particle"].values
     codes = encode(np.random.default_rng(0).uniform(size=len(species)))
     looked_up = best(lambda: codes[ids])
-    coloured = best(lambda: PALETTE[codes[ids]])
+    colours = palette()
+    coloured = best(lambda: colours[codes[ids]])
     print(
         f"\nN = {sample.particles}, {SIDE} × {SIDE}: raster {1e3 * drawn:.1f} ms, look-up {1e3 * looked_up:.1f} ms, "
         f"with colours {1e3 * coloured:.1f} ms"

@@ -118,6 +118,15 @@ class App:
         self.page.mouse.move(x[1], y, steps=steps)
         self.page.mouse.up()
 
+    def point_at(self, x, y, shown):
+        """Move the pointer about a place until something is shown: what it rests on may still be drawn anew."""
+        deadline = time.monotonic() + PATIENCE / 1000
+        while not shown.is_visible() and time.monotonic() < deadline:
+            self.page.mouse.move(x + 1, y)
+            self.page.mouse.move(x, y)
+            self.page.wait_for_timeout(300)
+        assert shown.is_visible()
+
     def colours(self):
         """Mean red minus blue of the snapshot's image: positive where most is active."""
         return self.page.evaluate("() => glass.redness()")

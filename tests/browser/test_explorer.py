@@ -137,9 +137,8 @@ def test_the_pointer_tells_of_the_particle_under_it(open_app, library):
     position = ds["position"].values
     for particle in (3, 500, 1200):
         x, y = app.page.evaluate("([x, y]) => glass.place(x, y)", position[particle].tolist())
-        app.page.mouse.move(x, y)
         tooltip = app.page.locator(".bk-tooltip-content", has_text=re.compile(rf"Particle {particle} "))
-        tooltip.wait_for()
+        app.point_at(x, y, tooltip)
         text = tooltip.inner_text()
         assert f"species {1 + ds['species'].values[particle]}" in text
         energy = ds["inherent_energy"].values[particle]

@@ -40,7 +40,7 @@ def test_zooming_redraws_sharply_and_says_how_fast(open_app):
     app = open_app()
     x, y = app.page.evaluate("() => { const d = glass.raster().data; return glass.place(d.dw[0] / 2, d.dh[0] / 2) }")
     app.page.evaluate(
-        """() => { const raster = glass.raster(); window.zoom = []
+        """() => { const raster = glass.raster(); window.zoom = []; window.turned = performance.now()
           window.addEventListener('wheel', () => { window.turned = performance.now() }, {capture: true})
           raster.properties.data.change.connect(() => zoom.push(performance.now() - turned)) }"""
     )

@@ -16,20 +16,20 @@ def test_codes_keep_the_propensity_and_mark_what_is_unknown():
 
 
 def test_active_is_red_and_arrested_is_blue():
-    active, arrested = colors.PALETTE[0].astype(int), colors.PALETTE[254].astype(int)
+    active, arrested = colors.palette()[0].astype(int), colors.palette()[254].astype(int)
     assert active[0] > active[2] + 80
     assert arrested[2] > arrested[0] + 80
 
 
 def test_both_arms_of_the_scale_brighten_towards_the_middle():
-    light = luminance(colors.PALETTE[:255])
+    light = luminance(colors.palette()[:255])
     assert (np.diff(light[:124]) > -0.5).all()
     assert (np.diff(light[131:]) < 0.5).all()
 
 
 def test_red_and_blue_stay_apart_for_the_colour_blind():
     """Deuteranopes lose the red-green difference; the difference of blue and the mean of red and green remains."""
-    opponent = colors.PALETTE[:255].astype(float) @ [-0.5, -0.5, 1.0]
+    opponent = colors.palette()[:255].astype(float) @ [-0.5, -0.5, 1.0]
     assert opponent[254] - opponent[0] > 60
     assert (np.diff(opponent[::16])[8:] > -30).all()
 
@@ -49,7 +49,7 @@ def test_every_scale_colours_every_byte(scale):
 
 def test_packed_palette_is_what_a_canvas_stores():
     rgba = colors.packed_palette().astype("<u4").view(np.uint8).reshape(-1, 4)
-    assert np.array_equal(rgba[:, :3], colors.PALETTE)
+    assert np.array_equal(rgba[:, :3], colors.palette())
     assert (rgba[:, 3] == 255).all()
 
 

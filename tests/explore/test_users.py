@@ -4,10 +4,13 @@ import asyncio
 import json
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
+from tornado.httpclient import HTTPClientError, HTTPRequest
+from tornado.websocket import websocket_connect
 
 from glassviz.explore import dispatch
 
@@ -38,6 +41,12 @@ def status(address, **headers):
         return error.code
 
 
+def run(coroutine):
+    """Run a coroutine in a thread of its own: the browser tests leave an event loop in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
+
+
 def test_cookies_name_processes():
     assert dispatch.named(b"GET /app HTTP/1.1\r\nHost: a\r\nCookie: x=1; glassviz-process=3\r\n\r\n") == 3
     assert dispatch.named(b"GET /app HTTP/1.1\r\nHost: a\r\nX: glassviz-process=3\r\n\r\n") is None
@@ -60,7 +69,7 @@ def test_users_of_several_processes_are_answered(server):
         for user in users:
             await user.close()
 
-    asyncio.run(meet())
+    run(meet())
 
 
 @pytest.mark.parametrize(
@@ -79,7 +88,7 @@ def test_hostile_requests_leave_the_server_alone(server):
     assert status(f"{root}/../../etc/passwd") == 404
     assert status(address, Cookie="glassviz-process=99999999999999999999") == 200
     assert status(address, Cookie="x=" + "y" * 20_000) in (200, 400, 431)
-    asyncio.run(_flood(root))
+    run(_flood(root))
     assert status(address) == 200
     assert process.is_running()
 
@@ -95,15 +104,14 @@ async def _flood(root):
 
 def test_other_peoples_pages_may_not_open_a_websocket(server):
     address, _ = server
-    upgrade = {
-        "Connection": "Upgrade",
-        "Upgrade": "websocket",
-        "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-        "Sec-WebSocket-Protocol": "bokeh, x",
-        "Origin": "http://elsewhere.example",
-    }
-    assert status(f"{address}/ws", **upgrade) == 403
+    socket = HTTPRequest(f"ws{address[4:]}/ws", headers={"Origin": "http://elsewhere.example"})
+
+    async def intrude():
+        with pytest.raises(HTTPClientError) as refused:
+            await websocket_connect(socket, subprotocols=["bokeh", "x"])
+        return refused.value.code
+
+    assert run(intrude()) == 403
 
 
 def test_a_password_is_asked_for(library, tmp_path):
@@ -126,9 +134,9 @@ def test_sessions_give_their_memory_back(library):
                 await user.close()
             await asyncio.sleep(4)  # until the server has forgotten them
 
-        asyncio.run(come_and_go(10))
+        run(come_and_go(10))
         before = memory(process)
-        asyncio.run(come_and_go(LEAK_SESSIONS))
+        run(come_and_go(LEAK_SESSIONS))
         left = (memory(process) - before) / LEAK_SESSIONS
         print(f"\n{LEAK_SESSIONS} sessions left {left / 1e6:.2f} MB each")
         assert left < MARGIN
