@@ -122,9 +122,9 @@ def evaluation(name):
 
 def beside_published():
     """The published numbers that stand beside ours."""
-    return f"\n## Published\n\nOn the same system at T = {published.TEMPERATURE:.2f}: {published.CITATION}.\n\n" + table(
-        published.PEARSON.columns, published.PEARSON.to_numpy().tolist()
-    )
+    numbers = table(published.PEARSON.columns, published.PEARSON.to_numpy().tolist())
+    about = f"On the same system at T = {published.TEMPERATURE:.2f}: {published.CITATION}."
+    return f"\n## Published\n\n{about}\n\n{numbers}"
 
 
 def transfer(ensemble):
@@ -142,5 +142,5 @@ def transfer(ensemble):
 
 
 if __name__ == "__main__":
-    pages = [HEAD, configurations(), propensities(), ablation(), *map(evaluation, gv.available_networks()), beside_published()]
-    (HERE / "README.md").write_text("".join(pages))
+    pages = [HEAD, configurations(), propensities(), ablation(), *map(evaluation, gv.available_networks())]
+    (HERE / "README.md").write_text("".join([*pages, beside_published()]))

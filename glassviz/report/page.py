@@ -6,6 +6,7 @@ import html
 import pandas as pd
 
 from glassviz.report.plates import AGREES, DISAGREES, IN_PART, UNDECIDED
+from glassviz.report.published import CITATION
 
 MARKS = {True: ("✓", "yes", "holds"), False: ("✗", "no", "does not hold"), None: ("?", "open", "not decided")}
 BADGES = {AGREES: "yes", IN_PART: "yes", DISAGREES: "no", UNDECIDED: "open"}
@@ -112,7 +113,7 @@ def _goals(goals):
 def _beside(table):
     shown = table.rename(columns={"time": "t / σ√(m/ε)", "glassviz": "ours", "glassviz_error": "± (bootstrap)"})
     return _table(shown.rename(columns={"ceiling": "their ceiling", "glassviz_ceiling": "our ceiling"})) + (
-        "<p class=sub>Published: networks trained at each time on 150 structures, doi 10.5281/zenodo.10118191. "
+        f"<p class=sub>Published: {html.escape(CITATION)}. "
         "Ours: one ensemble for all times and temperatures; a dash where our test runs do not reach.</p>"
     )
 

@@ -12,6 +12,7 @@ from numba import njit
 from glassviz.simulate.neighbors import members
 
 UNITS = 2.0**32  # integer steps along the box
+UNSHIFTED = (np.int32(0), np.int32(0))
 LANES = 16  # rows of neighbours hold a multiple of it
 GHOST = 3  # species of the particle that fills rows
 
@@ -36,7 +37,7 @@ def with_ghost(values, ghost):
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def sort_into_squares(x, y, n, side, shift=(np.int32(0), np.int32(0))):
+def sort_into_squares(x, y, n, side, shift=UNSHIFTED):
     """Particles by squares of a side × side grid at `shift`: where each begins in the order, and the order."""
     square = np.empty(n, np.int32)
     for i in range(n):

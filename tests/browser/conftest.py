@@ -141,7 +141,7 @@ MODELS = """
     frames: source("codes", "levels"),
     headlines: source("density", "energy"),
     clock: source("levels", "times", "simulated"),
-    curves: () => all().filter((m) => m.type === "ColumnDataSource" && "known" in m.data && m.data.x.length === 40),
+    curves: () => all().filter((m) => m.type === "ColumnDataSource" && "known" in m.data).map((m) => m.data),
     raster: () => all().find((m) => m.type === "ColumnDataSource" && m.packed !== undefined),
     scrub: () => all().find((m) => m.attributes && "settled" in m.attributes),
     place: (x, y) => { // where a point (σ) of the snapshot is in the window

@@ -96,7 +96,8 @@ def test_zooming_draws_sharp_discs_of_the_window(open_app):
 
 def test_curves_are_computed_for_every_temperature(open_app, library):
     app = open_app()
-    app.wait_for(f"glass.curves().length >= {2 * len(library.temperatures)}")
+    app.wait_for(f"glass.curves().filter((lines) => lines.xs.length === {len(library.temperatures)}).length >= 2")
+    assert app.evaluate("glass.curves()[0].xs.every((line) => line.length === 40)")
 
 
 def test_a_movie_is_exported_and_plays(open_app, tmp_path):

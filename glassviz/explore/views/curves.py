@@ -7,7 +7,7 @@ import numpy as np
 import panel as pn
 import param
 from bokeh.events import Tap
-from bokeh.models import ColumnDataSource, Range1d, Span, Whisker
+from bokeh.models import ColumnDataSource, Range1d
 
 from glassviz.explore import derive
 from glassviz.explore.colors import temperature_colors
@@ -158,14 +158,14 @@ class Curves(View):
         tau = float(self.state.library.superposition.relaxation_time(temperature))
         for name, panel in self._panels.items():
             measured = results["measured"] if name != "xi4" else None
-            panel.draw(temperature, results[name], name, measured, tau)
+            panel.add(temperature, results[name], name, measured, tau)
         self.progress = progress
         self._describe()
         self._emphasize()
 
     def _emphasize(self, *_event):
         for panel in self._panels.values():
-            panel.emphasize(self.state.temperature)
+            panel.show(self.state.temperature)
         self._describe()
 
     def _describe(self):
@@ -229,9 +229,18 @@ class _Panel:
         )
         self.figure.grid.grid_line_alpha = 0.5
         self.figure.xaxis.ticker.desired_num_ticks = 4
-        self._curves, self._points, self._lines, self._spans, self._known = {}, {}, {}, {}, {}
-        for temperature, color in colors.items():
-            self._add(temperature, color)
+        self._colors = colors
+        self._predicted, self._measured, self._taus = {}, {}, {}
+        self._lines = ColumnDataSource({name: [] for name in ("xs", "ys", "known", "color", "width", "alpha")})
+        self._points = ColumnDataSource({name: [] for name in ("x", "y", "color")})
+        self._bars = ColumnDataSource({name: [] for name in ("x", "low", "high", "color")})
+        self._spans = ColumnDataSource({name: [] for name in ("x", "color")})
+        weights = {"source": self._lines, "color": "color", "line_width": "width", "line_alpha": "alpha"}
+        self.figure.vspan("x", source=self._spans, color="color", line_dash="dotted", line_alpha=0.8)
+        self.figure.segment("x", "low", "x", "high", source=self._bars, color="color", line_alpha=0.55)
+        self.figure.multi_line("xs", "ys", line_dash=[3, 3], **weights)
+        self.figure.multi_line("xs", "known", **weights)
+        self.figure.scatter("x", "y", source=self._points, color="color", size=6, line_color=None)
         self._curve = ColumnDataSource({"levels": [], "times": [], "values": []})
         self._marker = ColumnDataSource({"x": [], "y": []})
         move = javascript("mark", curve=self._curve, marker=self._marker, scrub=scrub)
@@ -248,45 +257,41 @@ class _Panel:
             level="overlay",
         )
 
-    def _add(self, temperature, color):
-        empty = {"x": [], "y": [], "known": [], "low": [], "high": []}
-        curve, points = ColumnDataSource(dict(empty)), ColumnDataSource(dict(empty))
-        dashed = self.figure.line("x", "y", source=curve, color=color, line_dash=[3, 3])
-        solid = self.figure.line("x", "known", source=curve, color=color)
-        self.figure.scatter("x", "y", source=points, color=color, size=6, line_color=None)
-        for source in (curve, points):
-            whisker = Whisker(base="x", lower="low", upper="high", source=source, line_color=color, line_alpha=0.55)
-            whisker.upper_head = whisker.lower_head = None
-            self.figure.add_layout(whisker)
-        span = Span(dimension="height", location=1, line_color=color, line_dash="dotted", line_alpha=0.8, visible=False)
-        self.figure.add_layout(span)
-        self._curves[temperature], self._points[temperature] = curve, points
-        self._lines[temperature], self._spans[temperature] = (dashed, solid), span
-
     def clear(self):
-        for source in (*self._curves.values(), *self._points.values()):
-            source.data = {name: [] for name in source.data}
-        self._known = {}
-        self._curve.data = {"levels": [], "times": [], "values": []}
+        self._predicted, self._measured, self._taus = {}, {}, {}
+        self.show(None)
 
-    def draw(self, temperature, curve, name, measured, tau):
-        """Show the results of one temperature."""
+    def add(self, temperature, curve, name, measured, tau):
+        """Take the results of one temperature, to be shown by the next `show`."""
         if curve is not None:
-            self._curves[temperature].data = _columns(curve, name, bars=10)
-            self._known[temperature] = {
-                "levels": curve["mean_propensity"].values,
-                "times": curve["time"].values,
-                "values": curve[name].values,
-            }
+            self._predicted[temperature] = _columns(curve, name, bars=10)
         if measured is not None:
-            self._points[temperature].data = _columns(measured, name, bars=measured.sizes["state"])
-        self._spans[temperature].update(location=tau, visible=True)
+            self._measured[temperature] = _columns(measured, name, bars=measured.sizes["state"])
+        self._taus[temperature] = tau
+
+    def show(self, temperature):
+        """Draw all that is known, the current temperature strongly and with the marker on it."""
+        lines, colors = self._predicted, self._colors
+        self._lines.data = {
+            "xs": [line["x"] for line in lines.values()],
+            "ys": [line["y"] for line in lines.values()],
+            "known": [line["known"] for line in lines.values()],
+            "color": [colors[t] for t in lines],
+            "width": [3 if t == temperature else 1.4 for t in lines],
+            "alpha": [1 if t == temperature else 0.75 for t in lines],
+        }
+        self._points.data = _joined(self._measured, colors, ("x", "y"))
+        bars = [_joined(found, colors, ("x", "low", "high")) for found in (self._predicted, self._measured)]
+        self._bars.data = {name: np.concatenate([columns[name] for columns in bars]) for name in bars[0]}
+        self._spans.data = {"x": list(self._taus.values()), "color": [colors[t] for t in self._taus]}
+        current = lines.get(temperature, {"levels": [], "x": [], "y": []})
+        self._curve.data = {"levels": current["levels"], "times": current["x"], "values": current["y"]}
         self._fit()
 
     def _fit(self):
         """Ranges around everything shown, error bars of the points not counted."""
-        sources = [s.data for s in (*self._curves.values(), *self._points.values())]
-        x, y = (np.concatenate([np.asarray(data[name], dtype=float) for data in sources]) for name in ("x", "y"))
+        found = [*self._predicted.values(), *self._measured.values()]
+        x, y = (np.concatenate([np.empty(0), *(columns[name] for columns in found)]) for name in ("x", "y"))
         shown = np.isfinite(y)
         if shown.any():
             self.figure.x_range.update(start=float(x[shown].min()) / 2, end=float(x[shown].max()) * 2)
@@ -294,23 +299,22 @@ class _Panel:
 
     def state_at(self, x, y):
         """Temperature and ⟨C̄_B⟩ of the curve's point at (x, y), None where there is none."""
-        curves = {t: (known["times"], known["values"], known["levels"]) for t, known in self._known.items()}
+        curves = {t: (line["x"], line["y"], line["levels"]) for t, line in self._predicted.items()}
         window = [(limits.start, limits.end) for limits in (self.figure.x_range, self.figure.y_range)]
         return state_at(x, y, curves, window)
 
-    def emphasize(self, temperature):
-        """Draw the current temperature strongly and put the marker on it."""
-        for other, lines in self._lines.items():
-            for line in lines:
-                line.glyph.update(
-                    line_width=3 if other == temperature else 1.4, line_alpha=1 if other == temperature else 0.75
-                )
-        self._curve.data = self._known.get(temperature, {"levels": [], "times": [], "values": []})
-
 
 def _columns(curve, name, bars):
-    """Columns of a curve's data source, with about `bars` error bars and `known` only where the time is simulated."""
+    """Points of a curve and their levels, with about `bars` error bars and `known` only where the time is simulated."""
     y, error = curve[name].values, curve[f"{name}_error"].values
     error = np.where(np.arange(len(y)) % max(len(y) // bars, 1) == 0, error, np.nan)
     known = np.where(curve["simulated"].values, y, np.nan) if "simulated" in curve else y
-    return {"x": curve["time"].values, "y": y, "known": known, "low": y - error, "high": y + error}
+    x, levels = curve["time"].values, curve["mean_propensity"].values
+    return {"x": x, "y": y, "levels": levels, "known": known, "low": y - error, "high": y + error}
+
+
+def _joined(found, colors, names):
+    """Columns of all temperatures one after the other, without what is not known, and their colours."""
+    kept = {t: np.isfinite([columns[name] for name in names]).all(axis=0) for t, columns in found.items()}
+    joined = {name: np.concatenate([np.empty(0), *(found[t][name][kept[t]] for t in found)]) for name in names}
+    return joined | {"color": np.repeat([colors[t] for t in found], [kept[t].sum() for t in found]).astype(str)}
