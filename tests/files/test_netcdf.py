@@ -221,3 +221,30 @@ def test_permissions_follow_the_umask(tmp_path, make_configurations):
     finally:
         os.umask(previous)
     assert (tmp_path / "sample.nc").stat().st_mode & 0o777 == 0o640
+
+
+def test_repacked_file_holds_what_it_held_in_fewer_bytes(tmp_path, propensities):
+    """Files of earlier versions: h5netcdf's own layout, chunks and, for the large box, another step of the variance."""
+    path = tmp_path / "old.nc"
+    compact = {"zlib": True, "complevel": 1, "dtype": "uint8", "_FillValue": np.uint8(255)}
+    encoding = {
+        "propensity": {**compact, "scale_factor": 1 / 254, "chunksizes": (1, 1, 300)},
+        "propensity_variance": {**compact, "scale_factor": 1 / 254, "chunksizes": (1, 1, 300)},
+    }
+    propensities["propensity"][0, 1, :3] = [0.0, 1.0, np.nan]
+    propensities.to_netcdf(path, engine="h5netcdf", encoding=encoding)
+    before, size = netcdf.load(path), path.stat().st_size
+    netcdf.repack(path)
+    xr.testing.assert_identical(netcdf.load(path), before)
+    assert path.stat().st_size < 0.9 * size
+    with h5py.File(path) as file:
+        assert file["propensity"].dtype == np.uint8
+        assert file["propensity_variance"].attrs["scale_factor"] == 1 / 254
+        assert file["position"].dtype == np.float64
+
+
+def test_overhead_of_a_compact_file_is_small(tmp_path, propensities):
+    netcdf.save(propensities, tmp_path / "compact.nc", encoding=netcdf.compact(propensities))
+    with h5py.File(tmp_path / "compact.nc") as file:
+        content = sum(file[name].id.get_storage_size() for name in file)
+    assert (tmp_path / "compact.nc").stat().st_size - content < 18_000
