@@ -119,6 +119,27 @@ def replica_ceiling(fractions):
     return float(np.sqrt(max(2 * r / (1 + r), 0.0))) if np.isfinite(r) else np.nan
 
 
+def replica_noise(ds):
+    r"""Variance of each structure's mean propensity of species 1 that its finitely many replicas leave, Var_rep/R.
+
+    Particles of a replica move together, so that this is more than the variance of single particles over their number.
+
+    Parameters
+    ----------
+    ds : Dataset
+        A propensity file: `mean_propensity` and, in all but early ones, `mean_propensity_variance` (configuration, time,
+        component); attribute `replicas`.
+
+    Returns
+    -------
+    DataArray (configuration, time)
+        NaN where the file does not say.
+    """
+    if "mean_propensity_variance" not in ds:
+        return xr.full_like(ds["mean_propensity"], np.nan).rename("replica_noise")
+    return (ds["mean_propensity_variance"].isel(component=0) / ds.attrs["replicas"]).rename("replica_noise")
+
+
 def label_ceiling(ds):
     r"""Highest ρ_P any prediction can reach with the labels of a propensity file, from the variance over replicas.
 

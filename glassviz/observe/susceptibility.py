@@ -2,6 +2,7 @@ r"""Four-point susceptibility χ₄: how strongly the mean propensity differs fr
 
 import numpy as np
 
+from glassviz.mixture import InvalidData
 from glassviz.observe.fields import fields, resampled, summarize
 
 EQUATION = r"\chi_4 = N_1 \left( \langle \bar{\mathcal{C}}_B^2 \rangle - \langle \bar{\mathcal{C}}_B \rangle^2 \right)"
@@ -11,7 +12,7 @@ CAPTION = (
 )
 
 
-def chi4(C, ds=None, *, unbiased=False):
+def chi4(C, ds=None, *, unbiased=False, noise=None):
     r"""Four-point susceptibility of replica-averaged propensities, Eq. 9.
 
     .. math:: \chi_4 = N_1 (\langle \bar{C}_B^2 \rangle - \langle \bar{C}_B \rangle^2)
@@ -26,6 +27,11 @@ def chi4(C, ds=None, *, unbiased=False):
     unbiased : bool, optional
         Multiply by n/(n − 1), the estimate of the ensemble's variance from n structures. Eq. 9 as it stands is low
         by that factor, which matters where the numbers of structures of two temperatures differ.
+    noise : DataArray (..., configuration), optional
+        Variance of each structure's mean propensity that finitely many replicas leave, from
+        `glassviz.observe.propensity.replica_noise`. It adds N₁ Var_rep/R to χ₄ of measured propensities, and is
+        subtracted where it is given; so corrected, χ₄ does not depend on the number of replicas, and may come out
+        below zero where structures hardly differ.
 
     Returns
     -------
@@ -37,7 +43,8 @@ def chi4(C, ds=None, *, unbiased=False):
     Raises
     ------
     InvalidData
-        Where C is not a field of propensities with a value for every particle of species 1.
+        Where C is not a field of propensities with a value for every particle of species 1, or `noise` is not a
+        number for each of its structures.
     """
     block = fields(C, ds)
     particles = block.selected.sum(axis=1).mean()
@@ -45,12 +52,29 @@ def chi4(C, ds=None, *, unbiased=False):
     scale = particles
     if unbiased:
         scale *= means.shape[1] / max(means.shape[1] - 1, 1)
-    value, replicates = variance_over_structures(means)
+    value, replicates = variance_over_structures(means, None if noise is None else _fitted(noise, C, means))
     return summarize(block.label(scale * value, "chi4"), block.label(scale * replicates, "chi4"), "chi4")
 
 
-def variance_over_structures(means):
+def _fitted(noise, C, means):
+    """The noise as (field, configuration), in the order of the fields of C."""
+    order = [dim for dim in C.dims if dim not in ("configuration", "particle")]
+    if set(noise.dims) != {*order, "configuration"} or noise.size != means.size or not np.isfinite(noise).all():
+        raise InvalidData(
+            f"replica noise: {dict(noise.sizes)}; expected a number for each structure of {dict(C.sizes)}."
+        )
+    return noise.transpose(*order, "configuration").values.reshape(means.shape)
+
+
+def variance_over_structures(means, noise=None):
     """Variance of (field, configuration) means over the structures, and the same on bootstrap resamples.
+
+    Parameters
+    ----------
+    means : (field, configuration) ndarray
+        Mean propensities.
+    noise : (field, configuration) ndarray, optional
+        Variance that each of them has by itself, subtracted.
 
     Returns
     -------
@@ -65,4 +89,9 @@ def variance_over_structures(means):
         return np.full(len(means), np.nan), np.full((len(weights), len(means)), np.nan)
     centred = means - means.mean(axis=1, keepdims=True)
     replicates = weights @ centred.T**2 - (weights @ centred.T) ** 2
-    return (centred**2).mean(axis=1), replicates
+    value = (centred**2).mean(axis=1)
+    if noise is not None:
+        # The variance of n values about their own mean holds (n − 1)/n of what each has by itself.
+        share = 1 - 1 / structures
+        value, replicates = value - share * noise.mean(axis=1), replicates - share * weights @ noise.T
+    return value, replicates

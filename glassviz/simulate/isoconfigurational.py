@@ -22,6 +22,13 @@ EQUATION = r"\mathcal{C}_B^i(t) = \left\langle n_t^i / n_0^i \right\rangle_{\mat
 CAPTION = "The bond-breaking propensity is the fraction of its neighbours a particle keeps, averaged over replicas."
 
 SCATTERING_WAVENUMBER = 7.0
+_DIMS = {
+    "propensity": ("time", "particle"),
+    "propensity_variance": ("time", "particle"),
+    "mean_propensity_variance": ("time", "component"),
+    "mean_square_displacement": ("time",),
+    "self_scattering": ("time",),
+}
 
 
 def logarithmic_times(until, per_decade=6):
@@ -64,14 +71,9 @@ class _Ensemble:
             start_lanes(position[self.order], length, temperature, time_step, seed, range(LANES * g, LANES * (g + 1)))
             for g in range(groups)
         ]
-        n = len(position)
+        sizes = {"time": len(times), "particle": len(position), "component": len(mixture.COMPOSITION)}
         self.done = 0
-        self.measured = {
-            "propensity": np.zeros((len(times), n)),
-            "propensity_variance": np.zeros((len(times), n)),
-            "mean_square_displacement": np.zeros(len(times)),
-            "self_scattering": np.zeros(len(times)),
-        }
+        self.measured = {name: np.full([sizes[dim] for dim in dims], np.nan) for name, dims in _DIMS.items()}
 
     def run_to_next_time(self, pool):
         """Advance every group to the next output time and measure."""
@@ -95,6 +97,9 @@ class _Ensemble:
         k = self.done
         self.measured["propensity"][k, self.order] = surviving.mean(axis=0)
         self.measured["propensity_variance"][k, self.order] = surviving.var(axis=0, ddof=1)
+        for component in np.unique(self.species):
+            means = surviving[:, self.species == component].mean(axis=1)
+            self.measured["mean_propensity_variance"][k, component] = means.var(ddof=1)
         self.measured["mean_square_displacement"][k] = (moved**2).sum(axis=-1).mean()
         self.measured["self_scattering"][k] = np.cos(SCATTERING_WAVENUMBER * moved).mean()
         self.done += 1
@@ -104,7 +109,7 @@ class _Ensemble:
         state = {f"{name}_{g}": value for g, group in enumerate(self.groups) for name, value in group._asdict().items()}
         dataset = xr.Dataset(
             {name: (("particle", "lane"), value) for name, value in state.items()}
-            | {name: (("time", "particle")[: value.ndim], value) for name, value in self.measured.items()},
+            | {name: (_DIMS[name], value) for name, value in self.measured.items()},
             attrs={"done": self.done, **self.run},
         )
         netcdf.save(dataset, path)
@@ -118,7 +123,7 @@ class _Ensemble:
                 f"{path}: this checkpoint is of another run; remove it or repeat the run's options."
             )
         self.done = int(saved.attrs["done"])
-        for name in self.measured:
+        for name in self.measured.keys() & saved.keys():  # early checkpoints lack the variance of the mean
             self.measured[name] = saved[name].values
         self.groups = [
             Lanes(*(np.ascontiguousarray(saved[f"{name}_{g}"].values) for name in Lanes._fields))
@@ -180,8 +185,9 @@ def isoconfigurational(
     xarray.Dataset
         The configuration with `propensity` and `propensity_variance` (over replicas)
         `(configuration, time, particle)`, `mean_propensity` (species 1), `mean_square_displacement` (σ²) and
-        `self_scattering` F_s(q = 7) (all species) `(configuration, time)`; attrs `replicas`, `time_step`,
-        `dynamics_seed`, `dynamics_device`.
+        `self_scattering` F_s(q = 7) (all species) `(configuration, time)`, and `mean_propensity_variance`
+        `(configuration, time, component)`, the unbiased variance over replicas of n_t/n_0 averaged over all particles
+        of a species; attrs `replicas`, `time_step`, `dynamics_seed`, `dynamics_device`.
 
     Raises
     ------
@@ -235,8 +241,7 @@ def _labelled(ds, ensemble, temperature, seed):
     """The configuration Dataset with the ensemble's measurements."""
     result = ds.assign_coords(time=ensemble.times)
     for name, values in ensemble.measured.items():
-        dims = ("configuration", "time", "particle")[: values.ndim + 1]
-        result[name] = dims, values[None]
+        result[name] = ("configuration", *_DIMS[name]), values[None]
     first = ds["species"].values[0] == 0
     result["mean_propensity"] = ("configuration", "time"), ensemble.measured["propensity"][None, :, first].mean(axis=-1)
     result.attrs.update(

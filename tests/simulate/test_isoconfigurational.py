@@ -29,7 +29,7 @@ def ensemble(liquid_dataset):
 
 
 def test_what_the_ensemble_holds(liquid_dataset, ensemble):
-    assert dict(ensemble.sizes) == {"configuration": 1, "particle": 129, "space": 2, "time": 4}
+    assert dict(ensemble.sizes) == {"configuration": 1, "particle": 129, "space": 2, "time": 4, "component": 3}
     np.testing.assert_allclose(ensemble["time"], TIMES)
     assert ensemble["propensity"].dims == ensemble["propensity_variance"].dims == ("configuration", "time", "particle")
     for name in ("mean_propensity", "mean_square_displacement", "self_scattering"):
@@ -63,6 +63,8 @@ def test_moments_over_replicas_are_those_of_the_paths(liquid, liquid_dataset):
     fractions = np.array([surviving_fraction(*bonds, position + replica, species, length) for replica in moved])
     np.testing.assert_allclose(measured["propensity"][0, 0], fractions.mean(axis=0), atol=1e-12)
     np.testing.assert_allclose(measured["propensity_variance"][0, 0], fractions.var(axis=0, ddof=1), atol=1e-12)
+    means = [fractions[:, species == component].mean(axis=1).var(ddof=1) for component in range(3)]
+    np.testing.assert_allclose(measured["mean_propensity_variance"][0, 0], means, rtol=1e-9)
     assert measured["mean_square_displacement"].item() == pytest.approx((moved**2).sum(axis=-1).mean(), rel=1e-6)
     assert measured["self_scattering"].item() == pytest.approx(np.cos(7 * moved).mean(), rel=1e-6)
 
