@@ -21,7 +21,7 @@ PATIENCE, User, memory, served = _module.PATIENCE, _module.User, _module.memory,
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-FORGETFUL = "server.FORGET = server.CHECK = 500"  # ms
+FORGETFUL = "server.FORGET = 5_000; server.CHECK = 500"  # ms
 LEAK_SESSIONS = 50
 MARGIN = 1.5e6  # bytes a session may leave behind
 
@@ -129,10 +129,9 @@ def test_sessions_give_their_memory_back(library):
             for _ in range(number):
                 user = User(address)
                 await user.open()
-                await user.settle(0.4)
                 await user.settle(0.6)
                 await user.close()
-            await asyncio.sleep(4)  # until the server has forgotten them
+            await asyncio.sleep(8)  # until the server has forgotten them
 
         run(come_and_go(10))
         before = memory(process)

@@ -13,11 +13,11 @@ import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psutil
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
-from tornado.websocket import websocket_connect
+from tornado.websocket import WebSocketClosedError, websocket_connect
 
 PATIENCE = 240  # s
 READY = {
@@ -61,25 +61,34 @@ class User:
     async def _patch(self, event):
         await self._send("PATCH-DOC", {"events": [event]})
 
+    async def _frame(self):
+        frame = await self._socket.read_message()
+        if frame is None:
+            raise WebSocketClosedError
+        self.received += len(frame)
+        return frame
+
     async def _read(self):
-        """Take messages apart: header, metadata, content, then its buffers in pairs of frames."""
-        while (frame := await self._socket.read_message()) is not None:
-            header = json.loads(frame)
-            await self._socket.read_message()
-            content = await self._socket.read_message()
-            for _ in range(2 * header.get("num_buffers", 0)):
-                self.received += len(await self._socket.read_message())
-            self.received += len(content)
-            if header["msgtype"] == "ACK":
-                self._welcome.set_result(None)
-            elif header["msgtype"] == "PULL-DOC-REPLY":
-                self._scrub = re.search(r'"name":\s*"[^"]*Scrub",\s*"id":\s*"(p\d+)"', content)[1]
-                self._document.set_result(None)
-            elif header["msgtype"] == "PATCH-DOC":
-                for event in json.loads(content)["events"]:
-                    if event.get("attr") == "answered" and event["model"]["id"] == self._scrub:
-                        self.answered = event["new"]
-                        self._answered.set()
+        """Take messages apart until the end: header, metadata, content, then its buffers in pairs of frames."""
+        with suppress(WebSocketClosedError):
+            while True:
+                header, _, content = [await self._frame() for _ in range(3)]
+                header = json.loads(header)
+                for _ in range(2 * header.get("num_buffers", 0)):
+                    await self._frame()
+                self._take(header["msgtype"], content)
+
+    def _take(self, kind, content):
+        if kind == "ACK":
+            self._welcome.set_result(None)
+        elif kind == "PULL-DOC-REPLY":
+            self._scrub = re.search(r'"name":\s*"[^"]*Scrub",\s*"id":\s*"(p\d+)"', content)[1]
+            self._document.set_result(None)
+        elif kind == "PATCH-DOC":
+            for event in json.loads(content)["events"]:
+                if event.get("attr") == "answered" and event["model"]["id"] == self._scrub:
+                    self.answered = event["new"]
+                    self._answered.set()
 
     async def settle(self, level):
         """Ask for a level and wait for the answer; the time that took (s)."""
