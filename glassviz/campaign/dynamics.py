@@ -35,6 +35,7 @@ def propensity_file(target, structure, times, replicas, role, seed, record, prog
     if target.exists():
         return
     structure = structure.drop_dims(["block", "stage", "interval"], errors="ignore")  # how the sample was made
+    structure = structure.drop_vars(["energy", "inherent_energy"], errors="ignore")  # follow from the positions
     checkpoint = target.with_name(f".{target.stem}.checkpoint.nc")
     result = isoconfigurational(
         structure, times, replicas, seed=seed, checkpoint=checkpoint, progress=progress, **options

@@ -71,8 +71,9 @@ def compact(dataset):
 
 
 def _compressed(shape, dtype):
-    """The encoding of an array in one chunk, so that nothing is said twice."""
-    whole = {"chunksizes": shape} if np.prod(shape) * dtype.itemsize <= _LARGEST_CHUNK else {}
+    """The encoding of an array in one chunk, or one for each direction of space: they have little in common."""
+    chunk = (*shape[:-1], 1) if shape[-1:] == (2,) else shape
+    whole = {"chunksizes": chunk} if np.prod(shape) * dtype.itemsize <= _LARGEST_CHUNK else {}
     return {**whole, "zlib": True, "complevel": 9, "shuffle": dtype.itemsize > 1}
 
 
@@ -111,13 +112,15 @@ def _write(dataset, path, encoding):
         seal(temporary)
 
 
-def repack(path):
+def repack(path, without=()):
     """Write a file anew in as few bytes as `save` would, every stored value and attribute as it is.
 
     Parameters
     ----------
     path : path-like
         A file of `save`, of any version; what is compressed in it stays so.
+    without : sequence of str, optional
+        Names of variables to leave out.
 
     Raises
     ------
@@ -126,7 +129,7 @@ def repack(path):
     """
     path = Path(path)
     with _opened(path) as stored:
-        stored = stored.load()
+        stored = stored.load().drop_vars(without, errors="ignore")
         encoding = {
             name: _compressed(variable.shape, variable.dtype)
             for name, variable in stored.variables.items()

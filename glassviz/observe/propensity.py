@@ -127,8 +127,8 @@ def replica_noise(ds):
     Parameters
     ----------
     ds : Dataset
-        A propensity file: `mean_propensity` and, in all but early ones, `mean_propensity_variance` (configuration, time,
-        component); attribute `replicas`.
+        A propensity file: `mean_propensity` and, in all but early ones, `mean_propensity_variance`
+        (configuration, time, component); attribute `replicas`.
 
     Returns
     -------
