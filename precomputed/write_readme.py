@@ -27,6 +27,8 @@ HOW = """
 says what is known of their equilibration, from a continued run of the same length at the same temperature (at most
 100000 sweeps, so for longer runs it is an upper bound). Samples whose names begin with s31 are coolings from random
 starts, each with the record of its whole cooling; two versions of the engine made them, as their commands say.
+Files of earlier versions were written anew by `python precomputed/repack.py`, every stored value as it was; energies of
+inherent structures, which follow from the inherent positions, are not kept.
 
 "equilibrium" is where the energy is settled and the run lasted at least one decorrelation time of the bonds, "nearly"
 where the energy is settled but the run was shorter, "glass" where the energy still falls or the run lasted less than a

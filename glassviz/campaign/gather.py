@@ -75,7 +75,7 @@ def _joined(samples, name):
         raise InvalidData(f"{name}: the sample {twice[0]} occurs more than once; expected every sample once.")
     blocks = min(ds.sizes["block"] for ds in samples)
     samples = [assess(_uniform(ds, blocks)) for ds in samples]
-    joined = together(samples)
+    joined = together(samples).drop_vars("inherent_energy", errors="ignore")  # follows from the inherent positions
     joined.attrs["energy_comparisons"] = _comparisons(joined)
     return joined
 

@@ -1,5 +1,6 @@
 """NetCDF-4 files of any Dataset (through h5netcdf), and of configurations in particular."""
 
+import os
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,8 +16,6 @@ from glassviz.files.content import check_size, expect, parsing
 from glassviz.files.integrity import check_seal, replacing, seal
 from glassviz.mixture import InvalidData
 
-# Object headers of HDF5 1.10 and names without an order of creation: 24 kB less in every file.
-_LAYOUT = {"libver": "v110", "track_order": False}
 _LARGEST_CHUNK = 2**24  # bytes
 
 # 0 … 1 in steps of 1/254, 255 where there is no value; one of six bonds in one of 20 replicas weighs two steps.
@@ -106,10 +105,25 @@ def save(dataset, path, encoding=None):
 
 
 def _write(dataset, path, encoding):
+    numbers = [name for name, variable in dataset.variables.items() if variable.dtype.kind == "f"]
+    encoding = encoding | {name: {"_FillValue": None} | encoding.get(name, {}) for name in numbers}  # NaN is NaN
     with replacing(path) as temporary:
-        with h5netcdf.File(temporary, "w", **_LAYOUT) as file:
+        with _created(temporary, dataset.nbytes) as file:
             dataset.dump_to_store(H5NetCDFStore(file), encoding=encoding)
         seal(temporary)
+
+
+@contextmanager
+def _created(path, nbytes):
+    """A new file, with what HDF5 1.10 has to save space in files of many small variables: 27 kB in every file."""
+    access, layout = h5py.h5p.create(h5py.h5p.FILE_ACCESS), h5py.h5p.create(h5py.h5p.FILE_CREATE)
+    access.set_libver_bounds(h5py.h5f.LIBVER_V110, h5py.h5f.LIBVER_V110)
+    layout.set_attr_phase_change(2**15, 2**15)  # attributes in the header however many, instead of a heap and an index
+    if nbytes < 2**31:
+        layout.set_sizes(4, 4)  # bytes of an address
+    created = h5py.h5f.create(os.fsencode(path), h5py.h5f.ACC_EXCL, layout, access)
+    with h5py.File(created) as file, h5netcdf.File(file, "a", track_order=False) as netcdf_file:
+        yield netcdf_file
 
 
 def repack(path, without=()):
@@ -130,6 +144,9 @@ def repack(path, without=()):
     path = Path(path)
     with _opened(path) as stored:
         stored = stored.load().drop_vars(without, errors="ignore")
+        for variable in stored.variables.values():
+            if variable.dtype.kind == "f":
+                variable.attrs.pop("_FillValue", None)
         encoding = {
             name: _compressed(variable.shape, variable.dtype)
             for name, variable in stored.variables.items()
