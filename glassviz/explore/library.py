@@ -108,6 +108,8 @@ def joined(parts):
     """
     said = [part.assign({name: _of_each(part, name) for name in STATED if name not in part}) for part in parts]
     whole = xr.concat(said, "configuration", combine_attrs="override")
+    if any("inherent_energy" not in part for part in parts):
+        whole = whole.drop_vars("inherent_energy", errors="ignore")  # what follows from positions is kept of all or none
     return whole.assign_attrs(box_length=max(part.attrs["box_length"] for part in parts))
 
 
