@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from glassviz.files import netcdf, store
 
@@ -49,6 +50,8 @@ def test_equilibrate_writes_one_file_per_temperature_and_says_how(cooled):
     ds = netcdf.load(cooled / "N200_T0.50.nc")
     assert ds.sizes["configuration"] == 2
     assert "glassviz" in ds.attrs["command"]
+    assert "balanced swap proposals" in ds.attrs["moves"]
+    assert "cells" not in ds.attrs["moves"]
     assert set(ds["verdict"].values) <= {"equilibrium", "nearly", "glass"}
     assert {"inherent_position", "energy_series", "bond_series"} <= set(ds)
     assert not np.array_equal(ds["position"][0], ds["position"][1])
@@ -75,6 +78,19 @@ def test_a_killed_equilibrate_goes_on_to_the_same_end(tmp_path):
     first, second = (netcdf.load(folder / "N400_T0.60.nc") for folder in (whole, broken))
     np.testing.assert_array_equal(first["position"], second["position"])
     np.testing.assert_array_equal(first["energy_series"], second["energy_series"])
+
+
+def test_the_number_of_threads_does_not_change_a_large_box(tmp_path):
+    """In its cells whether asked for or not, alone or in a campaign."""
+    options = ["--temperatures", 1.0, "--sweeps", 200, "--seed", 3]
+    run("equilibrate", tmp_path / "one", *options, "--particles", 2400, "--threads", 1)
+    run("equilibrate", tmp_path / "all", *options, "--particles", 2400)
+    run("campaign", "equilibrate", tmp_path / "two", *options, "--size", 2400, "--threads", 2)
+    names = ("one", "N2400_T1.00.nc"), ("all", "N2400_T1.00.nc"), ("two", "N2400_T1.00_s3-0.nc")
+    first, *others = (netcdf.load(tmp_path / folder / name) for folder, name in names)
+    assert "in the cells of a checkerboard" in first.attrs["moves"]
+    for other in others:
+        xr.testing.assert_equal(other, first)
 
 
 def test_dynamics_writes_one_file_per_structure(labels):
@@ -145,6 +161,9 @@ def test_serve_answers(tmp_path):
         ("equilibrate", "out", "--temperatures", -1, "--sweeps", 200),
         ("equilibrate", "out", "--temperatures", 0.5, "--sweeps", 1),
         ("equilibrate", "out", "--temperatures", 0.5, 0.4, 0.3, "--sweeps", 200, 200),
+        ("equilibrate", "out", "--temperatures", 0.5, "--sweeps", 200, "--threads", 2),
+        ("campaign", "equilibrate", "out", "--temperatures", 0.5, "--sweeps", 200, "--threads", 2),
+        ("campaign", "equilibrate", "out", "--temperatures", 0.5, "--sweeps", 200, "--threads", 0),
         ("campaign", "equilibrate", "out", "--temperatures", 0.5, "--sweeps", 1),
         ("campaign", "equilibrate", "out", "--temperatures", 0.5, "--sweeps", 200, "--size", 1),
         ("campaign", "equilibrate", "out", "--temperatures", 0.5, "--sweeps", 200, "--scheduler", "nonsense"),

@@ -8,7 +8,7 @@ from glassviz.files import netcdf
 from glassviz.simulate import cooling
 
 
-def cooling_jobs(output, stages, starts, swap, seed, record):
+def cooling_jobs(output, stages, starts, swap, seed, record, threads=1):
     """Jobs that cool samples; one file for each sample and temperature.
 
     Parameters
@@ -23,25 +23,33 @@ def cooling_jobs(output, stages, starts, swap, seed, record):
         Sample k at the m-th temperature takes the stream (seed, m, k), as in `glassviz equilibrate`.
     record : dict of str
         Command and version, kept in every file.
+    threads : int, optional
+        Of every job; see `glassviz.simulate.cooling.threads_for`.
 
     Returns
     -------
     list of glassviz.campaign.jobs.Job
         Sample by sample. The temperature at which a sample is first comes first, for all samples.
+
+    Raises
+    ------
+    InvalidData
+        Where a box is too small for so many threads.
     """
     jobs = []
     for k, (name, start) in enumerate(starts.items()):
+        cooling.threads_for(start, threads)
         before = None
         for number, stage in enumerate(stages):
             target = cooling.sample_file(output, start.sizes["particle"], stage[0], name)
-            arguments = (before or start, name, stage, (seed, number, k), swap, record)
+            arguments = (before or start, threads, name, stage, (seed, number, k), swap, record)
             jobs.append(Job(target, cool, arguments, before, -number))
             before = target
     return jobs
 
 
-def cool(target, start, *arguments):
+def cool(target, start, threads, *arguments):
     """Take one sample through one stage, from a Dataset or from the file of the stage before."""
     if isinstance(start, Path):
         start = mixture.check(netcdf.load(start), start.name)
-    cooling.cool_sample(target, start, *arguments)
+    cooling.cool_sample(target, start, *arguments, threads=threads)

@@ -18,6 +18,7 @@ def equilibrate(
     start: Path | None = None,
     swap: Literal["balanced", "plain"] = "balanced",
     seed: int = 0,
+    threads: int | None = None,
 ):
     """Cool independent samples by swap Monte Carlo; one file per temperature.
 
@@ -42,12 +43,15 @@ def equilibrate(
         Swap moves.
     seed
         Seed; sample k at each temperature has a stream of its own.
+    threads
+        Threads that share the work on a box of 44 σ (2308 particles) or more; by default one for each core. Smaller
+        boxes take one. The number does not change the result.
     """
     from glassviz.simulate import cooling
 
     with progress_bar("equilibrate") as progress:
         for path in cooling.cool(
-            output, temperatures, sweeps, samples, particles, start, swap, seed, typed_command(), progress
+            output, temperatures, sweeps, samples, particles, start, swap, seed, typed_command(), progress, threads
         ):
             console.print(path, highlight=False)
 

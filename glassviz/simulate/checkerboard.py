@@ -8,6 +8,8 @@ fixed members in a fixed surrounding, hence keep exp(−βE); the next grid lies
 Every cell numbers its own random words and lists its own neighbours: the number of threads does not change the result.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit, prange
 
@@ -17,6 +19,19 @@ from glassviz.simulate.philox import below, random_words
 
 CELL = 11.0  # least side of a cell (σ)
 COLOURS = 4
+FIRST_STREAM = 2  # cell c takes the stream of random words FIRST_STREAM + c
+
+
+class Board(NamedTuple):
+    """A grid of side × side cells laid over the box at `shift`, with its particles.
+
+    The members of cell c are order[first[c]:first[c + 1]].
+    """
+
+    side: int
+    shift: np.ndarray
+    first: np.ndarray
+    order: np.ndarray
 
 
 def cells_per_side(box_length):
@@ -25,54 +40,108 @@ def cells_per_side(box_length):
     return side if side >= 4 else 0
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
-def _edge(k, side):
-    """Where the k-th cell begins along a side (fixed-point units, before the shift)."""
-    return -((-(k << 32)) // side)
+def lay_out(x, y, side, key, phase):
+    """A board with its origin anywhere in the box, and the order in which its colours take their turns."""
+    shift, first_colour = _origin(key, phase)
+    board = Board(side, shift, *sort_into_squares(x, y, len(x) - 1, side, shift))
+    return board, [(turn + first_colour) % COLOURS for turn in range(COLOURS)]
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _visit(x, y, species, beta, step, sweeps, key, counter, scale, reach, travel, cx, cy, side, shift, grid):
-    """All moves of one cell; returns moves made and accepted."""
-    first, order = grid
-    home = first[cx * side + cy]
-    members = first[cx * side + cy + 1] - home
-    left, right = _edge(cx, side), _edge(cx + 1, side)
-    lower, upper = _edge(cy, side), _edge(cy + 1, side)
-    room = 0
-    for ox in range(-1, 2):
-        for oy in range(-1, 2):
-            c = (cx + ox) % side * side + (cy + oy) % side
-            room += first[c + 1] - first[c]
-    whom = np.empty(room + 1, np.int32)
-    near_x, near_y = np.empty(room + 1, np.int32), np.empty(room + 1, np.int32)
-    kinds = np.empty(room + 1, np.int32)
-    whom[:members] = order[home : home + members]
-    n = members
+def _origin(key, phase):
+    left, lower, colour, _ = random_words(key, 0, 1, 0, phase)
+    return np.array([np.int32(left), np.int32(lower)], np.int32), below(colour, COLOURS)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def cells_of(colour, side):
+    """The cells of a colour."""
+    half = side // 2
+    cells = np.empty(half * half, np.int64)
+    for k in range(half * half):
+        cells[k] = (2 * (k // half) + colour // 2) * side + 2 * (k % half) + colour % 2
+    return cells
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _edges(cell, side):
+    """Left, right, lower and upper edge of a cell (fixed-point units, before the shift)."""
+    cx, cy = cell // side, cell % side
+    return np.array([-((-(k << 32)) // side) for k in (cx, cx + 1, cy, cy + 1)])
+
+
+@njit(cache=True, error_model="numpy", nogil=True, inline="always")
+def _beside(x, y, i, edges, shift, margin):
+    """Whether a particle is in a cell or within a margin of it."""
+    from_left = np.int64(np.int32(x[i] - shift[0] - np.int32(edges[0])))
+    from_lower = np.int64(np.int32(y[i] - shift[1] - np.int32(edges[2])))
+    return (
+        (from_left >= -margin)
+        & (from_left < edges[1] - edges[0] + margin)
+        & (from_lower >= -margin)
+        & (from_lower < edges[3] - edges[2] + margin)
+    )
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def with_surroundings(x, y, species, cells, board, reach):
+    """The particles of some cells of one colour and, behind them, all others within reach of these cells.
+
+    Returns
+    -------
+    whom : ndarray of int32
+        Who they are.
+    members : int
+        How many of them are in the cells.
+    near_x, near_y, kinds : ndarray of int32
+        Their coordinates and species, with a ghost behind the last.
+    """
+    side, shift, first, order = board
     margin = np.int64(reach) + 1
-    for ox in range(-1, 2):
-        for oy in range(-1, 2):
-            if ox == 0 and oy == 0:
+    room = 0
+    edges = np.empty((len(cells), 4), np.int64)
+    beside = np.empty((len(cells), 9), np.int64)
+    for k, cell in enumerate(cells):
+        edges[k] = _edges(cell, side)
+        for way in range(9):
+            cx, cy = (cell // side + way // 3 - 1) % side, (cell % side + way % 3 - 1) % side
+            beside[k, way] = cx * side + cy
+            room += first[beside[k, way] + 1] - first[beside[k, way]]
+    whom = np.empty(room, np.int32)
+    n = 0
+    for cell in cells:
+        for at in range(first[cell], first[cell + 1]):
+            whom[n] = order[at]
+            n += 1
+    members = n
+    for k, cell in enumerate(cells):
+        for other in beside[k]:
+            if other == cell:
                 continue
-            c = (cx + ox) % side * side + (cy + oy) % side
-            for k in range(first[c], first[c + 1]):
-                i = order[k]
-                from_left = np.int64(np.int32(x[i] - shift[0] - np.int32(left)))
-                from_lower = np.int64(np.int32(y[i] - shift[1] - np.int32(lower)))
+            for at in range(first[other], first[other + 1]):
+                i = order[at]
+                new = _beside(x, y, i, edges[k], shift, margin)
+                for earlier in range(k):
+                    new &= not _beside(x, y, i, edges[earlier], shift, margin)
                 whom[n] = i
-                n += (
-                    (from_left >= -margin)
-                    & (from_left < right - left + margin)
-                    & (from_lower >= -margin)
-                    & (from_lower < upper - lower + margin)
-                )
+                n += new
+    near_x, near_y, kinds = np.zeros(n + 1, np.int32), np.zeros(n + 1, np.int32), np.full(n + 1, GHOST, np.int32)
     for k in range(n):
         near_x[k], near_y[k], kinds[k] = x[whom[k]], y[whom[k]], species[whom[k]]
-    near_x[n], near_y[n], kinds[n] = 0, 0, GHOST
+    return whom[:n], members, near_x, near_y, kinds
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _visit(x, y, species, beta, step, sweeps, key, phase, scale, reach, travel, cell, board):
+    """All moves of one cell; returns moves made and accepted."""
+    whom, members, near_x, near_y, kinds = with_surroundings(x, y, species, np.array([cell]), board, reach)
+    left, right, lower, upper = _edges(cell, board[0])
+    shift = board[1]
     area = (np.int32(shift[0] + np.int32(left)), np.int32(shift[1] + np.int32(lower)), right - left, upper - lower)
+    counter = (FIRST_STREAM + cell, phase)
     moves, done, accepted = sweeps * members, 0, 0
     while done < moves:
-        rows = neighbor_rows(near_x, near_y, n, reach / UNITS, members)
+        rows = neighbor_rows(near_x, near_y, len(whom), reach / UNITS, members)
         from_x, from_y = near_x.copy(), near_y.copy()
         state = (near_x, near_y, kinds, beta, step, members, area, (done, moves), key, counter, rows, scale)
         done, more = displace(*state, from_x, from_y, travel)
@@ -83,15 +152,12 @@ def _visit(x, y, species, beta, step, sweeps, key, counter, scale, reach, travel
 
 
 @njit(cache=True, error_model="numpy", nogil=True, parallel=True)
-def _visit_colour(x, y, species, beta, step, sweeps, key, phase, scale, reach, travel, colour, side, shift, grid):
-    half = side // 2
-    made, accepted = np.zeros(half * half, np.int64), np.zeros(half * half, np.int64)
-    for c in prange(half * half):
-        cx, cy = 2 * (c // half) + colour // 2, 2 * (c % half) + colour % 2
-        counter = (2 + cx * side + cy, phase)
-        made[c], accepted[c] = _visit(
-            x, y, species, beta, step, sweeps, key, counter, scale, reach, travel, cx, cy, side, shift, grid
-        )
+def _visit_colour(x, y, species, beta, step, sweeps, key, phase, scale, reach, travel, colour, board):
+    cells = cells_of(colour, board[0])
+    made, accepted = np.zeros(len(cells), np.int64), np.zeros(len(cells), np.int64)
+    for k in prange(len(cells)):
+        state = (x, y, species, beta, step, sweeps, key, phase, scale, reach, travel)
+        made[k], accepted[k] = _visit(*state, cells[k], board)
     return made.sum(), accepted.sum()
 
 
@@ -109,7 +175,7 @@ def checkerboard(x, y, species, beta, step, sweeps, key, phase, scale, reach, tr
     sweeps : int
         Moves of every particle, on average.
     key, phase : (2,) ndarray of uint64, int
-        Key and number of the random words; cells take the streams from 2 on.
+        Key and number of the random words.
     scale : (4, 4) ndarray of float32
         From `scale_table`.
     reach, travel : float
@@ -121,18 +187,7 @@ def checkerboard(x, y, species, beta, step, sweeps, key, phase, scale, reach, tr
     -------
     made, accepted : int
     """
-    shift, first_colour = _grid(key, phase)
-    grid = sort_into_squares(x, y, len(x) - 1, side, shift)
-    made, accepted = 0, 0
-    for turn in range(COLOURS):
-        state = (x, y, species, beta, step, sweeps, key, phase, scale, reach, travel)
-        more = _visit_colour(*state, (turn + first_colour) % COLOURS, side, shift, grid)
-        made, accepted = made + more[0], accepted + more[1]
-    return made, accepted
-
-
-@njit(cache=True, error_model="numpy", nogil=True)
-def _grid(key, phase):
-    """Origin of a grid, anywhere in the box, and the colour that begins."""
-    left, lower, colour, _ = random_words(key, 0, 1, 0, phase)
-    return np.array([np.int32(left), np.int32(lower)], np.int32), below(colour, COLOURS)
+    board, colours = lay_out(x, y, side, key, phase)
+    state = (x, y, species, beta, step, sweeps, key, phase, scale, reach, travel)
+    counts = [_visit_colour(*state, colour, board) for colour in colours]
+    return np.sum(counts, axis=0)

@@ -1,11 +1,13 @@
 """Cooling runs: independent samples taken through a sequence of temperatures, file by file, resumable."""
 
+import numba
 import numpy as np
 import xarray as xr
 
 from glassviz import files, mixture
 from glassviz.files import netcdf
 from glassviz.files.integrity import remove_leftovers
+from glassviz.simulate.checkerboard import CELL, cells_per_side
 from glassviz.simulate.equilibration import BLOCKS, equilibrate, random_start
 from glassviz.simulate.history import padded
 from glassviz.simulate.inherent import inherent_structures
@@ -85,7 +87,38 @@ def sample_file(folder, particles, temperature, name):
     return folder / f"N{particles}_T{temperature:.2f}_{name}.nc"
 
 
-def cool_sample(target, start, name, stage, seed, swap, record, progress=None):
+def threads_for(start, threads):
+    """Threads of a chain: boxes with room for a checkerboard are run in its cells, whatever the number.
+
+    So the number does not change the result.
+
+    Parameters
+    ----------
+    start : xarray.Dataset
+        A sample, whose box counts.
+    threads : int or None
+        Wanted number; by default every core where there is room, else one.
+
+    Returns
+    -------
+    int or None
+        What `SwapMonteCarlo` takes.
+
+    Raises
+    ------
+    InvalidData
+        Where more are wanted than one and the box has no room for a checkerboard.
+    """
+    room = cells_per_side(start.attrs["box_length"]) > 0
+    if threads is not None and not (threads == 1 or (threads > 1 and room)):
+        raise mixture.InvalidData(
+            f"equilibrate: {threads} threads for a box of {start.attrs['box_length']:.4g} σ; "
+            f"expected one, or more where the side is at least {4 * CELL:g} σ."
+        )
+    return (threads or numba.config.NUMBA_NUM_THREADS) if room else None
+
+
+def cool_sample(target, start, name, stage, seed, swap, record, progress=None, threads=None):
     """Take one sample through one stage of its cooling; what serves `glassviz equilibrate` and the campaign alike.
 
     Parameters
@@ -106,11 +139,13 @@ def cool_sample(target, start, name, stage, seed, swap, record, progress=None):
         Command and version, kept in the file.
     progress : callable, optional
         Called with (blocks done, blocks in all).
+    threads : int, optional
+        See `threads_for`.
 
     Raises
     ------
     InvalidData
-        Where the checkpoint is of another run.
+        Where the checkpoint is of another run, or the box too small for so many threads.
     """
     if target.exists():
         return
@@ -122,6 +157,7 @@ def cool_sample(target, start, name, stage, seed, swap, record, progress=None):
         sweeps=sweeps,
         seed=seed,
         swap=swap,
+        threads=threads_for(start, threads),
         checkpoint=checkpoint,
         progress=progress,
     )
@@ -150,14 +186,14 @@ def together(samples):
     """
     stages = max(ds.sizes["stage"] for ds in samples)
     joined = xr.concat([padded(ds, stages) for ds in samples], "configuration", combine_attrs="override")
-    for key in ("command", "version", "provenance"):
+    for key in ("command", "version", "provenance", "moves"):
         joined.attrs[key] = "; ".join(dict.fromkeys(str(ds.attrs.get(key, "")) for ds in samples))
     seeds = {ds.attrs["seed"] for ds in samples}
     joined.attrs |= {"seed": seeds.pop() if len(seeds) == 1 else -1, "verdict": statement(joined)}
     return joined
 
 
-def cool(output, temperatures, sweeps, samples, particles, start, swap, seed, record, progress):
+def cool(output, temperatures, sweeps, samples, particles, start, swap, seed, record, progress, threads=None):
     """Cool samples and write one configurations file per temperature.
 
     Parameters
@@ -176,6 +212,8 @@ def cool(output, temperatures, sweeps, samples, particles, start, swap, seed, re
         Command and version, kept in every file.
     progress : callable
         Called with (blocks done, blocks in all).
+    threads : int, optional
+        See `threads_for`.
 
     Yields
     ------
@@ -185,11 +223,13 @@ def cool(output, temperatures, sweeps, samples, particles, start, swap, seed, re
     Raises
     ------
     InvalidData
-        Where the start is not usable or the temperatures are not positive.
+        Where the start is not usable, the temperatures are not positive or the box is too small for the threads.
     """
     stages = protocol(temperatures, sweeps)
     current = beginnings(start, samples, particles, seed)
-    particles = next(iter(current.values())).sizes["particle"]
+    first = next(iter(current.values()))
+    particles = first.sizes["particle"]
+    threads_for(first, threads)
     output.mkdir(parents=True, exist_ok=True)
     total = len(stages) * len(current) * BLOCKS
     for number, stage in enumerate(stages):
@@ -208,6 +248,7 @@ def cool(output, temperatures, sweeps, samples, particles, start, swap, seed, re
                     swap,
                     record,
                     lambda block, _, done=done: progress(done + block, total),
+                    threads,
                 )
             joined = together([netcdf.load(part) for part in parts])
             netcdf.save(joined, target, encoding=netcdf.compact(joined))

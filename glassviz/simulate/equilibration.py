@@ -58,7 +58,7 @@ def _save_chain(chain, run, start, energies, bonds, path):
 def _restore_chain(chain, run, start, path):
     """Take up the state `_save_chain` wrote; returns the series so far."""
     saved = netcdf.load(path)
-    same = [saved.attrs.get(name, value) == value for name, value in run.items()]
+    same = [saved.attrs.get(name) == value for name, value in run.items()]
     for name, values in zip(("start_position", "start_species"), start, strict=True):
         same.append(name in saved and np.array_equal(saved[name], values))
     if not all(same):
@@ -82,8 +82,7 @@ def _run_one(ds, temperature, sweeps, seed, swap, threads, checkpoint, progress)
         "box_length": length,
         "sweeps": sweeps,
         "blocks": BLOCKS,
-        "swap": swap,
-        "cells": threads is not None,
+        "moves": chain.moves,
         "stream": "-".join(f"{word:08x}" for word in chain.key.tolist()),
     }
     if checkpoint and checkpoint.exists():
@@ -111,6 +110,7 @@ def _run_one(ds, temperature, sweeps, seed, swap, threads, checkpoint, progress)
         species_changed=("configuration", [(chain.species != start[1]).mean()]),
         sweeps=("configuration", [sweeps]),
     )
+    result.attrs["moves"] = chain.moves
     return assess(with_order(with_cooling(result, ds)))
 
 
@@ -143,7 +143,7 @@ def equilibrate(
     swap : {"balanced", "plain"}, optional
         Swap moves.
     threads : int, optional
-        Displace in checkerboard cells on so many threads, for large boxes; see `SwapMonteCarlo`.
+        Displace and swap in checkerboard cells on so many threads, for large boxes; see `SwapMonteCarlo`.
     checkpoint : path, optional
         File that takes the chain's state ten times along the run and from which an interrupted run goes on, bit for
         bit; removed at the end. One configuration at a time.
@@ -156,7 +156,8 @@ def equilibrate(
         Configurations with `energy_series` (ε per particle) and `bond_series` (fraction of the bonds that species 1 had
         at the start) `(configuration, block)` at 200 equal intervals, `species_changed` (fraction of particles) and
         `sweeps` `(configuration)`; the cooling so far (`glassviz.simulate.history`), `hexatic_order` and `demixing`
-        (`glassviz.simulate.order`), and the verdict (`glassviz.simulate.verdict`).
+        (`glassviz.simulate.order`), and the verdict (`glassviz.simulate.verdict`). The attribute `moves` says what the
+        chain did between the records.
 
     Raises
     ------

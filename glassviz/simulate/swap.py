@@ -24,7 +24,6 @@ from glassviz.simulate.swap_weights import (
     SIGMA2,
     STRENGTH,
     all_energies,
-    all_energies_alone,
     changes_by_species,
     draw,
     energies_by_species,
@@ -44,7 +43,10 @@ REACH = mixture.CUTOFF * mixture.SIGMA.max()  # any particle may take any specie
 
 @njit(cache=True, error_model="numpy", nogil=True, inline="always")
 def _touch(x, y, one, old, new, unit, rows, energy, scratch, count):
-    """Change the energies around a particle that turns from old to new; the scratch keeps whose, and what they were."""
+    """Change the energies around a particle that turns from old to new; the scratch keeps whose, and what they were.
+
+    Energies are kept of the first particles only, which may be fewer than there are neighbours.
+    """
     changes, _, touched, energies, _ = scratch
     width = len(changes) // 3
     begin = rows[0][one]
@@ -54,7 +56,8 @@ def _touch(x, y, one, old, new, unit, rows, energy, scratch, count):
         touched[count] = rows[2][begin + k]
         for c in range(3):
             energies[count, c] = changes[c * width + k]
-        count += (changes[k] != 0.0) | (changes[width + k] != 0.0) | (changes[2 * width + k] != 0.0)
+        felt = (changes[k] != 0.0) | (changes[width + k] != 0.0) | (changes[2 * width + k] != 0.0)
+        count += felt & (rows[2][begin + k] < len(energy))
     for t in range(first, count):
         for c in range(3):
             before = energy[touched[t], c]
@@ -169,7 +172,10 @@ def interact(x, y, i, j, unit):
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _propose(x, y, species, beta, unit, proposals, class_shares, key, counter, rows, weights):
+def propose(x, y, species, beta, unit, proposals, class_shares, key, counter, rows, weights):
+    """Prepare energies and weights and make the proposals; parameters and result as of `balanced_swap`."""
+    all_energies(x, y, species, unit, rows, weights[0])
+    sum_weights(species, beta, weights)
     scratch = new_scratch(rows)
     total = weights[4]
     totals = np.empty(6)
@@ -203,7 +209,7 @@ def _propose(x, y, species, beta, unit, proposals, class_shares, key, counter, r
     return proposed, accepted
 
 
-def balanced_swap(x, y, species, beta, length, proposals, class_shares, key, counter, rows, weights, parallel=False):
+def balanced_swap(x, y, species, beta, length, proposals, class_shares, key, counter, rows, weights):
     """Locally balanced swap proposals at frozen positions; species change in place.
 
     Parameters
@@ -222,18 +228,13 @@ def balanced_swap(x, y, species, beta, length, proposals, class_shares, key, cou
         Neighbours of every particle, all within 2.5 σ among them.
     weights : Weights
         From `glassviz.simulate.swap_weights.new_weights`; what they hold is overwritten.
-    parallel : bool, optional
-        Prepare the energies on all threads; the result is the same.
 
     Returns
     -------
     proposed, accepted : (3,) ndarray of int64
         By class.
     """
-    unit = length / UNITS
-    (all_energies if parallel else all_energies_alone)(x, y, species, unit, rows, weights.energy)
-    sum_weights(species, beta, weights)
-    return _propose(x, y, species, beta, unit, proposals, class_shares, key, counter, rows, weights)
+    return propose(x, y, species, beta, length / UNITS, proposals, class_shares, key, counter, rows, weights)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)

@@ -27,6 +27,7 @@ import numba
 import numpy as np
 
 from glassviz import mixture
+from glassviz.simulate.cell_swaps import swap_in_cells
 from glassviz.simulate.checkerboard import CELL, cells_per_side, checkerboard
 from glassviz.simulate.displacement import displace, scale_table
 from glassviz.simulate.fixed_point import GHOST, UNITS, Rows, fixed_point, neighbor_rows, sort_into_squares, with_ghost
@@ -70,8 +71,9 @@ class SwapMonteCarlo:
     swap : {"balanced", "plain"}
         The swap moves of the chain.
     threads : int, optional
-        Displace in the cells of a checkerboard, on so many threads, which is what large boxes want. The number does not
-        change the result, but whether it is given does: by default particles all over the box take their turns.
+        Displace and swap in the cells of a checkerboard, on so many threads, which is what large boxes want. The
+        number does not change the result, but whether it is given does: by default particles all over the box take
+        their turns.
 
     Raises
     ------
@@ -117,6 +119,19 @@ class SwapMonteCarlo:
         """Species, 0-based, (n,) int8."""
         return self._species[self.rank].astype(np.int8)
 
+    @property
+    def moves(self):
+        """What this chain does, for the record: two chains of other moves are other chains, whatever their seeds."""
+        swaps = f"{PLAIN_SHARE:g} of all moves plain swaps"
+        if self.swap == "balanced":
+            classes = ":".join(f"{share:g}" for share in CLASS_SHARES)
+            swaps = (
+                f"{PROPOSALS_PER_PARTICLE:g} balanced swap proposals per particle after every {SWEEPS_BETWEEN_SWAPS} "
+                f"sweeps, 1↔3 : 2↔3 : 1↔2 = {classes}"
+            )
+        cells = "" if self.threads is None else ", in the cells of a checkerboard"
+        return f"displacements within ±{STEP:g} σ, {swaps}{cells}"
+
     def checkpoint(self):
         """Everything a chain of the same start and options needs to go on as this one: (dimension, array) by name.
 
@@ -151,8 +166,11 @@ class SwapMonteCarlo:
                 self._displace(block * n)
             else:
                 self._displace_in_cells(block)
-            if self.swap == "balanced":
-                self._swap_balanced(round(PROPOSALS_PER_PARTICLE * n * block / SWEEPS_BETWEEN_SWAPS))
+            share = block / SWEEPS_BETWEEN_SWAPS
+            if self.swap == "balanced" and self.threads is None:
+                self._swap_balanced(round(PROPOSALS_PER_PARTICLE * n * share))
+            elif self.swap == "balanced":
+                self._swap_in_cells(PROPOSALS_PER_PARTICLE * share)
             else:
                 self._swap_plain(round(n * PLAIN_SHARE / (1 - PLAIN_SHARE)))
             sweeps -= block
@@ -179,6 +197,7 @@ class SwapMonteCarlo:
         state = (self.x, self.y, self._species, self.beta, step, sweeps, self.key, self.phase, self._scale)
         with self._on_threads():
             self.displacements += checkerboard(*state, reach, travel, cells_per_side(self.length))
+        if self.swap == "plain":
             self.renew_neighbors()
         self.phase += 1
 
@@ -198,9 +217,14 @@ class SwapMonteCarlo:
 
     def _swap_balanced(self, proposals):
         state = (self.x, self.y, self._species, self.beta, self.length, proposals, CLASS_SHARES)
-        random = (self.key, (_SWAPS, self.phase))
+        proposed, accepted = balanced_swap(*state, self.key, (_SWAPS, self.phase), self.rows, self._weights)
+        self.swaps += [proposed.sum(), accepted.sum()]
+        self.phase += 1
+
+    def _swap_in_cells(self, per_particle):
+        state = (self.x, self.y, self._species, self.beta, self.length, per_particle, CLASS_SHARES)
         with self._on_threads():
-            proposed, accepted = balanced_swap(*state, *random, self.rows, self._weights, self.threads is not None)
+            proposed, accepted = swap_in_cells(*state, self.key, self.phase, cells_per_side(self.length))
         self.swaps += [proposed.sum(), accepted.sum()]
         self.phase += 1
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, prange, types
+from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
@@ -138,27 +138,20 @@ def changes_by_species(typingctx, x, y, i, old, new, begin, end, neighbor, unit,
     return types.void(*arguments), codegen
 
 
-@njit(cache=True, error_model="numpy", nogil=True, parallel=True)
-def all_energies(x, y, species, unit, rows, energy):
-    """Energies of all particles under every species into `energy`, on all threads."""
-    for i in prange(len(energy)):
-        energies_by_species(x, y, species, i, rows[0][i], rows[0][i + 1], rows[2], unit, energy)
-
-
 @njit(cache=True, error_model="numpy", nogil=True)
-def all_energies_alone(x, y, species, unit, rows, energy):
-    """The same on one thread."""
+def all_energies(x, y, species, unit, rows, energy):
+    """Energies of the first particles, as many as `energy` has room for, under every species."""
     for i in range(len(energy)):
         energies_by_species(x, y, species, i, rows[0][i], rows[0][i + 1], rows[2], unit, energy)
 
 
+@njit(cache=True, error_model="numpy", nogil=True)
 def new_weights(particles):
     """Room for the weights of so many particles."""
     blocks = -(-particles // BLOCK)
     span = max(int(np.ceil(np.sqrt(blocks))), 1)
-    groups = -(-blocks // span)
-    shapes = (particles, 3), (particles, 2), (blocks, 6), (groups, 6), (6,)
-    return Weights(*(np.zeros(shape) for shape in shapes), np.array([span]))
+    sums = np.zeros((blocks, 6)), np.zeros((-(-blocks // span), 6)), np.zeros(6)
+    return Weights(np.zeros((particles, 3)), np.zeros((particles, 2)), sums[0], sums[1], sums[2], np.array([span]))
 
 
 @njit(cache=True, error_model="numpy", nogil=True)

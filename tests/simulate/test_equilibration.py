@@ -1,9 +1,12 @@
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 import xarray as xr
 
 from glassviz import mixture
 from glassviz.mixture import InvalidData
+from glassviz.simulate import swap_chain
 from glassviz.simulate.bonds import initial_bonds, surviving_fraction
 from glassviz.simulate.equilibration import BLOCKS, BLOCKS_BETWEEN_CHECKPOINTS, equilibrate, random_start
 from glassviz.simulate.fixed_point import UNITS
@@ -97,6 +100,8 @@ def test_what_a_run_records(liquid_dataset):
     xr.testing.assert_identical(again, result)
     assert result["cooling_temperature"].values.tolist() == [[0.45]]
     assert result["hexatic_order"].item() < CRYSTALLINE
+    assert f"±{STEP:g} σ" in result.attrs["moves"]
+    assert "balanced" in result.attrs["moves"]
 
 
 @pytest.mark.parametrize("swap", ["balanced", "plain"])
@@ -136,6 +141,11 @@ def test_a_checkpoint_of_another_run_is_refused(liquid_dataset, tmp_path, other)
         equilibrate(liquid_dataset, **options, progress=progress)
     with pytest.raises(InvalidData, match=r"chain\.nc.*another run"):
         equilibrate(liquid_dataset, **{**options, **other})
+    with (
+        patch.object(swap_chain, "STEP", 0.5 * STEP),  # as where the defaults of another version differ
+        pytest.raises(InvalidData, match=r"chain\.nc.*another run"),
+    ):
+        equilibrate(liquid_dataset, **options)
     turned = liquid_dataset["position"].copy(data=liquid_dataset["position"].values[..., ::-1])
     with pytest.raises(InvalidData, match=r"chain\.nc.*another run"):
         equilibrate(liquid_dataset.assign(position=turned), **options)

@@ -8,6 +8,8 @@ from scipy import stats
 
 from glassviz.mixture import CUTOFF, SIGMA
 from glassviz.simulate import swap
+from glassviz.simulate.cell_swaps import swap_in_cells
+from glassviz.simulate.checkerboard import cells_per_side
 from glassviz.simulate.fixed_point import GHOST, UNITS, Rows, fixed_point, neighbor_rows, with_ghost
 from glassviz.simulate.philox import new_key
 from glassviz.simulate.potential import potential_energy
@@ -101,6 +103,26 @@ def test_balanced_swap_visits_all_labelings_as_often_as_boltzmann(species, still
     assert np.all((tried[1] > 0) == (shares > 0))
 
 
+@pytest.mark.slow
+def test_swaps_in_cells_visit_all_labelings_as_often_as_boltzmann():
+    """The clusters are cut by every grid in another way, and brought together by some only."""
+    temperature, length = 0.6, 88.0
+    species = (0, 0, 0, 0, 1, 1, 1, 2, 2)
+    index, probability, energies = boltzmann(CLUSTERS, species, temperature)
+    apart = np.array([[0, 0], [22, 22], [44, 66]])  # so that they often are in cells of one colour
+    position = (CLUSTERS.reshape(3, 3, 2) + apart[:, None]).reshape(-1, 2)
+    x, y, labels, _ = arrays(position, species, length)
+    visited = np.empty(12_000, int)
+    phase = 0
+    for k in range(len(visited)):
+        for _ in range(24):
+            swap_in_cells(x, y, labels, 1 / temperature, length, 3.0, MIXED, KEY, phase, cells_per_side(length))
+            phase += 1
+        visited[k] = index[tuple(labels[:-1].tolist())]
+    check_independent(energies[visited])
+    check_frequencies(visited, probability)
+
+
 @pytest.mark.parametrize("position", [CLUSTERS, COMPACT], ids=["clusters", "compact"])
 def test_plain_swap_visits_all_labelings_as_often_as_boltzmann(position):
     temperature = 1.2
@@ -121,7 +143,7 @@ def prepared(position, species, beta, length):
     """Energies and weights of all particles, as a phase of balanced swaps sets out with."""
     x, y, species, rows = arrays(position, species, length)
     weights = new_weights(len(position))
-    swap.all_energies_alone(x, y, species, length / UNITS, rows, weights.energy)
+    swap.all_energies(x, y, species, length / UNITS, rows, weights.energy)
     swap.sum_weights(species, beta, weights)
     return x, y, species, rows, weights
 
@@ -218,6 +240,22 @@ def test_kept_weights_stay_those_of_the_positions(swappable):
     fresh = prepared(position, labels[:-1], 2.5, length)[-1]
     np.testing.assert_allclose(weights.energy, fresh.energy, rtol=1e-7, atol=1e-7)
     check_sums(weights, labels[:-1], rtol=1e-7)
+
+
+def test_energies_kept_for_some_particles_are_those_of_the_whole_box(swappable):
+    """Swaps among half of the particles leave their energies and sums what a fresh start finds."""
+    position, species, length = swappable
+    half = len(species) // 2
+    x, y, labels, rows = arrays(position, species, length)
+    weights = new_weights(half)
+    some = Rows(rows.start[: half + 1], rows.count[:half], rows.neighbor)
+    accepted = balanced_swap(x, y, labels, 2.5, length, 4000, MIXED, KEY, (1, 0), some, weights)[1]
+    assert accepted.sum() > 500
+    np.testing.assert_array_equal(labels[half:-1], species[half:])
+    np.testing.assert_array_equal(np.bincount(labels[:half]), np.bincount(species[:half]))
+    fresh = prepared(position, labels[:-1], 2.5, length)[-1]
+    np.testing.assert_allclose(weights.energy, fresh.energy[:half], rtol=1e-7, atol=1e-7)
+    check_sums(weights, labels[:half], rtol=1e-7)
 
 
 @settings(max_examples=30, deadline=None)
