@@ -17,11 +17,15 @@ from glassviz.learn.network import TGlassMLP
 from glassviz.mixture import InvalidData
 
 LINEAR_FROM = 16.0  # standard deviations of the regression above which the unit's ELU is the identity
+SINGLE_STATE = 0.8  # ⟨C̄_B⟩
 NETWORKS = 4  # regressions, each without one fold of the structures
 
 
 def trained_state(points, temperature=None, level=None):
-    """The state a single-state network learns: as told, or the lowest level of the lowest temperature.
+    """The state a single-state network learns: as told, or the lowest temperature whose labels reach ⟨C̄_B⟩ = 0.8 there.
+
+    Earlier levels of lower temperatures say less of what happens at all other states. Where no labels reach 0.8, it is
+    the lowest level of the lowest temperature.
 
     Parameters
     ----------
@@ -38,7 +42,9 @@ def trained_state(points, temperature=None, level=None):
     InvalidData
         Where there are no labels for it.
     """
-    temperature = min(p.temperature for p in points) if temperature is None else temperature
+    if temperature is None:
+        far = [p.temperature for p in points if level is None and np.isclose(p.levels, SINGLE_STATE).any()]
+        temperature, level = (min(far), SINGLE_STATE) if far else (min(p.temperature for p in points), level)
     at = [p for p in points if np.isclose(p.temperature, temperature) and len(p) > 1]
     reached = [c for p in at for c in p.levels]
     level = min(reached, default=None) if level is None else level
@@ -59,7 +65,7 @@ def glassmlp(points, preset, *, species=0, temperature=None, level=None, seed=0,
     species : int, optional
         0-based.
     temperature, level : float, optional
-        The state; by default the lowest level of the lowest temperature.
+        The state; by default as in `trained_state`.
     seed, threads, record, progress : optional
         As in `training.train`.
 
@@ -138,4 +144,4 @@ def _make_linear(net):
     net.weights["head.1.weight"][:, 1, 1] = 1
     net.weights["head.2.weight"][:, 1:] = 0
     net.weights["head.2.weight"][:, 1, 0] = 1
-    net.weights["head.2.bias"] -= LINEAR_FROM
+    net.weights["head.2.bias"].fill_(-LINEAR_FROM)

@@ -30,6 +30,8 @@ class Batch:
         Networks that keep this fold back do not learn from the structure.
     unlabelled : bool
         Whether only the mean over the particles is known, which is the level; `labels` are NaN.
+    transferred : bool
+        Whether the labels are predictions of step 1 instead of simulated.
     """
 
     columns: np.ndarray
@@ -41,6 +43,7 @@ class Batch:
     box_length: float
     fold: int
     unlabelled: bool = False
+    transferred: bool = False
     _full: loss.FullLoss | None = field(default=None)
 
     def loss(self, prediction, states, phase, plan):
@@ -133,6 +136,7 @@ def prepared(points, folds, mean, std, kept):
                     p.position[k],
                     p.box_length[k],
                     int(assigned[k]),
+                    transferred=bool(np.isnan(p.times).any()),
                 )
             )
     return batches

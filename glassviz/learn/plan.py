@@ -29,6 +29,8 @@ class Plan:
         Weight of the spatial correlations in the full loss; ½ in the paper.
     consistency : float
         Weight of the mean of the predictions on structures without labels, which is known: it is the level.
+    transferred : float
+        Weight of labels that step 1 transferred; simulated ones have 1.
     linear : bool
         Whether networks start from a ridge regression (`start`) instead of at random.
     state : bool
@@ -42,13 +44,14 @@ class Plan:
     epochs: bool = False
     folds: int = 4
     decay: float = 5e-3
-    attention: float = 0.3
+    attention: float = 1.0
     encoder: float = 0.1
     small: float = 1.0
     encode: float = 0.0
     absolute: bool = False
     clusters: float = 0.0
     consistency: float = 1.0
+    transferred: float = 0.1
     linear: bool = True
     state: bool = True
     states: int = 4

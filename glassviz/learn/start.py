@@ -1,9 +1,10 @@
 """Where the networks start from: the best linear prediction, and the level they are asked for.
 
 The columns are so much alike that gradient descent needs some 10⁵ steps to find the small differences that matter; a
-ridge regression finds them at once. So the bottleneck starts as a regression of the normalised labels (their mean over
-the levels, and their trend with the level), each network's on its own resample of the structures it may learn from,
-and the head starts as the identity X = C plus a little. Training changes all of it.
+ridge regression finds them at once. So the two bottleneck nodes start as regressions of the normalised labels, one of
+the early levels and one of the late ones, each network's on its own resample of the structures it may learn from, and
+the head starts as X = C + A₁ sinh(p b₁) / p + A₂ sinh(p b₂) / p, with amplitudes that follow the state as the labels'
+spread does. Only simulated labels count: transferred ones are smooth, and many. Training changes all of it.
 """
 
 import numpy as np
@@ -19,6 +20,10 @@ PREDICTABLE = 0.7  # of the spread of the labels without their noise
 STEEPNESS = 0.2  # p
 DEPTH = -2.5  # where the units with e^z start, far from the kink of ELU
 UPRIGHT = 4.0  # what keeps a unit where ELU is the identity
+SMALLEST_SHARE = 0.03  # of a node in the prediction, so that its logarithm exists
+SHARE_RIDGE = 0.1  # of the nodes' variance: the two are much alike
+SATURATION = 3.0  # amplitudes grow on cooling as 1 − exp(−3 (τ − τ₀)), τ = T_ref / T
+FROM = 0.5  # τ₀, of T = 0.40
 
 
 class LinearStart:
@@ -27,14 +32,14 @@ class LinearStart:
     Parameters
     ----------
     batches : list of Batch
-        Standardised structures with their labels.
+        Standardised structures with their labels; those without simulated labels are left out.
     columns : int
         Number of columns that count; the rest is padding.
     """
 
     def __init__(self, batches, columns):
-        self.batches = batches = [batch for batch in batches if not batch.unlabelled]
-        self.grams, self.products = [], []
+        self.batches = batches = [b for b in batches if not (b.unlabelled or b.transferred)]
+        self.centered, self.grams, self.products = [], [], []
         centers = {}
         for batch in batches:
             centers.setdefault(float(batch.features[0, 0]), []).append(batch.columns[:, :columns].mean(axis=0))
@@ -44,89 +49,132 @@ class LinearStart:
             spread = np.maximum(labels.std(axis=1, keepdims=True), 1e-6)
             # Centered on the level, not on the structure, so that structures may differ in their mean (χ₄).
             normal = ((labels - batch.levels[:, None]) / spread).astype(np.float32)
+            self.centered.append(x)
             self.grams.append(x.T @ x)
             self.products.append(normal @ x)
 
-    def _targets(self, index, level):
-        """Products with what the two nodes start from, (2, K): mean over the levels and trend, or one level alone."""
-        batch, products = self.batches[index], self.products[index]
-        if level is None:
-            trend = batch.levels - batch.levels.mean()
-            return np.stack([products.mean(axis=0), trend @ products / max(np.abs(trend).sum(), 1e-3)])
-        product = products[np.isclose(batch.levels, level)][0]
-        return np.stack([product, product * (float(batch.features[0, 0]) - 0.5)])  # its trend with T_ref / T
-
-    def encoder(self, held_back, ridge, random, level=None):
-        """Bottleneck weights (columns, 2) whose nodes have unit variance, from a resample of all folds but one."""
-        usable = [
+    def _usable(self, held_back, level):
+        """Numbers of the batches outside a fold whose labels reach a level."""
+        return [
             k
             for k, batch in enumerate(self.batches)
             if batch.fold != held_back and (level is None or np.isclose(batch.levels, level).any())
         ]
+
+    def _targets(self, index, level):
+        """Products (2, K) with what the two nodes start from, and how much (2,) the batch counts in each.
+
+        All levels: regressions of the early ones (weights C²) and of the late ones (weights (1 − C)²). One level: its
+        regression and its trend with temperature.
+        """
+        batch, products = self.batches[index], self.products[index]
+        if level is None:
+            weights = np.stack([batch.levels, 1 - batch.levels]) ** 2
+            return weights @ products, weights.sum(axis=1)
+        product = products[np.isclose(batch.levels, level)][0]
+        return np.stack([product, product * (float(batch.features[0, 0]) - FROM)]), np.ones(2)
+
+    def encoder(self, held_back, ridge, random, level=None):
+        """Bottleneck weights (columns, 2) whose nodes have unit variance, from a resample of all folds but one."""
+        usable = self._usable(held_back, level)
         drawn = random.choice(usable, len(usable))
-        gram = sum(self.grams[k] for k in drawn)
-        product = sum(self._targets(k, level) for k in drawn).T
-        rows = sum(len(self.batches[k].columns) for k in drawn)
-        weights = np.linalg.solve(gram + ridge * rows * np.eye(len(gram)), product)
-        power = np.einsum("kn,kl,ln->n", weights, gram, weights) / rows
-        return weights / np.sqrt(np.maximum(power, 1e-12))
+        targets = [self._targets(k, level) for k in drawn]
+        nodes = []
+        for node in range(architecture.BOTTLENECK):
+            gram = sum(counts[node] * self.grams[k] for k, (_, counts) in zip(drawn, targets, strict=True))
+            rows = sum(counts[node] * len(self.centered[k]) for k, (_, counts) in zip(drawn, targets, strict=True))
+            product = sum(products[node] for products, _ in targets)
+            weights = np.linalg.solve(gram + ridge * rows * np.eye(len(gram)), product)
+            nodes.append(weights / np.sqrt(max(weights @ gram @ weights / rows, 1e-12)))
+        return np.stack(nodes, axis=1)
 
     def apply(self, net, fold, seed, levels=None):
         """Set the parameters of fresh networks; `fold` (network,) is what each keeps back, `levels` what it learns."""
         random = np.random.default_rng(seed)
         net.weights["attention"].mul_(ATTENTION_WIDTH / net.weights["attention"].std())
+        follow_the_level(net)
         for network, held_back in enumerate(fold.tolist()):
             level = None if levels is None else levels[network]
             encoder = self.encoder(held_back, RIDGE[network % len(RIDGE)], random, level)
             net.weights["bottleneck.0.weight"][network] = torch.as_tensor(encoder, dtype=torch.float32)
-        follow_the_level(net)
-        for network, held_back in enumerate(fold.tolist()):
-            level = None if levels is None else levels[network]
-            spread_by_level(net, network, *self.spread(held_back, level))
+            used = encoder if level is None else encoder[:, :1]
+            follow_the_nodes(net, network, *self.amplitudes(used, held_back, level))
 
-    def spread(self, held_back, level=None):
-        """How the spread of what can be predicted depends on the level: mean logarithm, slopes, mean features.
+    def _shares(self, encoder, usable):
+        """Amplitudes (node,) ≥ 0 that fit the normalised labels of a level best, for unit variance, by level."""
+        sums = {}
+        for k in usable:
+            nodes = self.centered[k] @ encoder
+            for level, product in zip(self.batches[k].levels.tolist(), self.products[k] @ encoder, strict=True):
+                gram, target, rows = sums.get(level, (0, 0, 0))
+                sums[level] = gram + nodes.T @ nodes, target + product, rows + len(nodes)
+        shares = {}
+        for level, (gram, target, rows) in sums.items():
+            share = np.linalg.solve(gram + SHARE_RIDGE * rows * np.eye(len(gram)), target)
+            share = np.maximum(share, SMALLEST_SHARE)
+            shares[level] = share / np.sqrt(share @ gram @ share / rows)
+        return shares
 
-        Slopes are those of ln A against (C, C², C³) over all folds but one; temperature is left to the training.
+    def amplitudes(self, encoder, held_back, level=None):
+        """How far the prediction goes with each node, as a function of the state, from all folds but one.
+
+        Returns
+        -------
+        mean : (node,) ndarray
+            Of ln A.
+        slopes : (4, node) ndarray
+            Of ln A against (exp(−3 (τ − τ₀)) − 1, C, C², C³).
+        center : (4,) ndarray
+            Means of these.
         """
+        usable = self._usable(held_back, level)
+        shares = self._shares(encoder, usable)
         features, values = [], []
-        for batch in self.batches:
-            if batch.fold != held_back:
-                chosen = slice(None) if level is None else np.isclose(batch.levels, level)
-                std = batch.labels.std(dim=-1) * batch.signal.sqrt()
-                features.append(batch.features.numpy()[chosen, 3:])
-                values.append(np.log(PREDICTABLE * np.maximum(std.numpy(), 1e-3))[chosen])
-        features, values = np.concatenate(features), np.concatenate(values)
-        center = features.mean(axis=0)
+        for batch in (self.batches[k] for k in usable):
+            spread = np.maximum((batch.labels.std(dim=-1) * batch.signal.sqrt()).numpy(), 1e-3)
+            for k in range(len(batch.levels)) if level is None else np.flatnonzero(np.isclose(batch.levels, level)):
+                state = batch.features[k].numpy().astype(np.float64)
+                features.append([np.expm1(-SATURATION * (state[0] - FROM)), *state[3:]])
+                values.append(np.log(PREDICTABLE * spread[k] * shares[batch.levels[k].item()]))
+        features, values = np.array(features), np.array(values)
+        center, mean = features.mean(axis=0), values.mean(axis=0)
         apart = features - center
-        slopes = np.linalg.solve(apart.T @ apart + 1e-3 * np.eye(3), apart.T @ (values - values.mean()))
-        return float(values.mean()), slopes, center
+        slopes = np.linalg.solve(apart.T @ apart + 1e-3 * np.eye(len(center)), apart.T @ (values - mean))
+        return mean, slopes, center
 
 
-def spread_by_level(net, network, mean, slopes, center):
-    """Two units of the head make the first bottleneck node b into A(C) sinh(p b) / p, with ln A as told.
+def follow_the_nodes(net, network, mean, slopes, center):
+    """Two units of the head for each bottleneck node b make it into A sinh(p b) / p, with ln A as told.
 
-    Where ELU is e^z − 1 the difference of two units with z = ln A ± p b is a product of A and sinh(p b); MLP2's second
-    output carries ln A(C) less its mean.
+    Where ELU is e^z − 1 the difference of two units with z = ln A ± p b is a product of A and sinh(p b). An output of
+    MLP2 for each node carries ln A less its mean; a hidden unit of its own, the last, exp(−3 (τ − τ₀)) − 1.
     """
     part = {name: values[network] for name, values in net.weights.items()}
-    for layer in range(3):
-        part[f"mlp2.{layer}.weight"][:, 1] = 0
-        part[f"mlp2.{layer}.bias"][1] = 0
-        if layer:
-            part[f"mlp2.{layer}.weight"][1, 1] = 1
-    part["mlp2.0.weight"][3:, 1] = torch.as_tensor(slopes, dtype=torch.float32)
-    part["mlp2.0.bias"][1] = UPRIGHT - float(slopes @ center)
-    part["mlp2.2.bias"][1] = -UPRIGHT
-    part["head.0.weight"][:, 1:3] = 0
-    part["head.0.weight"][0, 1:3] = torch.tensor([STEEPNESS, -STEEPNESS])
-    part["head.0.weight"][architecture.BOTTLENECK + 1, 1:3] = 1
-    part["head.0.bias"][1:3] = DEPTH
+    part["mlp2.0.weight"][:, -1] = 0
+    part["mlp2.0.weight"][0, -1] = -SATURATION
+    part["mlp2.0.bias"][-1] = SATURATION * FROM
     part["head.1.weight"][:, 1] = 0
-    part["head.1.weight"][1:3, 1] = torch.tensor([1.0, -1.0]) * np.exp(mean - DEPTH) / (2 * STEEPNESS)
     part["head.1.bias"][1] = UPRIGHT
     part["head.2.weight"][1, 0] = 1
     part["head.2.bias"][0] -= UPRIGHT
+    for node, (level, slope) in enumerate(zip(mean, slopes.T, strict=True)):
+        output = node + 1  # output 0 carries C
+        for layer in range(3):
+            part[f"mlp2.{layer}.weight"][:, output] = 0
+            part[f"mlp2.{layer}.bias"][output] = 0
+            if layer:
+                part[f"mlp2.{layer}.weight"][output, output] = 1
+        part["mlp2.0.weight"][3:, output] = torch.as_tensor(slope[1:], dtype=torch.float32)
+        part["mlp2.0.bias"][output] = UPRIGHT - slope[1:] @ center[1:]
+        part["mlp2.1.weight"][-1, output] = slope[0]
+        part["mlp2.1.bias"][output] = -slope[0] * center[0]
+        part["mlp2.2.bias"][output] = -UPRIGHT
+        units = slice(2 * node + 1, 2 * node + 3)
+        part["head.0.weight"][:, units] = 0
+        part["head.0.weight"][node, units] = torch.tensor([STEEPNESS, -STEEPNESS])
+        part["head.0.weight"][architecture.BOTTLENECK + output, units] = 1
+        part["head.0.bias"][units] = DEPTH
+        part["head.1.weight"][units, 1] = torch.tensor([1.0, -1.0]) * np.exp(level - DEPTH) / (2 * STEEPNESS)
 
 
 def follow_the_level(net, width=HEAD_WIDTH):
@@ -145,7 +193,7 @@ def follow_the_level(net, width=HEAD_WIDTH):
 
 
 def only_the_mean(net):
-    """Change networks so that the state moves their mean and nothing else: even attention, MLP2 hands the level on.
+    """Change networks that follow the level so that the state moves their mean and nothing else, with even attention.
 
     The level goes through a hidden node of its own in both layers of the head, which nothing else enters.
 
@@ -155,7 +203,6 @@ def only_the_mean(net):
         The parameters that must stay as they are for it to remain so.
     """
     frozen = TGlassMLP.of(torch.zeros_like(net.table[:1], dtype=torch.bool), net.columns)
-    follow_the_level(net)
     net.weights["attention"].zero_()
     for name in net.weights:
         if name.split(".")[0] in ("attention", "mlp1", "mlp2"):

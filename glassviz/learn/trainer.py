@@ -88,7 +88,9 @@ class Trainer:
     def _losses(self, index, net, states, phase):
         batch = self.batches[index]
         losses = batch.loss(net.fast_forward(batch.columns, batch.features[states]), states, phase, self.plan)
-        return losses * self.plan.consistency if batch.unlabelled else losses
+        if batch.unlabelled:
+            return losses * self.plan.consistency
+        return losses * self.plan.transferred if batch.transferred else losses
 
     def _states(self, index, rows, drawn=None):
         """Numbers of the states that the networks predict, (1, states) or (network, 1)."""

@@ -105,6 +105,8 @@ def fit(points, networks, plan, seed, *, levels=None, known=(), threads=1, check
     fold = torch.arange(networks) % plan.folds
     if plan.linear:
         start.LinearStart(batches, net.columns).apply(net, fold, seed, levels)
+    elif not plan.state:
+        start.follow_the_level(net)
     frozen = None if plan.state else start.only_the_mean(net)
     if checkpoint is not None:
         data = [array for p in points for array in (p.columns, p.labels, p.levels)]
