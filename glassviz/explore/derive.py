@@ -260,7 +260,10 @@ def fluctuations(library, temperature, network):
 
 
 def measured(library, temperature):
-    """χ₄ and ⟨ξ_chord⟩ of the propensities from molecular dynamics, as `fluctuations`; None where there are none."""
+    """χ₄ and ⟨ξ_chord⟩ of the propensities from molecular dynamics, as `fluctuations`; None where there are none.
+
+    Attribute `replica_noise`: "subtracted" from χ₄ where it is known of all structures, else "included".
+    """
     ds = library.measured(temperature)
     if ds is None:
         return None
@@ -269,7 +272,10 @@ def measured(library, temperature):
         C = ds["propensity"]
         mean = C.where(ds["species"] == SPECIES).mean(("configuration", "particle"))
         C = C.isel(time=np.flatnonzero((mean.values < LEVELS[0]) & (C["time"].values > 0)))
-        result = _curves(chi4(C, ds), chord_length(C, ds), ds)
+        noise = ds["replica_noise"].sel(time=C["time"])
+        known = bool(np.isfinite(noise).all())
+        result = _curves(chi4(C, ds, noise=noise if known else None), chord_length(C, ds), ds)
+        result.attrs["replica_noise"] = "subtracted" if known else "included"
         return result.assign(mean_propensity=("state", mean.sel(time=C["time"]).values))
 
     key = ("measured curves", temperature, ds.sizes["configuration"])

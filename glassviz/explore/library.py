@@ -15,6 +15,7 @@ from glassviz.explore.kept import content
 from glassviz.files import netcdf, store
 from glassviz.learn.networkfile import available_networks, load_networks
 from glassviz.mixture import InvalidData
+from glassviz.observe.propensity import replica_noise
 from glassviz.observe.superposition import superposition
 from glassviz.simulate.history import with_cooling
 from glassviz.simulate.potential import potential_energy
@@ -278,8 +279,8 @@ class Library:
         Returns
         -------
         Dataset or None
-            `propensity` (configuration, time, particle) on the times common to all structures, with `position` and
-            `species`; None where there is none.
+            `propensity` (configuration, time, particle) on the times common to all structures, with `position`,
+            `species` and `replica_noise` (configuration, time); None where there is none.
         """
         rows = self.propensity_files(temperature)
         if not rows:
@@ -289,7 +290,8 @@ class Library:
 
         def load():
             wanted = ["position", "species", "propensity"]
-            parts = [netcdf.load(row.path)[wanted] for row in rows if row.particles == particles]
+            files = [netcdf.load(row.path) for row in rows if row.particles == particles]
+            parts = [file[wanted].assign(replica_noise=replica_noise(file)) for file in files]
             times = parts[0]["time"].values
             for part in parts[1:]:
                 times = times[np.isin(np.round(times, 6), np.round(part["time"].values, 6))]

@@ -108,18 +108,20 @@ def _write(dataset, path, encoding):
     numbers = [name for name, variable in dataset.variables.items() if variable.dtype.kind == "f"]
     encoding = encoding | {name: {"_FillValue": None} | encoding.get(name, {}) for name in numbers}  # NaN is NaN
     with replacing(path) as temporary:
-        with _created(temporary, dataset.nbytes) as file:
+        # HDF5 loses the unlimited dimensions that empty arrays get where addresses are short.
+        short = dataset.nbytes < 2**31 and 0 not in dataset.sizes.values()
+        with _created(temporary, short) as file:
             dataset.dump_to_store(H5NetCDFStore(file), encoding=encoding)
         seal(temporary)
 
 
 @contextmanager
-def _created(path, nbytes):
+def _created(path, short):
     """A new file, with what HDF5 1.10 has to save space in files of many small variables: 27 kB in every file."""
     access, layout = h5py.h5p.create(h5py.h5p.FILE_ACCESS), h5py.h5p.create(h5py.h5p.FILE_CREATE)
     access.set_libver_bounds(h5py.h5f.LIBVER_V110, h5py.h5f.LIBVER_V110)
     layout.set_attr_phase_change(2**15, 2**15)  # attributes in the header however many, instead of a heap and an index
-    if nbytes < 2**31:
+    if short:
         layout.set_sizes(4, 4)  # bytes of an address
     created = h5py.h5f.create(os.fsencode(path), h5py.h5f.ACC_EXCL, layout, access)
     with h5py.File(created) as file, h5netcdf.File(file, "a", track_order=False) as netcdf_file:

@@ -6,7 +6,7 @@ from matplotlib.collections import EllipseCollection
 from glassviz.mixture import RADII, InvalidData
 from glassviz.observe.agreement import correlation
 from glassviz.observe.susceptibility import chi4, variance_over_structures
-from glassviz.report.material import LEVEL, plain_title, title
+from glassviz.report.material import LEVEL, listed, plain_title, title
 from glassviz.report.pearson import FEW, HIGHEST
 from glassviz.report.plates import (
     MEAN,
@@ -115,7 +115,8 @@ def susceptibilities(material, ensemble, temperature):
     Returns
     -------
     list of dict
-        For every level the runs reach; χ₄ is the unbiased estimate.
+        For every level the runs reach; χ₄ is the unbiased estimate, the noise of the replicas subtracted where it is
+        known.
     """
 
     def compute():
@@ -124,9 +125,12 @@ def susceptibilities(material, ensemble, temperature):
         role = "test" if tested and len(tested[0]) >= FEW else None
         for boxes in material.labelled(temperature, role=role, ensemble=ensemble):
             predicted = boxes.predict(ensemble, boxes.levels)
-            truth, model = (chi4(C, boxes.dataset(), unbiased=True) for C in (boxes.measured(), predicted))
+            noise = boxes.replica_noise()
+            truth = chi4(boxes.measured(), boxes.dataset(), unbiased=True, noise=noise)
+            model = chi4(predicted, boxes.dataset(), unbiased=True)
             networks = predicted.mean("particle", dtype=np.float64).values
-            _, measured = variance_over_structures(boxes.propensity.mean(axis=2, dtype=np.float64))
+            means = boxes.propensity.mean(axis=2, dtype=np.float64)
+            _, measured = variance_over_structures(means, None if noise is None else noise.values.T)
             each = np.stack([variance_over_structures(means)[1] for means in networks]).mean(axis=0)
             with np.errstate(divide="ignore", invalid="ignore"):
                 low, high = np.nanpercentile(each / measured, [16, 84], axis=0)
@@ -140,6 +144,7 @@ def susceptibilities(material, ensemble, temperature):
                         "mean_propensity": float(level),
                         "time": float(boxes.times[k]),
                         "chi4_md": float(truth[k]),
+                        "replica_noise": "included" if noise is None else "subtracted",
                         "chi4_md_error": float(truth["error"][k]),
                         "chi4_predicted": float(model[k]),
                         "chi4_predicted_network_error": float(model["error"][k]),
@@ -188,9 +193,15 @@ def figure_4(material):
 
 def _replica_cautions(material, temperatures):
     """What finitely many replicas and structures do to the measured χ₄."""
-    cautions = [
-        "measured χ₄ is that of replica-averaged propensities: it keeps 1/R of the fluctuations between R replicas"
-    ]
+    cautions = []
+    included = [t for t in temperatures if any(boxes.replica_noise() is None for boxes in material.labelled(t))]
+    subtracted = [t for t in temperatures if t not in included]
+    if subtracted:
+        cautions.append(f"T = {listed(subtracted)}: what finitely many replicas add to measured χ₄ is subtracted")
+    if included:
+        cautions.append(
+            f"T = {listed(included)}: measured χ₄ includes what finitely many replicas add, not known of all runs"
+        )
     for temperature in temperatures:
         groups = [material.labelled(temperature, role=role) for role in ("train", "test")]
         if not all(groups):
@@ -198,7 +209,10 @@ def _replica_cautions(material, temperatures):
         common = np.intersect1d(*(group[0].levels for group in groups))
         level = common[np.abs(common - LEVEL).argmin()]
         values = [
-            chi4(g[0].measured(), g[0].dataset(), unbiased=True).values[list(g[0].levels).index(level)] for g in groups
+            chi4(g[0].measured(), g[0].dataset(), unbiased=True, noise=g[0].replica_noise()).values[
+                list(g[0].levels).index(level)
+            ]
+            for g in groups
         ]
         named = " and ".join(
             f"{value:.3f} ({len(g[0])} structures of {g[0].replicas} replicas)"

@@ -15,6 +15,7 @@ from glassviz.files import store
 from glassviz.learn import labels
 from glassviz.learn.inference import CONSTRAINED_SPECIES
 from glassviz.learn.transfer import size_transfer
+from glassviz.observe.propensity import replica_noise
 
 LEVELS = (0.99, 0.97, 0.94, 0.90, 0.85, 0.80, 0.75, 0.65, 0.50, 0.40, 0.30, 0.25, 0.15, 0.075)
 """Mean propensities ⟨C̄_B⟩ of the report's curves."""
@@ -90,6 +91,8 @@ class Labelled(Boxes):
         Measured.
     noise : (configuration, state) ndarray
         Variance of the labels that finitely many replicas leave.
+    mean_noise : (configuration, state) ndarray
+        The same of their mean over the particles; NaN where unknown.
     replicas : int
         The fewest of any structure.
     """
@@ -98,11 +101,17 @@ class Labelled(Boxes):
     times: np.ndarray
     propensity: np.ndarray
     noise: np.ndarray
+    mean_noise: np.ndarray
     replicas: int
 
     def measured(self):
         """The labels (state, configuration, particle)."""
         return self.field(self.propensity, self.levels, time=("state", self.times))
+
+    def replica_noise(self):
+        """What `chi4` subtracts from the measured χ₄ (configuration, state); None where not known of all boxes."""
+        known = np.isfinite(self.mean_noise).all()
+        return xr.DataArray(self.mean_noise, dims=("configuration", "state")) if known else None
 
 
 class Material:
@@ -183,6 +192,7 @@ class Material:
                     p.times,
                     p.labels.swapaxes(0, 1),
                     p.noise,
+                    _mean_noise(chosen, p),
                     min(ds.attrs["replicas"] for ds in chosen),
                 )
                 for p in found
@@ -266,6 +276,13 @@ class Material:
             )
             counts.update(str(v).split(":")[0].strip() or "not assessed" for v in stated)
         return counts
+
+
+def _mean_noise(structures, points):
+    """Variance of the mean label of each structure of state points, linear in log t as the labels themselves."""
+    found = {str(ds["configuration"].values[0]): replica_noise(ds) for ds in structures}
+    times = np.log(points.times)
+    return np.stack([np.interp(times, np.log(found[n]["time"].values), found[n].values[0]) for n in points.names])
 
 
 def listed(temperatures):

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from glassviz.mixture import InvalidData
 from glassviz.observe.susceptibility import chi4
 
 BELIEVABLE = st.floats(0, 1, width=32)
@@ -15,6 +16,7 @@ def naive(values, species):
     return (species[0] == 0).sum() * (np.mean(np.square(means)) - np.mean(means) ** 2)
 
 
+@settings(deadline=None)
 @given(arrays(np.float64, (6, 9), elements=BELIEVABLE))
 def test_equals_equation_9(values):
     species = np.array([[0, 1, 0, 2, 0, 0, 1, 2, 0]] * 6)
@@ -63,3 +65,31 @@ def test_one_structure_says_nothing():
     chi = chi4(xr.DataArray(np.ones((2, 5)), dims=("state", "particle")))
     assert np.isnan(chi).all()
     assert np.isnan(chi.error).all()
+
+
+def test_noise_of_the_replicas_is_subtracted_without_bias():
+    """Structures of known spread, replicas of known scatter that all particles share: 400 sets of 12 structures.
+
+    The mean over sets must be N times the variance over structures, whatever the number of replicas.
+    """
+    generator = np.random.default_rng(8)
+    sets, structures, particles, spread, scatter = 400, 12, 5, 0.03, 0.08
+    exact = 0.7 + spread * generator.normal(size=(sets, structures))
+    for replicas in (4, 16):
+        means = exact[..., None] + scatter * generator.normal(size=(sets, structures, replicas))
+        noise = xr.DataArray(means.var(axis=-1, ddof=1) / replicas, dims=("state", "configuration"))
+        C = np.repeat(means.mean(axis=-1)[..., None], particles, axis=-1)
+        C = xr.DataArray(C, dims=("state", "configuration", "particle"))
+        found = chi4(C, unbiased=True, noise=noise)
+        error = float(found.std()) / np.sqrt(sets)
+        assert float(found.mean()) == pytest.approx(particles * spread**2, abs=4 * error)
+        biased = float(chi4(C, unbiased=True).mean())
+        assert biased == pytest.approx(particles * (spread**2 + scatter**2 / replicas), rel=0.1)
+        assert biased > particles * spread**2 + 4 * error
+
+
+def test_noise_must_be_a_number_for_every_structure():
+    C = xr.DataArray(np.random.default_rng(3).uniform(size=(4, 6)), dims=("configuration", "particle"))
+    for noise in (np.full(3, 1e-4), np.array([1e-4, np.nan, 1e-4, 1e-4])):
+        with pytest.raises(InvalidData, match="replica noise"):
+            chi4(C, noise=xr.DataArray(noise, dims="configuration"))

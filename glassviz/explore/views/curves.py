@@ -36,9 +36,10 @@ QUANTITIES = {
         "<i>χ</i><sub>4</sub>(<i>t</i>)",
         "χ₄",
         "How much the mean propensity varies between structures. Propensities are averaged over the replicas of a "
-        "structure first, so this is the part of χ₄ that structure determines; what finitely many replicas (8 or "
-        "more) leave of the rest is not taken off the points of molecular dynamics (●). Bars: over networks; of the "
-        "points over structures, by bootstrap.",
+        "structure first, so this is the part of χ₄ that structure determines. What finitely many replicas leave of "
+        "the rest, N₁ Var_rep/R, is subtracted from the points of molecular dynamics (●) where their files say how "
+        "much it is; else the title says that it is included. Bars: over networks; of the points over structures, by "
+        "bootstrap.",
     ),
     "xi4": (
         "<i>ξ</i><sub>4</sub>(<i>t</i>)",
@@ -188,6 +189,9 @@ class Curves(View):
         structures = curve.attrs["structures"]
         if name == "chi4" and structures < derive.FEW_STRUCTURES:
             notes.append(f"weak: {structures} structures at T = {self.state.temperature:g}")
+        measured = results["measured"]
+        if name == "chi4" and measured is not None and measured.attrs["replica_noise"] == "included":
+            notes.append("● include the noise of finitely many replicas")
         if name == "xi4" and not np.isfinite(curve["xi4"].values).any():
             notes.append(f"not determined at T = {self.state.temperature:g}")
         elif name == "xi4" and structures < derive.FEW_STRUCTURES:
