@@ -6,6 +6,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from glassviz.explore import address
+from glassviz.explore.leaving import let_go_at_the_end
 from glassviz.explore.library import Library
 from glassviz.explore.own import OwnLibrary
 from glassviz.explore.state import ExplorerState
@@ -55,7 +56,7 @@ def build():
         pn.state.onload(partial(_complain, complaints))
     except InvalidData as error:
         header, main = [], [pmui.Alert(str(error), alert_type="warning", margin=20)]
-    return pmui.Page(
+    page = pmui.Page(
         title="glassviz",
         main=main,
         header=header,
@@ -68,6 +69,8 @@ def build():
         },
         meta_description="Dynamic heterogeneity of a two-dimensional glass former, live.",
     )
+    let_go_at_the_end(page)
+    return page
 
 
 def _contents(state):

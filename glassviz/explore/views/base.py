@@ -166,7 +166,7 @@ def report(sentence):
 
 async def on_session(document, change):
     """Run `change` with the session's lock and wait for it; False where the session is gone."""
-    if document.session_context is None or document.session_context.destroyed:
+    if _gone(document):
         return False
     done = asyncio.get_running_loop().create_future()
 
@@ -178,5 +178,12 @@ async def on_session(document, change):
                 done.set_result(None)
 
     document.add_next_tick_callback(locked)
-    await done
+    while not done.done():
+        if _gone(document):
+            return False
+        await asyncio.wait([done], timeout=1)
     return True
+
+
+def _gone(document):
+    return document.session_context is None or document.session_context.destroyed
