@@ -48,12 +48,12 @@ def connected(workers=None, scheduler=None):
 
 
 def run_jobs(jobs, workers, scheduler, progress):
-    """Run jobs on a cluster until every file exists; without anything to do no cluster is started.
+    """Run jobs on a cluster until every file is complete; without anything to do no cluster is started.
 
     Parameters
     ----------
     jobs : sequence of glassviz.campaign.jobs.Job
-        In an order in which each comes after the job it waits for; those whose file exists are left out.
+        In an order in which each comes after the job it waits for; those that are done are left out.
     workers, scheduler
         See `connected`.
     progress : callable
@@ -65,7 +65,7 @@ def run_jobs(jobs, workers, scheduler, progress):
         Where the scheduler cannot be reached, or where jobs failed, after all others are done; the sentence is that of
         the first that failed.
     """
-    missing = [job for job in jobs if not job.target.exists()]
+    missing = [job for job in jobs if not job.complete(job.target)]
     if missing:
         with connected(workers, scheduler) as client:
             _follow(client, missing, len(jobs), progress)

@@ -1,21 +1,29 @@
 """Isoconfigurational dynamics of many structures at once, split once into training and test structures."""
 
 import hashlib
+from functools import partial
+
+import numpy as np
 
 from glassviz.campaign.jobs import Job
 from glassviz.files import netcdf
 from glassviz.files.integrity import remove_leftovers
 from glassviz.mixture import InvalidData
-from glassviz.simulate.isoconfigurational import isoconfigurational
+from glassviz.simulate.dynamics import TIME_STEP
+from glassviz.simulate.isoconfigurational import isoconfigurational, measured_times
+from glassviz.simulate.lanes import LANES
 
 
 def propensity_file(target, structure, times, replicas, role, seed, record, progress=None, **options):
     """Run one structure and write its propensities; what serves `glassviz dynamics` and the campaign alike.
 
+    A file that reaches the last time is kept as it is. One that does not is replaced by a longer one with the times it
+    has and those asked for beyond them: the run goes on from the checkpoint beside it, or anew where that is gone.
+
     Parameters
     ----------
     target : pathlib.Path
-        File to write; one that exists is kept as it is, and a checkpoint beside it is taken up.
+        File to write. The state of the run stays beside it, in a hidden checkpoint.
     structure : xarray.Dataset
         One configuration.
     times, replicas, seed, **options
@@ -30,13 +38,19 @@ def propensity_file(target, structure, times, replicas, role, seed, record, prog
     Raises
     ------
     InvalidData
-        Where the structure cannot be run or the checkpoint is of another run.
+        Where the structure cannot be run, or the file that is there or the checkpoint is of another run.
     """
-    if target.exists():
+    if reaches(target, times[-1]):
         return
     structure = structure.drop_dims(["block", "stage", "interval"], errors="ignore")  # how the sample was made
     structure = structure.drop_vars(["energy", "inherent_energy"], errors="ignore")  # follow from the positions
     checkpoint = target.with_name(f".{target.stem}.checkpoint.nc")
+    known = measured_times(checkpoint)
+    if target.exists():
+        shorter = netcdf.load(target)
+        _require_same_run(target.name, shorter, structure, replicas, role, seed)
+        known = max(known, shorter["time"].values, key=len)
+    times = np.concatenate([known, [time for time in times if time > max(known, default=0) + TIME_STEP / 2]])
     result = isoconfigurational(
         structure, times, replicas, seed=seed, checkpoint=checkpoint, progress=progress, **options
     )
@@ -44,6 +58,25 @@ def propensity_file(target, structure, times, replicas, role, seed, record, prog
     netcdf.save(result, target, encoding=netcdf.compact(result))
     for path in (target, checkpoint):
         remove_leftovers(path)
+
+
+def reaches(target, until):
+    """Whether a file of propensities is there and goes up to a time."""
+    return target.exists() and bool(netcdf.load(target)["time"].values[-1] > until - TIME_STEP / 2)
+
+
+def _require_same_run(name, shorter, structure, replicas, role, seed):
+    """`InvalidData` where a file is of another structure or run than the one that is to go on to later times."""
+    groups = -(-replicas // LANES)
+    run = {"replicas": LANES * groups, "dynamics_seed": seed, "role": role}
+    for key, value in run.items():
+        if shorter.attrs.get(key) != value:
+            raise InvalidData(
+                f"{name}: {key.replace('_', ' ')} {shorter.attrs.get(key)} where {value} is asked for; expected the "
+                "same to go on to later times."
+            )
+    if not np.allclose(shorter["position"], structure["position"], rtol=0, atol=1e-4):
+        raise InvalidData(f"{name}: it was run from other positions; expected the same to go on to later times.")
 
 
 def target_file(folder, structure):
@@ -101,7 +134,7 @@ def roles(folder, particles):
     return found
 
 
-def dynamics_jobs(ds, output, times, replicas, test_replicas, shares, seed, record):
+def dynamics_jobs(ds, output, times, replicas, test_replicas, shares, seed, record, device="cpu"):
     """Jobs that run the structures of one configurations file; one propensity file for each.
 
     Parameters
@@ -120,6 +153,8 @@ def dynamics_jobs(ds, output, times, replicas, test_replicas, shares, seed, reco
         Seed of the velocities; structure k of the file takes seed + k, as in `glassviz dynamics`.
     record : dict of str
         Command and version, kept in every file.
+    device : {"cpu", "cuda"}, optional
+        Where the dynamics runs.
 
     Returns
     -------
@@ -127,10 +162,12 @@ def dynamics_jobs(ds, output, times, replicas, test_replicas, shares, seed, reco
         In the order of `shares`.
     """
     place = {name: k for k, name in enumerate(ds["configuration"].values)}
+    function, complete = partial(propensity_file, device=device), partial(reaches, until=times[-1])
     jobs = []
     for name, role in shares.items():
         structure = ds.isel(configuration=[place[name]])
         count = test_replicas if role == "test" else replicas
         arguments = (structure, times, count, role, seed + place[name], record)
-        jobs.append(Job(target_file(output, structure), propensity_file, arguments, priority=-len(jobs)))
+        target = target_file(output, structure)
+        jobs.append(Job(target, function, arguments, priority=-len(jobs), complete=complete))
     return jobs

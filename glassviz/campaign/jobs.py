@@ -9,7 +9,7 @@ class Job(NamedTuple):
     """One file to be made: `function(target, *arguments, report)`, where `report(done, total)` tells how far it is.
 
     The function must be importable in a worker. A job with `after` waits for the job that makes that file, where there
-    is one; of those that can run, the one of the highest priority does.
+    is one; of those that can run, the one of the highest priority does. A job whose file is `complete` is done.
     """
 
     target: Path
@@ -17,3 +17,4 @@ class Job(NamedTuple):
     arguments: tuple
     after: Path | None = None
     priority: int = 0
+    complete: Callable = Path.exists

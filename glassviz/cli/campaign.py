@@ -88,14 +88,15 @@ def dynamics(
     split_seed: int = 0,
     per_decade: int = 6,
     seed: int = 0,
+    device: Literal["cpu", "cuda"] = "cpu",
     workers: int | None = None,
     scheduler: str | None = None,
 ):
     """Run isoconfigurational molecular dynamics from every structure; one propensity file for each.
 
-    A structure whose file exists is skipped, and an interrupted one goes on from its checkpoint: the same command
-    continues a killed campaign. Structures are split once into training and test structures; one that has a role in the
-    folder, at whatever temperature, keeps it.
+    A structure whose file reaches the last time is skipped, one whose file does not is run on to it, and an interrupted
+    one goes on from its checkpoint: the same command continues a killed campaign. Structures are split once into
+    training and test structures; one that has a role in the folder, at whatever temperature, keeps it.
 
     Parameters
     ----------
@@ -119,6 +120,8 @@ def dynamics(
         Output times per decade, from t = 1.
     seed
         Seed of the velocities; structure k of the file takes seed + k.
+    device
+        Where the dynamics runs; cuda needs an NVIDIA GPU at every worker.
     workers
         Worker processes on this machine; by default one for each core.
     scheduler
@@ -127,8 +130,10 @@ def dynamics(
     from glassviz.campaign.cluster import run_jobs
     from glassviz.campaign.dynamics import dynamics_jobs, roles, split
     from glassviz.files import read
-    from glassviz.simulate.isoconfigurational import logarithmic_times
+    from glassviz.simulate.isoconfigurational import logarithmic_times, require
 
+    if not scheduler:
+        require(device)
     ds = read(configurations)
     times = logarithmic_times(until, per_decade)
     names = [str(name) for name in ds["configuration"].values]
@@ -144,6 +149,7 @@ def dynamics(
         {name: shares[name] for name in chosen},
         seed,
         typed_command(),
+        device,
     )
     with progress_bar(f"T = {ds.attrs['temperature']:.2f}") as progress:
         run_jobs(jobs, workers, scheduler, progress)

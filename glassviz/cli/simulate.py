@@ -72,8 +72,8 @@ def dynamics(
 ):
     """Run isoconfigurational molecular dynamics from each structure; one propensity file per structure.
 
-    A structure whose file exists is skipped, and an interrupted one goes on from its checkpoint: the same command
-    continues a killed run.
+    A structure whose file reaches the last time is skipped, one whose file does not is run on to it, and an interrupted
+    one goes on from its checkpoint: the same command continues a killed run.
 
     Parameters
     ----------

@@ -60,7 +60,6 @@ class _Ensemble:
         self.run = {
             "box_length": self.length,
             "time_step": time_step,
-            "times": times,
             "temperature": temperature,
             "seed": seed,
             "replicas": LANES * groups,
@@ -110,7 +109,7 @@ class _Ensemble:
         dataset = xr.Dataset(
             {name: (("particle", "lane"), value) for name, value in state.items()}
             | {name: (_DIMS[name], value) for name, value in self.measured.items()},
-            attrs={"done": self.done, **self.run},
+            attrs={"done": self.done, "times": self.times, **self.run},
         )
         netcdf.save(dataset, path)
 
@@ -118,17 +117,26 @@ class _Ensemble:
         """Take up the state that `save` wrote."""
         saved = netcdf.load(path)
         same = (np.array_equal(saved.attrs.get(name, value), value) for name, value in self.run.items())
-        if "done" not in saved.attrs or not all(same):
+        done = measured_times(path)
+        if not len(done) or not all(same) or not np.array_equal(done, self.times[: len(done)]):
             raise mixture.InvalidData(
                 f"{path}: this checkpoint is of another run; remove it or repeat the run's options."
             )
-        self.done = int(saved.attrs["done"])
+        self.done = len(done)
         for name in self.measured.keys() & saved.keys():  # early checkpoints lack the variance of the mean
-            self.measured[name] = saved[name].values
+            self.measured[name][: self.done] = saved[name].values[: self.done]
         self.groups = [
             Lanes(*(np.ascontiguousarray(saved[f"{name}_{g}"].values) for name in Lanes._fields))
             for g in range(len(self.groups))
         ]
+
+
+def measured_times(checkpoint):
+    """Output times that the run of a checkpoint has passed, (time,) ndarray; empty where there is no checkpoint."""
+    if not checkpoint.exists():
+        return np.empty(0)
+    attributes, _, _ = netcdf.header(checkpoint)
+    return np.atleast_1d(attributes.get("times", []))[: int(attributes.get("done", 0))]
 
 
 def require(device):
@@ -175,8 +183,8 @@ def isoconfigurational(
     device : {"cpu", "cuda"}, optional
         Where the dynamics runs; "cuda" is an NVIDIA GPU, one thread block for each replica.
     checkpoint : path, optional
-        File that takes the state after every output time and from which an interrupted run goes on, bit for bit;
-        removed at the end.
+        File that takes the state after every output time. From it an interrupted run goes on, bit for bit, and a
+        finished one to later times.
     progress : callable, optional
         Called with (steps done, steps in all) after every output time.
 
@@ -232,8 +240,6 @@ def isoconfigurational(
                 ensemble.save(checkpoint)
             if progress:
                 progress(times[ensemble.done - 1], times[-1])
-    if checkpoint:
-        checkpoint.unlink(missing_ok=True)
     return _labelled(ds, ensemble, temperature, seed)
 
 

@@ -19,6 +19,7 @@ from glassviz.campaign.dynamics import dynamics_jobs
 from glassviz.campaign.equilibration import cooling_jobs
 from glassviz.campaign.gather import gather
 from glassviz.campaign.jobs import Job
+from glassviz.cli import app
 from glassviz.files import netcdf
 from glassviz.mixture import InvalidData
 from glassviz.simulate import cooling
@@ -152,12 +153,38 @@ def test_dynamics_makes_one_file_per_structure(local, tmp_path, undisturbed):
         ds, tmp_path, logarithmic_times(5, 3), 8, 16, {"s7-1": "test", "s7-0": "train"}, seed=30, record=RECORD
     )
     run_jobs(jobs, None, local.scheduler_address, lambda *_: None)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["T0.60_s7-0.nc", "T0.60_s7-1.nc"]
-    train, test = (netcdf.load(path) for path in sorted(tmp_path.iterdir()))
+    files = sorted(tmp_path.glob("[!.]*"))
+    assert [path.name for path in files] == ["T0.60_s7-0.nc", "T0.60_s7-1.nc"]
+    train, test = map(netcdf.load, files)
     assert (train.attrs["role"], train.attrs["replicas"], train.attrs["dynamics_seed"]) == ("train", 8, 30)
     assert (test.attrs["role"], test.attrs["replicas"], test.attrs["dynamics_seed"]) == ("test", 16, 31)
     np.testing.assert_array_equal(test["position"], ds["position"][1:])
     assert not {"energy_series", "energy", "inherent_energy"} & set(test)
+
+
+def test_finished_dynamics_are_extended_where_a_later_time_is_asked_for(local, tmp_path, undisturbed):
+    def campaign(until):
+        times, shares = logarithmic_times(until, 3), {"s7-1": "test", "s7-0": "train"}
+        jobs = dynamics_jobs(undisturbed[1], tmp_path, times, 8, 8, shares, seed=30, record=RECORD)
+        run_jobs(jobs, None, local.scheduler_address, lambda *_: None)
+        return {path: path.read_bytes() for path in sorted(tmp_path.glob("[!.]*"))}
+
+    short = campaign(3)
+    longer = campaign(5)
+    assert list(short) == list(longer)
+    assert campaign(4) == campaign(5) == longer
+    for path in longer:
+        np.testing.assert_allclose(netcdf.load(path)["time"], [1, 2.15, 3, 4.64, 5])
+    assert {netcdf.load(path).attrs["role"] for path in longer} == {"train", "test"}
+
+
+def test_dynamics_takes_a_device(undisturbed, tmp_path):
+    times = logarithmic_times(5, 3)
+    (job,) = dynamics_jobs(undisturbed[1], tmp_path, times, 8, 8, {"s7-0": "train"}, 30, RECORD, "nowhere")
+    with pytest.raises(InvalidData, match="no device 'nowhere'"):
+        job.function(job.target, *job.arguments, lambda *_: None)
+    with pytest.raises(SystemExit):
+        app(["campaign", "dynamics", "x.nc", str(tmp_path), "--until", "5", "--device", "nowhere"])
 
 
 def test_gathered_samples_are_those_of_the_single_command(finished, tmp_path, undisturbed):
@@ -165,6 +192,8 @@ def test_gathered_samples_are_those_of_the_single_command(finished, tmp_path, un
     assert [path.name for path in gathered] == ["N80_T1.00.nc", "N80_T0.60.nc"]
     for path, ds in zip(gathered, undisturbed, strict=True):
         made = netcdf.load(path)
+        assert "inherent_energy" not in made
+        ds = ds.drop_vars("inherent_energy", errors="ignore")
         xr.testing.assert_allclose(made, ds, rtol=1e-4)  # the verdict is assessed anew from float32 series
         assert made.attrs["verdict"] == ds.attrs["verdict"]
         assert made["position"].dtype == np.float32

@@ -8,7 +8,7 @@ from glassviz.observe.propensity import replica_noise
 from glassviz.observe.susceptibility import chi4
 from glassviz.simulate.bonds import initial_bonds, surviving_fraction
 from glassviz.simulate.dynamics import advance, displacements, start_lanes
-from glassviz.simulate.isoconfigurational import isoconfigurational
+from glassviz.simulate.isoconfigurational import isoconfigurational, measured_times
 from glassviz.simulate.swap_chain import SwapMonteCarlo
 
 TIMES = (0.5, 1.0, 2.0, 3.0)
@@ -95,15 +95,23 @@ def test_an_interrupted_run_goes_on_bit_for_bit(liquid_dataset, ensemble, tmp_pa
     )
     xr.testing.assert_identical(resumed, ensemble)
     np.testing.assert_allclose(seen, [time for time in TIMES if time > stop])
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [checkpoint]
+
+
+def test_a_finished_run_goes_on_to_later_times_bit_for_bit(liquid_dataset, ensemble, tmp_path):
+    checkpoint = tmp_path / "checkpoint.nc"
+    isoconfigurational(liquid_dataset, TIMES[:2], 16, seed=3, checkpoint=checkpoint)
+    np.testing.assert_allclose(measured_times(checkpoint), TIMES[:2])
+    longer = isoconfigurational(liquid_dataset, TIMES, 16, seed=3, checkpoint=checkpoint)
+    xr.testing.assert_identical(longer, ensemble)
 
 
 @pytest.mark.parametrize(
     "other",
     [
         {"seed": 5},
-        {"times": (0.5, 1.0, 2.0, 4.0)},
-        {"times": (0.5, 1.0)},
+        {"times": (0.4, 1.0, 2.0, 3.0)},
+        {"times": (1.0, 2.0)},
         {"replicas": 24},
         {"replicas": 8},
         {"temperature": 0.5},
