@@ -4,10 +4,12 @@ import csv
 from pathlib import Path
 
 import numpy as np
+import xarray as xr
 
 import glassviz as gv
 from glassviz.files import netcdf, store
 from glassviz.learn import labels
+from glassviz.observe.propensity import label_ceiling
 from glassviz.report import published
 from glassviz.structure.cache import cached_descriptors
 
@@ -61,15 +63,36 @@ def propensities():
     for file in store.available_propensities():
         ds = netcdf.load(file.path)
         key = (file.temperature, file.particles, file.role, file.replicas, ds.attrs["dynamics_command"])
-        groups.setdefault(key, []).append((float(ds["time"][-1]), float(ds["mean_propensity"].min())))
+        groups.setdefault(key, []).append(ds)
     rows = [
-        (f"{t:.2f}", n, role, len(v), replicas, f"{v[0][0]:.0f}", f"{min(c for _, c in v):.3f}", f"`{command}`")
+        (f"{t:.2f}", n, role, len(v), replicas, *quality(v), f"`{command}`")
         for (t, n, role, replicas, command), v in groups.items()
     ]
-    header = ("T", "N", "role", "structures", "replicas", "until t", "lowest ⟨C̄_B⟩", "command")
+    header = (
+        *("T", "N", "role", "structures", "replicas", "until t", "lowest ⟨C̄_B⟩"),
+        *("error of a label there", "ceiling of ρ_P there", "highest ceiling", "command"),
+    )
     return (
         "\n## propensities/\n\nOne file per structure, `T{T}_{name}.nc`. Test structures (the same names at every T) "
-        "are never trained on.\n\n" + table(header, rows)
+        "are never trained on. The standard error of a label is √(`propensity_variance`/`replicas`); the table has its "
+        "root mean square over species 1. The ceiling is the highest ρ_P that any prediction can reach with these "
+        "labels: the mean of all split-half correlations, corrected for the full number of replicas "
+        "(`glassviz.observe.propensity.label_ceiling`), the highest of the times at which ⟨C̄_B⟩ is below 0.99.\n\n"
+        + table(header, rows)
+    )
+
+
+def quality(datasets):
+    """Last time, ⟨C̄_B⟩ there, the error of a label, its ceiling there and the highest one, of structures run alike."""
+    whole = xr.concat(datasets, "configuration", join="inner", combine_attrs="override")
+    mean, ceiling = whole["mean_propensity"].mean("configuration"), label_ceiling(whole)
+    variance = whole["propensity_variance"].isel(time=-1).where(whole["species"] == 0).mean() / whole.attrs["replicas"]
+    return (
+        f"{float(whole['time'][-1]):.0f}",
+        f"{float(mean[-1]):.3f}",
+        f"± {np.sqrt(float(variance)):.3f}",
+        f"{float(ceiling[-1]):.3f}",
+        f"{float(ceiling.where(mean < 0.99).max()):.3f}",
     )
 
 
