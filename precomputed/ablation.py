@@ -29,7 +29,9 @@ VARIATIONS = {
     "half of the N = 82560 box at T = 0.40 as well": {"large": True},
     "random start, one rate for all": {"plan": {"linear": False, "attention": 1.0, "encoder": 1.0, "decay": 0.0}},
     "no decay of long-range columns": {"plan": {"decay": 0.0}},
-    "attention at the rate of the head": {"plan": {"attention": 1.0}},
+    "attention at 0.3 of the head's rate": {"plan": {"attention": 0.3}},
+    "encoder at the head's rate": {"plan": {"encoder": 1.0}},
+    "4000 steps": {"plan": {"squared": Plan().squared, "full": Plan().full}},
     "phase 1 only": {"plan": {"full": ()}},
     "the paper's loss in phase 2, encoder trained": {"plan": {"absolute": True, "clusters": 0.5, "encode": 1.0}},
     "the paper's loss in phase 2, encoder held": {"plan": {"absolute": True, "clusters": 0.5}},
@@ -84,4 +86,5 @@ if __name__ == "__main__":
             settings = {key: value for key, value in changes.items() if key != "plan"}
             for row in cross_validated(state_points(**settings), replace(SHORT, **changes.get("plan", {}))):
                 table.writerow((name, f"{row[0]:.2f}", *(f"{value:.3f}" for value in row[1:])))
+                file.flush()
                 print(name, *(f"{value:.3f}" for value in row), flush=True)
