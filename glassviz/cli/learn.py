@@ -101,7 +101,7 @@ def train(
     from glassviz.learn import baselines, training, twostep
     from glassviz.learn.plan import PRESETS
 
-    paths = [path for given in labels for path in (sorted(given.glob("*.nc")) if given.is_dir() else [given])]
+    paths = [path for given in labels for path in (sorted(given.glob("[!.]*.nc")) if given.is_dir() else [given])]
     datasets = [netcdf.load(path) for path in paths]
     if plan:
         structures = _structures(configurations, datasets)
