@@ -77,7 +77,9 @@ def propensities():
         "are never trained on. The standard error of a label is √(`propensity_variance`/`replicas`); the table has its "
         "root mean square over species 1. The ceiling is the highest ρ_P that any prediction can reach with these "
         "labels: the mean of all split-half correlations, corrected for the full number of replicas "
-        "(`glassviz.observe.propensity.label_ceiling`), the highest of the times at which ⟨C̄_B⟩ is below 0.99.\n\n"
+        "(`glassviz.observe.propensity.label_ceiling`), the highest of the times at which ⟨C̄_B⟩ is below 0.99. "
+        "`mean_propensity_variance` is the variance over replicas of the mean over all particles of a species "
+        "(`component`), which measured χ₄ needs; files made before it was recorded are without.\n\n"
         + table(header, rows)
     )
 
