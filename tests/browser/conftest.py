@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -36,15 +37,17 @@ def library():
         pytest.skip(str(error))
 
 
-@pytest.fixture(scope="session")
-def address(library, tmp_path_factory):
-    """Address of `panel serve app.py` on a free port of the loopback interface."""
+@contextmanager
+def served(log_path, **environment):
+    """`panel serve app.py` on a free port of the loopback interface; the address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    log = (tmp_path_factory.mktemp("server") / "log").open("w+")
+    log = log_path.open("w+")
     command = [sys.executable, "-m", "panel", "serve", "app.py", "--port", str(port), "--address", "127.0.0.1"]
-    server = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, env={**os.environ})
+    server = subprocess.Popen(
+        command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, **environment}
+    )
     address = f"http://127.0.0.1:{port}/app"
     deadline = time.monotonic() + PATIENCE / 1000
     while time.monotonic() < deadline:
@@ -54,13 +57,22 @@ def address(library, tmp_path_factory):
         except OSError:
             assert server.poll() is None, Path(log.name).read_text()
             time.sleep(0.3)
-    yield address
-    server.terminate()
-    server.wait(30)
+    try:
+        yield address
+    finally:
+        server.terminate()
+        server.wait(30)
     text = Path(log.name).read_text()
     log.close()
     # A browser that leaves while a message is on its way makes tornado complain; what matters is our own code.
     assert str(ROOT / "glassviz") not in text, text
+
+
+@pytest.fixture(scope="session")
+def address(library, tmp_path_factory):
+    """Where the app is served."""
+    with served(tmp_path_factory.mktemp("server") / "log") as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
@@ -78,9 +90,9 @@ def browser():
 
 
 class App:
-    """The page in a browser, and what tests ask of it."""
+    """The page in a browser, and what tests ask of it; `coloured` waits for the snapshot's colours."""
 
-    def __init__(self, page, address):
+    def __init__(self, page, address, coloured=True):
         self.page, self.problems = page, []
         page.set_default_timeout(PATIENCE)
         page.on("console", lambda m: self.problems.append(m.text) if m.type == "error" else None)
@@ -90,7 +102,8 @@ class App:
         page.wait_for_function("() => window.Bokeh && Bokeh.documents.length > 0")
         self.first_page = time.perf_counter() - started
         page.evaluate(MODELS)
-        self.wait_for("glass.frames().data.codes.length > 0")
+        if coloured:
+            self.wait_for("glass.frames().data.codes.length > 0")
         self.first_colours = time.perf_counter() - started
 
     def wait_for(self, expression):

@@ -24,6 +24,14 @@ in the plane.</p>
 <p>Only this page sees it, and only until it is closed. Inherent structures are computed where the file has none: less
 than a second for 1290 particles, some minutes for 80 000. A sample is predicted together with those of its temperature
 and size that are here already.</p>"""
+CHOOSE = "Choose a file, or drop it here"
+HELP = {
+    "file": "Choose a file from your computer, or drop it here.",
+    "temperature": "The file does not say at which temperature its configurations were equilibrated: please do.",
+    "show": "Show: predicts these configurations.",
+    "cancel": "Cancel: stops reading the file.",
+}
+FOCUSED = {"&:focus-within": {"outline": "3px solid", "outlineOffset": "2px"}}
 STYLE = """
 :host { color: var(--panel-on-surface-color); font-size: calc(14px * var(--type, 1)); line-height: 1.5; margin: 0; }
 p { margin: 0 0 8px; }
@@ -52,28 +60,46 @@ class Bring:
         self._waiting = None
         text = {"stylesheets": [STYLE], "sizing_mode": "stretch_width", "margin": 0}
         self.file = pmui.FileInput(
-            label="Choose a file, or drop it here",
+            label=CHOOSE,
             max_file_size=LARGEST,
             chunk_size=CHUNK,
             sizing_mode="stretch_width",
             margin=0,
             height=72,
             variant="outlined",
+            uploaded_label=CHOOSE,
+            description=HELP["file"],
+            sx=FOCUSED,
         )
-        self._receive, self.file._process_chunk = self.file._process_chunk, self._receive_some
+        self._receive, self.file._handle_msg = self.file._handle_msg, self._hear
         self.file.param.watch(self._take, "value")
         self.told = pn.pane.HTML("", **text)
         self.bar = pmui.LinearProgress(variant="indeterminate", sizing_mode="stretch_width", visible=False)
-        self.cancel = pmui.Button(label="Cancel", variant="text", margin=0, visible=False, on_click=self._cancel)
+        self.cancel = pmui.Button(
+            label="Cancel",
+            description=HELP["cancel"],
+            variant="text",
+            margin=0,
+            visible=False,
+            on_click=self._cancel,
+        )
         self.temperature = pmui.FloatInput(
             label="Temperature T (ε/k_B) of these configurations",
             start=0.01,
             end=5.0,
             step=0.01,
+            description=HELP["temperature"],
             size="small",
             margin=0,
         )
-        self.show = pmui.Button(label="Show", icon="visibility", color="primary", margin=0, on_click=self._show)
+        self.show = pmui.Button(
+            label="Show",
+            icon="visibility",
+            description=HELP["show"],
+            color="primary",
+            margin=0,
+            on_click=self._show,
+        )
         self._question = pn.Row(self.temperature, self.show, visible=False, styles={"gap": "10px"}, margin=0)
         self.dialog = pmui.Dialog(
             pn.Column(
@@ -106,15 +132,27 @@ class Bring:
     def _cancel(self, _event):
         self._stopped = True
 
-    def _receive_some(self, message):
-        """A part of a file has arrived; whatever the browser sends, no more than a few files' worth is kept."""
-        self._received += len(message["data"])
-        if self._received <= 4 * LARGEST:
+    def _hear(self, message):
+        """The browser sends a part of a file, or says that it was the last one, or that the file is too long."""
+        if message["status"] == "upload_event":
+            self._received += len(message["data"])
+            if self._received <= LARGEST:
+                self._receive(message)
+            return
+        if message["status"] == "initializing":
+            return
+        received, self._received = self._received, 0
+        if message["status"] != "finished" or received > LARGEST:
+            self._tell(f"The file is too long; expected at most {LARGEST // 2**20} MiB.", "wrong")
+            self.file._buffer.clear()
+        elif not received:
+            self._tell("The file is empty; expected configurations or networks.", "wrong")
+        self.file._file_buffer.clear()  # what never became whole
+        if message["status"] == "finished":
             self._receive(message)
 
     def _take(self, event):
         """A file has arrived."""
-        self._received = 0
         if event.new is None or self._busy:
             return
         content, name = event.new, safe_name(self.file.filename)
@@ -151,6 +189,7 @@ class Bring:
         self._waiting = found, name, warnings
         if not isinstance(found, Ensemble) and np.isnan(found.attrs["temperature"]):
             self._tell(f"{name} does not say its temperature.")
+            self.temperature.value = self._state.temperature
             self._question.visible = True
         else:
             self._show()
