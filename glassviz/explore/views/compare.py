@@ -6,13 +6,14 @@ import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 from bokeh.events import RangesUpdate
-from bokeh.models import ColumnDataSource, LinearColorMapper, Range1d, Whisker
+from bokeh.models import ColumnDataSource, Range1d
 
 from glassviz.explore import comparison
 from glassviz.explore.colors import DIFFERENCE, encode, gradient, packed_palette
 from glassviz.explore.comparison import DYNAMICS
 from glassviz.explore.picking import disc_at, inside
 from glassviz.explore.raster import coloured, pack, particle_ids, viewport
+from glassviz.explore.views.agreement import TALL, Joint, Pearson, card
 from glassviz.explore.views.base import CARD, HEADING, View, plain_figure
 from glassviz.explore.views.marks import Marks, selectable
 from glassviz.mixture import RADII
@@ -20,25 +21,25 @@ from glassviz.mixture import RADII
 MOST = 4  # panels
 SIDE = 480  # pixels of a panel's raster
 REDRAW = 60  # ms between two rasters while zooming
-LINES = ("#3a7fc4", "#d9713c", "#3f9b5a", "#7a4fd0")
-CEILING, MARKER = "#8b93a1", "#e8b50c"
 GRID = """
 :host { display: grid !important; gap: 10px; grid-template-columns: minmax(0, 1fr); grid-auto-rows: max-content; }
 @media (min-width: 640px) { :host { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
 @media (min-width: 1100px) { :host { grid-template-columns: repeat(4, minmax(0, 1fr)); } }
 """
 WIDE = ":host { grid-column: 1 / -1; }"
-HALF = ":host { min-height: 300px; } @media (min-width: 640px) { :host { grid-column: span 2; } }"
 OPTIONS = """
 :host { display: grid !important; gap: 8px 18px; align-items: center; grid-template-columns: minmax(0, 1fr); }
 @media (min-width: 900px) { :host { grid-template-columns: minmax(0, 4fr) minmax(0, 3fr) max-content; } }
 """
-TALL = ":host { min-height: 58px; }"  # headings of one height, so that panels stand in line
 CHOOSE = "choose …"
+HELP = {
+    "sources": "What stands side by side, four at most: molecular dynamics, and networks that predict it.",
+    "structure": "Structures of which molecular dynamics was run; the networks have never seen those named test.",
+}
 
 
 class Compare(View):
-    """Up to four panels with one zoom and one colour scale; the second is compared with the first.
+    """Up to four panels with one zoom and one colour scale; the first two that are known are compared.
 
     Parameters
     ----------
@@ -53,15 +54,16 @@ class Compare(View):
         super().__init__(state, **params)
         state.param.watch(self.refresh, ["temperature", "sample", "mean_propensity", "colors"])
         state.param.watch(self._mark, "selected")
+        state.param.watch(self._offer, "network", what="objects")
 
     def _build(self):
         library = self.state.library
-        offered = [DYNAMICS, *library.networks]
         self.sources = pmui.MultiChoice(
-            label="Panels (the second is compared with the first)",
-            options=offered,
-            value=offered[:MOST],
+            label="Panels (the first two that are known are compared)",
+            options=[DYNAMICS, *library.networks],
+            value=_beside([DYNAMICS, *library.networks], self.state.network),
             max_items=MOST,
+            description=HELP["sources"],
             margin=0,
             sizing_mode="stretch_width",
         )
@@ -71,6 +73,7 @@ class Compare(View):
             label="Structure with molecular dynamics",
             options=[CHOOSE, *self._structures],
             value=CHOOSE,
+            description=HELP["structure"],
             size="small",
             margin=0,
             sizing_mode="stretch_width",
@@ -82,7 +85,7 @@ class Compare(View):
         self._window = (0, self._length), (0, self._length)
         self._panels = [_Panel(self._length, self) for _ in range(MOST)]
         self._difference = _Panel(self._length, self)
-        self._joint, self._pearson = _Joint(), _Pearson(len(library.networks))
+        self._joint, self._pearson = Joint(), Pearson()
         options = pn.Column(
             self.sources,
             self.structure,
@@ -94,6 +97,14 @@ class Compare(View):
         cards = [panel.card for panel in (*self._panels, self._difference, self._joint, self._pearson)]
         return pn.Column(options, *cards, stylesheets=[GRID], sizing_mode="stretch_width", margin=0)
 
+    def _offer(self, event):
+        """There are other networks: those that are new get a panel."""
+        new = [name for name in event.new if name not in self.sources.options]
+        kept = [name for name in self.sources.value if name in (DYNAMICS, *event.new)]
+        for name in new:
+            kept = _beside(kept, name)
+        self.sources.param.update(options=[DYNAMICS, *event.new], value=kept)
+
     def _choose(self, event):
         """Another structure was chosen."""
         if event.new != CHOOSE:
@@ -101,6 +112,7 @@ class Compare(View):
 
     def _derive(self, choice):
         library, sample, sources = self.state.library, choice.sample, list(self.sources.value)
+        yield "waiting", choice, sources
         configuration = library.configurations(sample.temperature, sample.particles).isel(configuration=sample.index)
         fields = comparison.fields(library, choice, sources)
         yield "fields", choice, configuration, fields
@@ -111,10 +123,23 @@ class Compare(View):
 
     def _show(self, result):
         kind, choice, *values = result
-        if kind == "pearson":
+        if kind == "waiting":
+            self._wait(choice, *values)
+        elif kind == "pearson":
             self._pearson.draw(values[0], choice)
-            return
-        configuration, fields = values
+        else:
+            self._fill(choice, *values)
+
+    def _wait(self, choice, sources):
+        """Empty panels for what is not there yet."""
+        for k, panel in enumerate(self._panels):
+            panel.card.visible = k < len(sources)
+            if k < len(sources) and panel not in self._codes:
+                panel.title(html.escape(sources[k]), "computing …", np.nan, "")
+        self._pearson.draw({}, choice, "computing …")
+
+    def _fill(self, choice, configuration, fields):
+        """Show what the sources say."""
         here = choice.temperature, choice.sample.label
         self.structure.value = next((name for name, place in self._structures.items() if place == here), CHOOSE)
         self._stage(choice.sample, configuration)
@@ -129,10 +154,10 @@ class Compare(View):
                 rho = comparison.agreement(fields[0], field, species) if k else np.nan
                 panel.title(html.escape(field.source), field.note, rho, fields[0].source)
                 self._codes[panel] = colors[encode(field.propensity)]
-        pair = fields[:2] if len(fields) > 1 and fields[0].known and fields[1].known else None
+        pair = [field for field in fields if field.known][:2]
         for part in (self._difference, self._joint):
-            part.card.visible = pair is not None
-        if pair:
+            part.card.visible = len(pair) == 2
+        if len(pair) == 2:
             names = f"{html.escape(pair[1].source)} − {html.escape(pair[0].source)}"
             self._difference.heading.object = (
                 f'<div class="head"><span class="title">{names}</span>{_bar("−1", gradient(DIFFERENCE), "1")}</div>'
@@ -201,6 +226,12 @@ class Compare(View):
                 panel.marks.clear()
 
 
+def _beside(sources, network):
+    """As many sources as there are panels, a network beside the first of them."""
+    first, *others = sources or [DYNAMICS]
+    return list(dict.fromkeys([first, network, *others]))[:MOST]
+
+
 def _structures(library):
     """What can be compared with molecular dynamics: label to (temperature, sample), test structures first."""
     rows = []
@@ -216,17 +247,6 @@ def _structures(library):
 
 def _bar(low, colors, high):
     return f'<span class="scale">{low} <span class="bar" style="background:{colors}"></span> {high}</span>'
-
-
-def _card(heading, figure, mode, sheets=()):
-    return pn.Column(
-        heading,
-        pn.pane.Bokeh(figure, sizing_mode=mode, margin=0, styles={"flex": "1 0 auto"}),
-        stylesheets=[CARD, *sheets],
-        sizing_mode=mode,
-        margin=0,
-        visible=False,
-    )
 
 
 class _Panel:
@@ -246,7 +266,7 @@ class _Panel:
         selectable(self.figure, view.state, view.at, view.within)
         self.figure.on_event(RangesUpdate, view.zoomed)
         self.heading = pn.pane.HTML(stylesheets=[HEADING, TALL], sizing_mode="stretch_width", margin=0)
-        self.card = _card(self.heading, self.figure, "stretch_width")
+        self.card = card(self.heading, self.figure, "stretch_width")
 
     def title(self, source, note, rho, reference):
         """Say what is shown and how well it agrees with the first panel."""
@@ -260,89 +280,3 @@ class _Panel:
     def paint(self, image, x, y):
         """Show an image of the window."""
         self._image.data = {"image": [image], "x": [x[0]], "y": [y[0]], "dw": [x[1] - x[0]], "dh": [y[1] - y[0]]}
-
-
-class _Joint:
-    """Joint histogram of two fields."""
-
-    def __init__(self):
-        self.figure = plain_figure(
-            x_range=Range1d(0, 1), y_range=Range1d(0, 1), tools="save", sizing_mode="scale_width", aspect_ratio=1
-        )
-        self.figure.grid.visible = False
-        blues = ["#00000000", *("#dbe7f5", "#b3cdea", "#86afdb", "#5b8fc9", "#386fb0", "#1f5193", "#0f3570", "#071f4a")]
-        self._mapper = LinearColorMapper(palette=blues, low=0, high=1)
-        self._image = ColumnDataSource({"image": []})
-        self.figure.image("image", 0, 0, 1, 1, source=self._image, color_mapper=self._mapper)
-        self.figure.line([0, 1], [0, 1], color=CEILING, line_dash=[4, 3])
-        heading = (
-            '<div class="head"><span class="title">Joint histogram</span><span class="note">species 1</span></div>'
-        )
-        self.card = _card(
-            pn.pane.HTML(heading, stylesheets=[HEADING, TALL], sizing_mode="stretch_width", margin=0),
-            self.figure,
-            "stretch_width",
-        )
-
-    def draw(self, first, second, species):
-        """Show two Fields against each other, on a logarithmic scale of numbers."""
-        counts = np.log1p(comparison.joint(first, second, species))
-        self._mapper.high = float(counts.max()) or 1.0
-        self._image.data = {"image": [counts]}
-        self.figure.xaxis.axis_label, self.figure.yaxis.axis_label = first.source, second.source
-
-
-class _Pearson:
-    """ρ_P on test structures against ⟨C̄_B⟩ for every ensemble, under the ceiling."""
-
-    def __init__(self, networks):
-        self.figure = plain_figure(
-            x_range=Range1d(1, 0),
-            y_range=Range1d(0, 1),
-            x_axis_label="⟨C̄ʙ⟩ (time runs to the right)",
-            y_axis_label="ρₚ",
-            tools="save",
-            sizing_mode="stretch_both",
-        )
-        self.figure.grid.grid_line_alpha = 0.5
-        self._ceiling = ColumnDataSource({"x": [], "y": []})
-        self.figure.line("x", "y", source=self._ceiling, color=CEILING, line_dash="dashed", line_width=2)
-        self._curves = []
-        for k in range(max(networks, MOST)):
-            source, color = ColumnDataSource({"x": [], "y": [], "low": [], "high": []}), LINES[k % len(LINES)]
-            self.figure.line("x", "y", source=source, color=color, line_width=2)
-            self.figure.scatter("x", "y", source=source, color=color, size=6, line_color=None)
-            self.figure.add_layout(Whisker(base="x", lower="low", upper="high", source=source, line_color=color))
-            self._curves.append((source, color))
-        self._now = ColumnDataSource({"x": [], "y0": [], "y1": []})
-        self.figure.segment("x", "y0", "x", "y1", source=self._now, color=MARKER, line_width=2)
-        self.heading = pn.pane.HTML(stylesheets=[HEADING], sizing_mode="stretch_width", margin=0)
-        self.card = _card(self.heading, self.figure, "stretch_both", [HALF])
-
-    def draw(self, curves, choice):
-        """Show the results of the ensembles computed so far."""
-        self.card.visible = True
-        self._now.data = {"x": [choice.mean_propensity], "y0": [0], "y1": [1]}
-        known = {name: curve for name, curve in curves.items() if curve is not None}
-        for k, (source, _) in enumerate(self._curves):
-            curve = list(known.values())[k] if k < len(known) else None
-            source.data = {name: [] for name in source.data} if curve is None else _columns(curve)
-        key = "".join(
-            f'<span class="note"><b style="color:{self._curves[k][1]}">●</b> {html.escape(name)}</span>'
-            for k, name in enumerate(known)
-        )
-        title = f'<span class="title"><i>ρ</i><sub>P</sub> at <i>T</i> = {choice.temperature:.2f}</span>'
-        if not known:
-            self._ceiling.data = {"x": [], "y": []}
-            note = '<span class="weak">no test structures with molecular dynamics at this temperature</span>'
-        else:
-            any_curve = next(iter(known.values()))
-            self._ceiling.data = {"x": any_curve["mean_propensity"].values, "y": any_curve["ceiling"].values}
-            structures = int(any_curve["structures"].values.max())
-            note = f'<span class="note">{structures} test structures; dashed: the most that the replicas allow</span>'
-        self.heading.object = f'<div class="head">{title}{key}{note}</div>'
-
-
-def _columns(curve):
-    y, error = curve["pearson"].values, np.nan_to_num(curve["error"].values)
-    return {"x": curve["mean_propensity"].values, "y": y, "low": y - error, "high": y + error}
