@@ -45,13 +45,24 @@ class Memo:
             with self._lock:
                 if key in self._values:
                     return self._values[key]
-            value = compute()
+            try:
+                value = compute()
+            except BaseException:
+                with self._lock:
+                    self._locks.pop(key, None)
+                raise
             with self._lock:
                 self._values[key] = value
                 self._locks.pop(key, None)
                 while self._size() > self.limit and len(self._values) > 1:
                     self._values.popitem(last=False)
             return value
+
+    @property
+    def underway(self):
+        """Keys whose values are being computed now, by whatever thread."""
+        with self._lock:
+            return set(self._locks)
 
     def __contains__(self, key):
         return key in self._values
@@ -110,7 +121,8 @@ def joined(parts):
     said = [part.assign({name: _of_each(part, name) for name in STATED if name not in part}) for part in parts]
     whole = xr.concat(said, "configuration", combine_attrs="override")
     if any("inherent_energy" not in part for part in parts):
-        whole = whole.drop_vars("inherent_energy", errors="ignore")  # what follows from positions is kept of all or none
+        # What follows from positions is kept of all or none.
+        whole = whole.drop_vars("inherent_energy", errors="ignore")
     return whole.assign_attrs(box_length=max(part.attrs["box_length"] for part in parts))
 
 

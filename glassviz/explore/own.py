@@ -181,6 +181,11 @@ class _Memo(Memo):
     def __contains__(self, key):
         return self._of(key).__contains__(key)
 
+    @property
+    def underway(self):
+        """Keys whose values are being computed now, for this session or for any."""
+        return super().underway | self._shared.underway
+
 
 def _labelled(ds, verdict=None):
     """What a group needs of its configurations, verdict and provenance for each of them."""

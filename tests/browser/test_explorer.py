@@ -147,3 +147,15 @@ def test_the_pointer_tells_of_the_particle_under_it(open_app, library):
         assert f"E = {energies[particle]:.2f}".replace("-", "−") in text
         assert re.search(r"CB = [01]\.\d\d", text.replace("\n", ""))
         assert text.count("s.d.") == 3
+
+
+SIDE = """
+(() => { const view = Bokeh.index.find_one([...Bokeh.documents[0]._all_models.values()].find((m) => m.type === "Figure"
+  && m.renderers.some((r) => r.data_source === glass.raster()))); return Math.round(view.frame.bbox.width) })()
+"""
+
+
+def test_the_snapshot_is_as_sharp_as_the_screen(open_app):
+    app = open_app(1920, 1080)
+    app.wait_for(f"Math.sqrt(glass.raster().packed.length) === {SIDE.strip()}")
+    assert app.evaluate(SIDE.strip()) > 650

@@ -8,6 +8,7 @@ from pathlib import Path
 import panel as pn
 import param
 from bokeh.core.properties import Bool, Float
+from bokeh.core.property.descriptors import UnsetValueError
 from bokeh.model import DataModel
 from bokeh.models import CustomJS
 from bokeh.plotting import figure
@@ -78,6 +79,14 @@ def plain_figure(**options):
         axis.minor_tick_line_color = None
     fig.outline_line_color = None
     return fig
+
+
+def frame_size(fig):
+    """Width and height (pixels) of a figure's frame; zeros until the browser has told them."""
+    try:
+        return fig.inner_width, fig.inner_height
+    except UnsetValueError:
+        return 0, 0
 
 
 class View(pn.viewable.Viewer):

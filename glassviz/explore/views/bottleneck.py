@@ -11,17 +11,19 @@ from glassviz.explore import derive
 from glassviz.explore.colors import LEVELS as CODES
 from glassviz.explore.colors import MAPS, palette
 from glassviz.explore.picking import inside, point_at
-from glassviz.explore.views.base import CARD, HEADING, View, plain_figure
+from glassviz.explore.views.base import CARD, HEADING, View, frame_size, plain_figure
 from glassviz.explore.views.marks import Marks, selectable
 
-SIDE = 360  # pixels
+SIZE = 360, 360  # pixels, where the figure's are not known
+LARGEST = 1400  # pixels of a side
+REDRAW = 60  # ms between two images while the figure changes its size
 DENSE = 10_000  # particles above which a point is a single pixel
 
 TITLE = '<div class="head"><span class="title">Bottleneck</span><span class="note">{}</span></div>'
 
 
-def shade(nodes, propensity, x_range, y_range, colors=MAPS[0]):
-    """The cloud as an image (SIDE, SIDE) uint32 RGBA: colour is the mean propensity in a pixel, opacity the number.
+def shade(nodes, propensity, x_range, y_range, colors=MAPS[0], size=SIZE):
+    """The cloud as an image (height, width) uint32 RGBA: colour is the mean propensity in a pixel, opacity the number.
 
     Parameters
     ----------
@@ -33,17 +35,19 @@ def shade(nodes, propensity, x_range, y_range, colors=MAPS[0]):
         The window.
     colors : str, optional
         One of `colors.MAPS`.
+    size : (int, int), optional
+        Width and height (pixels).
     """
     seen = np.isfinite(nodes).all(axis=1)
     points = pd.DataFrame({"x": nodes[seen, 0], "y": nodes[seen, 1], "propensity": propensity[seen]})
-    canvas = ds.Canvas(SIDE, SIDE, x_range, y_range)
+    canvas = ds.Canvas(*size, x_range, y_range)
     count = canvas.points(points, "x", "y", ds.count()).astype(np.float32)
     total = canvas.points(points, "x", "y", ds.sum("propensity")).fillna(0).astype(np.float32)
     pixels = 1 if len(points) > DENSE else 3
     # Sums and numbers may be spread, means may not: overlapping values would add up.
     count, total = (spread(values, px=pixels, shape="circle").values for values in (count, total))
     mean = np.divide(total, count, out=np.zeros_like(total), where=count > 0)
-    image = np.zeros((SIDE, SIDE, 4), np.uint8)
+    image = np.zeros((*size[::-1], 4), np.uint8)
     image[..., :3] = palette(colors)[np.rint(np.clip(mean, 0, 1) * (CODES - 1)).astype(int)]
     density = np.log1p(count) / np.log1p(max(count.max(), 1))
     image[..., 3] = np.where(count > 0, 120 + 135 * density, 0)
@@ -56,7 +60,8 @@ class Bottleneck(View):
     def __init__(self, state, **params):
         super().__init__(state, **params)
         self._key = None
-        self._nodes = np.empty((0, 2))
+        self._nodes, self._propensity = np.empty((0, 2)), np.empty(0)
+        self._drawing = False
         state.param.watch(self._mark, "selected")
         state.param.watch(self.refresh, ["sample", "temperature", "network", "mean_propensity", "colors"])
 
@@ -72,6 +77,8 @@ class Bottleneck(View):
         )
         self.figure.image_rgba("image", "x", "y", "dw", "dh", source=self._image)
         self._marks = Marks(self.figure)
+        for length in ("inner_width", "inner_height"):
+            self.figure.on_change(length, lambda _attr, _old, _new: self._draw_soon())
         selectable(self.figure, self.state, self._at, lambda corners: inside(corners, self._nodes))
         self._heading = pn.pane.HTML(TITLE.format(""), stylesheets=[HEADING], sizing_mode="stretch_width", margin=0)
         return pn.Column(
@@ -100,11 +107,26 @@ class Bottleneck(View):
         if found is None:
             self._image.data = {"image": [], "x": [], "y": [], "dw": [], "dh": []}
             return
-        nodes, propensity = found
-        self._follow(nodes, (choice.sample, choice.network))
+        self._propensity = found[1]
+        self._follow(self._nodes, (choice.sample, choice.network))
+        self._draw()
+
+    def _draw_soon(self):
+        """The figure has another size; both lengths are drawn at once."""
+        if len(self._nodes) and not self._drawing:
+            self._drawing = True
+            pn.state.curdoc.add_timeout_callback(self._draw, REDRAW)
+
+    def _draw(self):
+        self._drawing = False
         (x0, x1), (y0, y1) = ((r.start, r.end) for r in (self.figure.x_range, self.figure.y_range))
-        image = shade(nodes, propensity, (x0, x1), (y0, y1), self.state.colors)
+        image = shade(self._nodes, self._propensity, (x0, x1), (y0, y1), self.state.colors, self._size())
         self._image.data = {"image": [image], "x": [x0], "y": [y0], "dw": [x1 - x0], "dh": [y1 - y0]}
+
+    def _size(self):
+        """Pixels of the frame, so that points are round."""
+        sides = frame_size(self.figure)
+        return tuple(min(side, LARGEST) for side in sides) if min(sides) > 0 else SIZE
 
     def _at(self, x, y):
         window = [(limits.start, limits.end) for limits in (self.figure.x_range, self.figure.y_range)]

@@ -1,22 +1,37 @@
 """The propensity snapshot: every particle a disc of true radius, recoloured in the browser."""
 
+import asyncio
 import html
+from functools import partial
 
 import numpy as np
 import panel as pn
+import panel_material_ui as pmui
 from bokeh.events import RangesUpdate
 from bokeh.models import BoxZoomTool, ColumnDataSource, CustomJSHover, HoverTool, Range1d
 
-from glassviz.explore import derive
+from glassviz.explore import derive, stages
 from glassviz.explore.colors import gradient, packed_palette
 from glassviz.explore.picking import disc_at, inside
 from glassviz.explore.raster import pack, particle_ids, viewport
-from glassviz.explore.views.base import CARD, HEADING, View, javascript, plain_figure, run
+from glassviz.explore.views.base import (
+    CARD,
+    HEADING,
+    View,
+    frame_size,
+    javascript,
+    on_session,
+    plain_figure,
+    run,
+)
 from glassviz.explore.views.marks import Marks, selectable
 from glassviz.mixture import RADII
 
 SMALLEST_SIDE, LARGEST_SIDE = 320, 1400  # pixels of the raster
+PHONE = 360  # pixels of a frame that only phones fall short of
 REDRAW = 40  # ms between two rasters while zooming
+LOOK = 0.2  # s between two looks at what is being computed
+BAR = {"position": "absolute", "left": "0", "right": "0", "top": "0", "width": "auto"}
 
 TOOLTIP = """
 <div style="font-size:13px;line-height:1.5;padding:2px 4px">
@@ -41,9 +56,10 @@ class Snapshot(View):
     def __init__(self, state, scrub, **params):
         self._scrub = scrub
         self._sample = None
-        self._drawing = False
+        self._drawing = self._coloured = False
         self._note = ""
         super().__init__(state, **params)
+        self.param.watch(self._watch_progress, "busy")
         state.param.watch(self.refresh, ["sample", "temperature", "network"])
         state.param.watch(self._mark, "selected")
         state.param.watch(self._recolour, "colors")
@@ -97,13 +113,39 @@ class Snapshot(View):
         self.figure.on_event(RangesUpdate, self._redraw_soon)
         self.figure.on_change("inner_width", lambda _attr, _old, _new: self._redraw_soon())
         self._heading = pn.pane.HTML(self._title(), stylesheets=[HEADING], sizing_mode="stretch_width", margin=0)
+        self.bar = pmui.LinearProgress(value=0, variant="determinate", visible=False, margin=0, styles=BAR)
         return pn.Column(
             self._heading,
+            self.bar,
             pn.pane.Bokeh(self.figure, sizing_mode="stretch_width", margin=0),
-            stylesheets=[CARD],
+            stylesheets=[CARD, ":host { position: relative; }"],
             sizing_mode="stretch_width",
             margin=0,
         )
+
+    def _watch_progress(self, event):
+        """While something is being computed, say how far it is."""
+        if event.new:
+            asyncio.ensure_future(self._tell_progress(pn.state.curdoc))  # noqa: RUF006, held by the loop until done
+
+    async def _tell_progress(self, document):
+        told = None
+        while self.busy:
+            await asyncio.sleep(LOOK)
+            found = stages.underway(self.state.library, self.state.choice()) if self.busy else None
+            if found != told and not await on_session(document, partial(self._tell, found)):
+                return
+            told = found
+        await on_session(document, partial(self._tell, None))
+
+    def _tell(self, found):
+        """Show a stage and how far it is on the bar, nothing where there is none."""
+        self.bar.visible = found is not None and not self._coloured
+        if self.bar.visible:
+            words, share = found
+            self.bar.value = int(100 * share)
+            self._note = f"computing: {words} …"
+            self._heading.object = self._title()
 
     def _title(self):
         weak = f'<span class="weak">{self._note}</span>' if self._note else ""
@@ -120,8 +162,7 @@ class Snapshot(View):
     def _derive(self, choice):
         library, sample = self.state.library, choice.sample
         configuration = library.configurations(sample.temperature, sample.particles).isel(configuration=sample.index)
-        if sample != self._sample:
-            yield sample, configuration, None, ""
+        yield sample, configuration, None, ""
         passed, reason = derive.transfer(library, sample.temperature, sample.particles, choice.network)
         frames = derive.frames(library, sample, choice.network) if passed else None
         yield sample, configuration, frames, reason
@@ -135,6 +176,7 @@ class Snapshot(View):
         species = configuration["species"].values
         if sample != self._sample:
             self._stage(sample, configuration["position"].values, species, float(configuration.attrs["box_length"]))
+        self._coloured = frames is not None or bool(reason)
         note = "computing …" if not reason else f'<span title="{html.escape(reason)}">{derive.UNTRUSTED}</span>'
         if frames is not None:
             note = ""
@@ -194,11 +236,7 @@ class Snapshot(View):
         }
 
     def _side(self):
-        """Pixels of the raster: those of the frame, twice as many on a small (dense) screen."""
-        side = (
-            self.figure.inner_width
-            if "inner_width" in self.figure.properties_with_values(include_defaults=False)
-            else 0
-        )
-        side = 2 * side if 0 < side < 480 else side
+        """Pixels of the raster: those of the frame, twice as many on a phone's dense screen."""
+        side, _ = frame_size(self.figure)
+        side = 2 * side if 0 < side < PHONE else side
         return int(np.clip(side or 640, SMALLEST_SIDE, LARGEST_SIDE))
