@@ -29,8 +29,19 @@ from glassviz.mixture import InvalidData
 
 VIEWS = {"Live": Live, "Compare": Compare, "Length scales": Lengths, "Time": Time, "Inside": Inside}
 """What builds the view of every tab."""
-BLUES = {"light": "#1d4e9e", "dark": "#5a8fe0"}
-"""The page's colour, readable on white and on black."""
+COLORS = {
+    # mode: the page's colour, what is written on it, the header
+    "light": ("#1d4e9e", "#ffffff", "#1d4e9e"),
+    "dark": ("#6c9ce8", "#0b1526", "#16294a"),
+}
+"""Colours that read well on white and on black."""
+TOOLTIPS = """
+@media (max-width: 640px) {
+  .bk-Tooltip { left: 8px !important; right: auto !important; top: auto !important; bottom: 8px !important;
+                transform: none !important; max-width: calc(100vw - 16px); }
+}
+"""
+"""On a phone what is pointed at is told at the foot of the screen, where it is whole and under no finger."""
 PAGE = ":host { padding: 10px; gap: 6px; box-sizing: border-box; }"
 
 
@@ -48,7 +59,7 @@ def build():
     panel_material_ui.Page
         With one sentence instead of the views where the store holds nothing to show.
     """
-    pn.extension("katex", notifications=True, reconnect=True, respect_explicit_sizing=True)
+    pn.extension("katex", notifications=True, reconnect=True, respect_explicit_sizing=True, raw_css=[TOOLTIPS])
     try:
         chosen, complaints = address.read(pn.state.session_args, library())
         state = ExplorerState(OwnLibrary(library()), **chosen)
@@ -64,13 +75,24 @@ def build():
         sidebar_open=False,
         sidebar_variant="temporary",
         sidebar_width=380,
-        theme_config={
-            mode: {"chart_style": "classic", "palette": {"primary": {"main": blue}}} for mode, blue in BLUES.items()
-        },
+        theme_config={mode: _theme(*colors) for mode, colors in COLORS.items()},
         meta_description="Dynamic heterogeneity of a two-dimensional glass former, live.",
     )
     let_go_at_the_end(page)
     return page
+
+
+def _theme(main, on_main, header):
+    """How a mode of the page looks."""
+    bar = {"backgroundColor": header, "backgroundImage": "none", "color": "#ffffff", "--Paper-overlay": "none"}
+    components = {
+        "MuiAppBar": {"styleOverrides": {"root": bar}},
+        "MuiToolbar": {"defaultProps": {"variant": "dense"}},
+        "MuiToggleButton": {"styleOverrides": {"root": {"textTransform": "none"}}},
+        "MuiDialog": {"styleOverrides": {"paper": {"& > div > .MuiIconButton-root": {"color": "inherit"}}}},
+    }
+    palette = {"primary": {"main": main, "contrastText": on_main}}
+    return {"chart_style": "classic", "palette": palette, "components": components}
 
 
 def _contents(state):

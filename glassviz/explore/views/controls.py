@@ -30,6 +30,9 @@ HELP = {
     "play": "Play or Pause: ⟨C̄_B⟩ falls from 0.99, when nothing has moved, to 0.05, when nearly all is rearranged.",
     "sweep": "Sweep or Stop: goes through all temperatures, from hot to cold, at the present ⟨C̄_B⟩.",
     "loop": "Loop: begin anew at the end.",
+    "speed": "How fast time or temperature passes while playing or sweeping.",
+    "level": "The mean propensity: the share of neighbours that particles of species 1 still have. It falls with time.",
+    "temperature": "Temperature, in units of ε/k_B; the experimental glass transition is at 0.15.",
     "sample": "The configuration shown: its number of particles and its name. Each temperature has its own.",
     "network": "The ensemble of neural networks that predicts; all numbers are means over its networks.",
     "colors": "The colours of the propensity, here and in exports. Cividis suits every kind of colour blindness.",
@@ -37,13 +40,21 @@ HELP = {
 """What the controls are for; of buttons it begins with their names, since readers hear it in place of these."""
 FLAT = {"padding": "4px 8px", "height": "36px", "lineHeight": 1}
 ICON_ONLY = {**FLAT, "fontSize": 0}
-HIDDEN_LABEL = {"& .MuiFormLabel-root": {"position": "absolute", "opacity": 0, "pointerEvents": "none"}}
+ONLY_HELP = {  # of a slider whose name and value stand above it
+    "& .MuiFormLabel-root": {"position": "absolute", "right": -8, "top": -12, "fontSize": 0},
+    "& .MuiFormLabel-root .MuiSvgIcon-root": {"fontSize": "14px"},
+}
 NOTE = """
 :host { margin: 0; font-size: calc(12px * var(--type, 1)); line-height: 1.4; opacity: .85;
         color: var(--panel-on-surface-color); }
 .weak { color: color-mix(in srgb, #d97706 78%, var(--panel-on-surface-color)); }
+@media (min-width: 900px) { div { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; } }
 """
 
+ABOUT = """
+:host { align-items: center; flex-wrap: wrap; }
+@media (min-width: 900px) { :host { flex-wrap: nowrap; } }
+"""
 GRID = """
 :host { display: grid !important; gap: 6px 28px; align-items: start; grid-template-columns: minmax(0, 1fr);
         grid-template-areas: "time" "temperature" "choice"; }
@@ -90,15 +101,17 @@ class Controls(View):
         self.temperature = pmui.DiscreteSlider.from_param(
             state.param.temperature,
             label="Temperature",
+            description=HELP["temperature"],
             options=_temperatures(state),
-            sx=HIDDEN_LABEL,
+            sx=ONLY_HELP,
             styles={"flex": "1 1 160px"},
             **full,
         )
         self._temperature_text = pn.pane.HTML(stylesheets=[READOUT], **full)
         self.level = pmui.DiscreteSlider(
             label="Mean propensity",
-            sx=HIDDEN_LABEL,
+            description=HELP["level"],
+            sx=ONLY_HELP,
             options={f"{stop:.2f}": stop for stop in STOPS},
             value=STOPS[_nearest_stop(state.mean_propensity)],
             styles={"flex": "1 1 170px"},
@@ -113,7 +126,9 @@ class Controls(View):
         self.loop = pmui.Toggle(
             label="Loop", icon="repeat", value=True, description=HELP["loop"], width=44, sx=ICON_ONLY, **small
         )
-        self.speed = pmui.Select(label="Speed", options=list(SPEEDS), value="1×", width=76, size="small", margin=0)
+        self.speed = pmui.Select(
+            label="Speed", options=list(SPEEDS), value="1×", description=HELP["speed"], width=92, size="small", margin=0
+        )
         choices = {"sample": "Sample", "network": "Networks", "colors": "Colours"}
         self.choices = [
             pmui.Select.from_param(state.param[name], label=label, size="small", description=HELP[name], **full)
@@ -121,13 +136,13 @@ class Controls(View):
         ]
         self._clock = ColumnDataSource({"levels": [], "times": [], "simulated": []})
         self._readout = Div(text="", stylesheets=[READOUT], sizing_mode="stretch_width")
-        self._note = pn.pane.HTML(stylesheets=[NOTE], margin=0, styles={"min-width": "0"})
+        self._note = pn.pane.HTML(stylesheets=[NOTE], margin=0, styles={"min-width": "160px", "flex": "0 1 auto"})
         self._connect()
 
         row = {"align-items": "center", "gap": "8px 10px", "padding-top": "8px", "flex-wrap": "wrap"}
         player = pn.Row(self.play, self.speed, self.loop, self.level, styles=row, **full)
         cooler = pn.Row(self.sweep, self.temperature, styles=row, **full)
-        about = pn.Row(self._note, self._beside, styles={"align-items": "center", "flex-wrap": "wrap"}, **full)
+        about = pn.Row(self._note, self._beside, stylesheets=[ABOUT], **full)
         return pn.Column(
             pn.Column(self._readout, player, styles={"grid-area": "time"}, **full),
             pn.Column(self._temperature_text, cooler, about, styles={"grid-area": "temperature"}, **full),
@@ -247,7 +262,7 @@ def _provenance(sample, configuration):
     weak = "" if verdict.startswith("equilibrium") else ' class="weak"'
     made = html.escape(_stated(configuration, "provenance"))
     label = html.escape(sample.label)
-    return f'<div title="{made}">{label}: <span{weak}>{verdict}</span></div>'
+    return f'<div title="{verdict}. {made}">{label}: <span{weak}>{verdict}</span></div>'
 
 
 def _stated(configuration, name):

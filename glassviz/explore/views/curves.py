@@ -29,6 +29,7 @@ LEGEND = """
 .legend span { display: inline-flex; align-items: center; gap: 4px; white-space: nowrap; }
 .legend .line { width: 15px; height: 3px; border-radius: 2px; }
 .legend .now { font-weight: 700; }
+.legend b { font-weight: 400; }
 """
 QUANTITIES = {
     # name: (heading, axis label, help)
@@ -113,7 +114,7 @@ class Curves(View):
         progress = f"<span>· computing, {100 * self.progress:.0f} %</span>" if self.busy else ""
         return (
             f'<div class="legend"><span><i>T</i> =</span>{items}<span>● MD</span>'
-            f'<span>┊ <i>τ</i><sub>BB</sub></span><span><b style="color:{MARKER}">◆</b> now</span>'
+            f'<span>┊ <b><i>τ</i><sub>BB</sub></b></span><span><b style="color:{MARKER}">◆</b> now</span>'
             f"<span>┅ extrapolated</span>{progress}</div>"
         )
 

@@ -39,6 +39,23 @@ ABOUT = {
     PAGE: "HTML: this sample at all times, to play and zoom without a server or a network.",
 }
 """What can be taken away, and what it is."""
+HELP = {
+    "kind": "What to take away: pictures, numbers, or a page of its own.",
+    "sweep": "Through time: all ⟨C̄_B⟩ at the present T. Through temperature: all T at the present ⟨C̄_B⟩.",
+    "format": "MP4 for slides; WebM is smaller; GIF plays wherever pictures are shown.",
+    "size": "Height of the film in lines; 1080 fills a projector.",
+    "shape": "Where temperature, time and colour scale are written, or that they are not.",
+    "frames": "How many pictures the film consists of; more is smoother and longer.",
+    "fps": "Pictures shown in a second; more is faster and shorter.",
+    "picture_size": "Height of the picture in pixels; 2160 is sharp on a poster.",
+    "picture_shape": "Where temperature, time and colour scale are written, or that they are not.",
+    "figure": "One of the figures of the open tab, named by its axes.",
+    "png": "PNG: as sharp as the screen.",
+    "svg": "SVG: sharp at any size, and can be edited.",
+    "start": "Make: computes the file in the background; you can go on working.",
+    "cancel": "Cancel: stops, nothing is kept.",
+    "download": "Download: saves the file on your computer.",
+}
 WIDTHS = {"480 lines": 480, "720 lines": 720, "1080 lines": 1080, "1440 lines": 1440, "2160 lines": 2160}
 LEGENDS = dict(zip(("Legend above", "Legend beside (16:9)", "No legend"), SHAPES, strict=True))
 NOTE = ":host { font-size: calc(13px * var(--type, 1)); color: var(--panel-on-surface-color); margin: 0; }"
@@ -68,11 +85,25 @@ class Export(View):
         super().__init__(state, **params)
 
     def _build(self):
-        self.kind = pmui.Select(label="What", options=list(ABOUT), **FULL)
+        self.kind = pmui.Select(label="What", options=list(ABOUT), description=HELP["kind"], **FULL)
         self.note = pn.pane.HTML("", stylesheets=[NOTE], sizing_mode="stretch_width")
         self._options = {MOVIE: self._movie_options(), PICTURE: self._picture_options(), FIGURE: self._figure_options()}
-        self.start = pmui.Button(label="Make", icon="play_arrow", color="primary", margin=0, on_click=self._start)
-        self.cancel = pmui.Button(label="Cancel", variant="text", margin=0, visible=False, on_click=self._cancel)
+        self.start = pmui.Button(
+            label="Make",
+            icon="play_arrow",
+            description=HELP["start"],
+            color="primary",
+            margin=0,
+            on_click=self._start,
+        )
+        self.cancel = pmui.Button(
+            label="Cancel",
+            description=HELP["cancel"],
+            variant="text",
+            margin=0,
+            visible=False,
+            on_click=self._cancel,
+        )
         self.bar = pmui.LinearProgress(value=0, variant="determinate", sizing_mode="stretch_width", visible=False)
         self.progress = pn.pane.HTML("", stylesheets=[NOTE], sizing_mode="stretch_width")
         self.download = pn.Row(margin=0)  # the button of the last file; each file has its own
@@ -107,34 +138,48 @@ class Export(View):
     def _movie_options(self):
         self.sweep = pmui.RadioButtonGroup(
             options={"Through time": "time", "Through temperature": "temperature"},
+            label="Film",
             value="time",
+            description=HELP["sweep"],
             sizing_mode="stretch_width",
             margin=0,
         )
         self.format = pmui.Select(
-            label="Format", options={"MP4 (H.264)": ".mp4", "WebM (VP9)": ".webm", "GIF": ".gif"}, value=".mp4", **FULL
+            label="Format",
+            options={"MP4 (H.264)": ".mp4", "WebM (VP9)": ".webm", "GIF": ".gif"},
+            value=".mp4",
+            description=HELP["format"],
+            **FULL,
         )
-        self.size = pmui.Select(label="Resolution", options=WIDTHS, value=720, **FULL)
-        self.shape = pmui.Select(label="Annotations", options=LEGENDS, value="wide", **FULL)
-        self.frames = pmui.Select(label="Frames", options=[25, 50, 100, 200], value=100, **FULL)
-        self.fps = pmui.Select(label="Frames per second", options=[10, 15, 25, 30], value=25, **FULL)
+        self.size = pmui.Select(label="Resolution", options=WIDTHS, value=720, description=HELP["size"], **FULL)
+        self.shape = pmui.Select(label="Annotations", options=LEGENDS, value="wide", description=HELP["shape"], **FULL)
+        self.frames = pmui.Select(
+            label="Frames", options=[25, 50, 100, 200], value=100, description=HELP["frames"], **FULL
+        )
+        self.fps = pmui.Select(
+            label="Frames per second", options=[10, 15, 25, 30], value=25, description=HELP["fps"], **FULL
+        )
         rows = ((self.format, self.size), (self.shape,), (self.frames, self.fps))
         return _stack(self.sweep, *(pn.Row(*row, sizing_mode="stretch_width", styles={"gap": "10px"}) for row in rows))
 
     def _picture_options(self):
-        self.picture_size = pmui.Select(label="Height", options=WIDTHS, value=2160, **FULL)
-        self.picture_shape = pmui.Select(label="Legend", options=LEGENDS, value="tall", **FULL)
+        self.picture_size = pmui.Select(
+            label="Height", options=WIDTHS, value=2160, description=HELP["picture_size"], **FULL
+        )
+        self.picture_shape = pmui.Select(
+            label="Legend", options=LEGENDS, value="tall", description=HELP["picture_shape"], **FULL
+        )
         return _stack(
             pn.Row(self.picture_size, self.picture_shape, sizing_mode="stretch_width", styles={"gap": "10px"})
         )
 
     def _figure_options(self):
-        self.figure = pmui.Select(label="Figure", options={"–": ""}, **FULL)
+        self.figure = pmui.Select(label="Figure", options={"–": ""}, description=HELP["figure"], **FULL)
         self._shown = Shown()
         self.figure.param.watch(lambda event: setattr(self._shown, "value", event.new or ""), "value")
         buttons = []
         for kind in ("PNG", "SVG"):
-            button = pmui.Button(label=kind, icon="download", color="primary", margin=0)
+            button = pmui.Button(label=kind, icon="download", description=HELP[kind.lower()], color="primary", margin=0)
             button.js_on_click(args={"figure": self._shown, "kind": kind.lower()}, code=run("save", "figure", "kind"))
             buttons.append(button)
         return _stack(self.figure, pn.Row(*buttons, styles={"gap": "10px"}))
@@ -217,7 +262,14 @@ class Export(View):
         self._made = folder
         self._tell(f"{path.name}, {path.stat().st_size / 1e6:.1f} MB", 100)
         self.download.append(
-            pmui.FileDownload(file=str(path), filename=path.name, label="Download", color="success", margin=0)
+            pmui.FileDownload(
+                file=str(path),
+                filename=path.name,
+                label="Download",
+                description=HELP["download"],
+                color="success",
+                margin=0,
+            )
         )
 
 

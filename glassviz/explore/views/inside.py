@@ -252,7 +252,7 @@ class _Lengths:
     def __init__(self, temperatures):
         self._colors = temperature_colors(temperatures)
         over = plain_figure(
-            y_range=DataRange1d(start=0),
+            y_range=DataRange1d(range_padding=0.15),
             x_axis_label="L / σ",
             y_axis_label="Pᵢₙₜ / σ⁻¹",
             tools="save",

@@ -20,12 +20,13 @@ from glassviz.observe.structure_factor import FIT_WINDOW
 PUBLISHED_LEVEL = 0.8  # of Fig. 12
 LENGTHS = {
     # name: (label, colour, marker)
-    "xi4": ("ξ₄", "#3a7fc4", "circle"),
-    "chord": ("⟨ξ_chord⟩ / 2", "#d9713c", "square"),
-    "xi_int": ("1.5 ξ_int", "#3f9b5a", "triangle"),
+    "xi4": ("<i>ξ</i><sub>4</sub>", "#3a7fc4", "circle"),
+    "chord": ("⟨<i>ξ</i><sub>chord</sub>⟩ / 2", "#d9713c", "square"),
+    "xi_int": ("1.5 <i>ξ</i><sub>int</sub>", "#3f9b5a", "triangle"),
 }
 MARKER, FIT, CHORD = "#e8b50c", "#d9713c", "#15181d"
 SIDE = 560  # pixels of the map
+FIXED = "On: the lengths at the mean propensity of the paper's Fig. 12. Off: at the one chosen above."
 GRID = """
 :host { display: grid !important; gap: 10px; grid-template-columns: minmax(0, 1fr);
         grid-template-rows: max-content 360px 260px 360px max-content;
@@ -35,9 +36,9 @@ GRID = """
           grid-template-areas: "options options" "lengths spectrum" "constant spectrum" "map map"; }
 }
 @media (min-width: 1100px) {
-  :host { --side: clamp(330px, min(100vh - 350px, 38vw), 900px);
-          grid-template-columns: minmax(0, 1fr) minmax(0, 1fr) var(--side); height: max(100vh - 290px, 480px);
-          grid-template-rows: max-content minmax(0, 1.5fr) minmax(0, 1fr);
+  :host { --side: clamp(360px, min(100vh - 340px, 36vw), 900px);
+          grid-template-columns: minmax(0, 1fr) minmax(0, 1fr) var(--side); height: max(100vh - 250px, 560px);
+          grid-template-rows: max-content minmax(0, 1.35fr) minmax(0, 1fr);
           grid-template-areas: "options options options" "lengths spectrum map" "constant spectrum map"; }
 }
 """
@@ -61,7 +62,7 @@ class Lengths(View):
         state.param.watch(self.refresh, ["temperature", "mean_propensity", "sample", "network", "colors"])
 
     def _build(self):
-        self.fixed = pmui.Switch(label="At ⟨C̄ʙ⟩ = 0.80, as in the paper", value=True, margin=0)
+        self.fixed = pmui.Switch(label="At ⟨C̄ʙ⟩ = 0.80, as in the paper", value=True, description=FIXED, margin=0)
         self.fixed.param.watch(self.refresh, "value")
         self._note = pn.pane.HTML(stylesheets=[HEADING], margin=0, styles={"flex": "1 1 300px", "width": "auto"})
         self._lengths = _AgainstTemperature("length / σ", LENGTHS)
@@ -128,7 +129,8 @@ class Lengths(View):
         self._head("map", "Chords of mobile regions", note, weak=not trusted)
 
     def _show_spectrum(self, choice, found, why):
-        title = f"<i>S</i><sub>4</sub>(<i>q</i>) at {choice.temperature:.2f}, ⟨<i>C̄</i>⟩ {choice.mean_propensity:.2f}"
+        state = f"<i>T</i> = {choice.temperature:.2f}, ⟨<i>C̄</i><sub>B</sub>⟩ = {choice.mean_propensity:.2f}"
+        title = f"<i>S</i><sub>4</sub>(<i>q</i>) at {state}"
         self._spectrum.draw(found)
         if found is None:
             self._head("spectrum", title, f"not shown: {why}")
@@ -278,6 +280,10 @@ class _ChordMap:
             tools="save",
             sizing_mode="scale_width",
             aspect_ratio=1,
+            min_border_left=58,
+            min_border_right=10,
+            min_border_top=10,
+            min_border_bottom=58,
         )
         self.figure.grid.visible = False
         self._image = ColumnDataSource({"image": [], "dw": [], "dh": []})

@@ -72,7 +72,7 @@ class Made(View):
         self._place = pn.Column(sizing_mode="stretch_width", margin=0)
         self.dialog = pmui.Dialog(
             self._place,
-            title="How it was made",
+            title="How this sample was made",
             show_close_button=True,
             close_on_click=True,
             width_option="lg",

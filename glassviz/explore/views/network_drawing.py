@@ -26,7 +26,7 @@ PLACES = {
 }
 STATES = {"mlp1": (0.0, 1.75, 0.13), "mlp2": (0.75, -1.75, 0.13)}
 CAPTIONS = (
-    (0.1, -0.02, "descriptors", "right"),
+    (0.8, -1.2, "descriptors", "center"),
     (1.36, 1.12, "attention", "left"),
     (2.5, 0.42, "bottleneck", "center"),
     (4.22, 1.08, "hidden layers", "center"),
@@ -54,7 +54,7 @@ class NetworkDrawing:
 
     def __init__(self):
         self.figure = plain_figure(
-            x_range=Range1d(-0.75, 6.0),
+            x_range=Range1d(-0.4, 5.9),
             y_range=Range1d(-2.5, 2.45),
             tools="save",
             sizing_mode="stretch_both",

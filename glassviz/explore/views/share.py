@@ -19,7 +19,21 @@ NARROW = {  # on a phone only the icon is seen; readers still find the name
         "& .MuiButton-startIcon": {"margin": 0},
     }
 }
-BUTTON = {"variant": "text", "icon_size": "20px", "color": "light", "size": "small", "margin": (0, 1), "sx": NARROW}
+# Their help opens below them: beside them it would cover the next button.
+BELOW = """
+.MuiTooltip-popper { transform: none !important; inset: calc(100% + 6px) auto auto 0 !important; width: 230px; }
+.MuiTooltip-tooltip { margin: 0 !important; } .MuiTooltip-arrow { display: none; }
+@media (max-width: 760px) { .MuiTooltip-popper { position: fixed !important; inset: 56px 8px auto auto !important; } }
+"""
+BUTTON = {
+    "variant": "text",
+    "icon_size": "20px",
+    "color": "light",
+    "size": "small",
+    "margin": (0, 1),
+    "sx": NARROW,
+    "stylesheets": [BELOW],
+}
 """How a button in the header looks."""
 REFERENCE = """
 :host { color: var(--panel-on-surface-color); font-size: calc(14px * var(--type, 1)); line-height: 1.5; }
@@ -76,7 +90,14 @@ class Cite:
         )
         pieces = []
         for label, text, tag in (("text", citation.text(), "p"), ("BibTeX", citation.bibtex(), "pre")):
-            copy = pmui.Button(label=f"Copy {label}", icon="content_copy", size="small", variant="outlined", margin=0)
+            copy = pmui.Button(
+                label=f"Copy {label}",
+                icon="content_copy",
+                description=f"Copy {label}: puts the references on the clipboard.",
+                size="small",
+                variant="outlined",
+                margin=0,
+            )
             copy.js_on_click(args={"button": copy, "text": text}, code=run("copy", "text", button="button.data"))
             block = pn.pane.HTML(
                 f"<{tag}>{html.escape(text)}</{tag}>", stylesheets=[REFERENCE], sizing_mode="stretch_width", margin=0

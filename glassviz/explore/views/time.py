@@ -18,6 +18,7 @@ from glassviz.observe.superposition import superposition
 MARKER, BAND = "#e8b50c", "#8b93a1"
 LAW_COLORS = {"arrhenius": "#3a7fc4", "vft": "#d9713c", "parabolic": "#3f9b5a"}
 LAW_DASHES = {"arrhenius": "solid", "vft": "dashed", "parabolic": "dotdash"}
+ANCHORS = "On: two published times, where no simulation of ours reaches, hold the laws. Off: our own points alone."
 SHAPES = {"measured": "circle", "published": "square", "anchor": "star"}
 GRID = """
 :host { display: grid !important; gap: 10px; grid-template-columns: minmax(0, 1fr);
@@ -27,7 +28,7 @@ GRID = """
           grid-template-areas: "options options" "raw scaled" "tau tau"; }
 }
 @media (min-width: 1100px) {
-  :host { grid-template-columns: minmax(0, 1fr) minmax(0, 1fr) minmax(0, 1.25fr); height: max(100vh - 290px, 480px);
+  :host { grid-template-columns: minmax(0, 1fr) minmax(0, 1fr) minmax(0, 1.25fr); height: max(100vh - 250px, 480px);
           grid-template-rows: max-content minmax(0, 1fr);
           grid-template-areas: "options options options" "raw scaled tau"; }
 }
@@ -38,6 +39,7 @@ LEGEND = """
 .legend span { display: inline-flex; align-items: center; gap: 4px; white-space: nowrap; }
 .legend .line { width: 15px; height: 3px; border-radius: 2px; }
 .legend .now { font-weight: 700; }
+.legend .long { white-space: normal; }
 .weak { color: color-mix(in srgb, #d97706 78%, var(--panel-on-surface-color)); }
 """
 TITLES = {
@@ -66,6 +68,7 @@ class Time(View):
         self.anchor = pmui.Switch(
             label="The paper's anchors: τʙʙ = 10¹² at T = 0.15, and the published sample at T = 0.23",
             value=True,
+            description=ANCHORS,
             margin=0,
         )
         self.anchor.param.watch(self.refresh, "value")
@@ -165,7 +168,7 @@ def _legend(curves, fits, colors, now):
     )
     return (
         f'<div class="legend"><span>Molecular dynamics at <i>T</i> =</span>{items}<span>· Laws:</span>{laws}'
-        "<span>· bands: one standard error; beyond the points all is extrapolation</span>"
+        '<span class="long">· bands: one standard error; beyond the points all is extrapolation</span>'
         f'<span><b style="color:{MARKER}">◆</b> now</span></div>'
     )
 
@@ -256,13 +259,13 @@ class _Relaxation:
             y_axis_type="log",
             x_range=Range1d(2.2, 7),
             y_range=Range1d(1e2, 1e13),
-            x_axis_label="1/T  (k_B/ε)".replace("k_B", "kʙ"),
+            x_axis_label="ε / (kʙT)",
             y_axis_label="τʙʙ / σ√(m/ε)",
             tools="pan,xwheel_zoom,save",
             sizing_mode="stretch_both",
         )
         self.figure.grid.grid_line_alpha = 0.5
-        top = LinearAxis(ticker=[1 / t for t in (0.4, 0.3, 0.25, 0.21, 0.18, 0.15)], axis_label="T / ε kʙ⁻¹")
+        top = LinearAxis(ticker=[1 / t for t in (0.4, 0.3, 0.25, 0.21, 0.18, 0.15)], axis_label="T / (ε/kʙ)")
         top.formatter = CustomJSTickFormatter(code="return (1 / tick).toFixed(2)")
         top.update(
             axis_label_text_font_style="normal", axis_label_text_font_size="13px", major_label_text_font_size="12px"

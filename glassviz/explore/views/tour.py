@@ -38,7 +38,9 @@ h2 { font-size: calc(19px * var(--type, 1)); line-height: 1.25; margin: 0 0 6px;
 kbd { padding: 0 6px; border-radius: 4px; border: 1px solid currentColor; font: inherit; }
 a { color: inherit; } sub, sup { line-height: 0; }
 """
-FLAT = {"padding": "4px 8px", "height": "36px", "lineHeight": 1}
+FLAT = {"padding": "4px 8px", "height": "36px", "lineHeight": 1, "fontSize": 0}
+NEXT = "Next or Finish: the next step; after the last one all is as it was before."
+END = "End tour: all is as it was before."
 LARGE = "Large type: text to be read from the back row."
 EQUATION = {
     "overflow-x": "auto",
@@ -68,12 +70,28 @@ class Tour(pn.viewable.Viewer):
         self._rest = pn.pane.HTML("", stylesheets=[TEXT], **full)
         small = {"size": "small", "margin": 0}
         self.back = pmui.Button(
-            label="Back", icon="arrow_back", variant="text", on_click=_in_turn(partial(self._go, -1)), **small
+            label="Back",
+            icon="arrow_back",
+            variant="text",
+            description="Back: the step before.",
+            on_click=_in_turn(partial(self._go, -1)),
+            **small,
         )
-        self.next = pmui.Button(label="Next", color="primary", on_click=_in_turn(partial(self._go, 1)), **small)
-        self.end = pmui.Button(label="End tour", variant="text", on_click=_in_turn(self._leave), **small)
+        self.next = pmui.Button(
+            label="Next", color="primary", description=NEXT, on_click=_in_turn(partial(self._go, 1)), **small
+        )
+        self.end = pmui.Button(
+            label="End tour", variant="text", description=END, on_click=_in_turn(self._leave), **small
+        )
         self.large = pmui.Toggle(
-            label="Large type", icon="format_size", icon_size="20px", description=LARGE, height=36, sx=FLAT, **small
+            label="Large type",
+            icon="format_size",
+            icon_size="20px",
+            description=LARGE,
+            height=36,
+            width=44,
+            sx=FLAT,
+            **small,
         )
         self.large.jscallback({}, value=run("type", large="source.value"))
         self.card = pn.Column(
@@ -98,7 +116,7 @@ class Tour(pn.viewable.Viewer):
             icon="explore",
             description="Tour: the story of dynamic heterogeneity in eight steps.",
             on_click=_in_turn(self._begin),
-            **BUTTON,
+            **{**BUTTON, "margin": (0, 1, 0, 10)},
         )
 
     def __panel__(self):
