@@ -49,10 +49,10 @@ def _touch(x, y, one, old, new, unit, rows, energy, scratch, count):
     """
     changes, _, touched, energies, _ = scratch
     width = len(changes) // 3
-    begin = rows[0][one]
-    changes_by_species(x, y, one, np.int64(old), np.int64(new), begin, rows[0][one + 1], rows[2], unit, changes, width)
+    begin, near = rows[0][one], rows[1][one]
+    changes_by_species(x, y, one, np.int64(old), np.int64(new), begin, begin + near, rows[2], unit, changes, width)
     first = count
-    for k in range(rows[1][one]):
+    for k in range(near):
         touched[count] = rows[2][begin + k]
         for c in range(3):
             energies[count, c] = changes[c * width + k]
@@ -264,7 +264,7 @@ def plain_swap(x, y, species, beta, length, moves, key, counter, rows):
         if a == b:
             continue
         for one in (i, j):
-            energies_by_species(x, y, species, one, rows[0][one], rows[0][one + 1], rows[2], unit, energy)
+            energies_by_species(x, y, species, one, rows[0][one], rows[0][one] + rows[1][one], rows[2], unit, energy)
         change = energy[i, b] - energy[i, a] + energy[j, a] - energy[j, b]
         if interact(x, y, i, j, unit):  # each has met the other under the species that the other gives up
             change += 2 * _pair(x, y, i, j, unit, a, b) - _pair(x, y, i, j, unit, a, a) - _pair(x, y, i, j, unit, b, b)

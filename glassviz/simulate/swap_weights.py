@@ -142,7 +142,7 @@ def changes_by_species(typingctx, x, y, i, old, new, begin, end, neighbor, unit,
 def all_energies(x, y, species, unit, rows, energy):
     """Energies of the first particles, as many as `energy` has room for, under every species."""
     for i in range(len(energy)):
-        energies_by_species(x, y, species, i, rows[0][i], rows[0][i + 1], rows[2], unit, energy)
+        energies_by_species(x, y, species, i, rows[0][i], rows[0][i] + rows[1][i], rows[2], unit, energy)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)

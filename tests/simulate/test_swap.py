@@ -250,7 +250,7 @@ def test_energies_kept_for_some_particles_are_those_of_the_whole_box(swappable):
     weights = new_weights(half)
     some = Rows(rows.start[: half + 1], rows.count[:half], rows.neighbor)
     accepted = balanced_swap(x, y, labels, 2.5, length, 4000, MIXED, KEY, (1, 0), some, weights)[1]
-    assert accepted.sum() > 500
+    assert accepted.sum() > 100
     np.testing.assert_array_equal(labels[half:-1], species[half:])
     np.testing.assert_array_equal(np.bincount(labels[:half]), np.bincount(species[:half]))
     fresh = prepared(position, labels[:-1], 2.5, length)[-1]
