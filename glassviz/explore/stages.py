@@ -2,6 +2,9 @@
 
 STAGES = (
     # what is computed, for a box of which size, in words, share of the time that has passed when it begins
+    ("configurations", "own", "reading", 0.0),
+    ("digest", "small", "reading", 0.0),
+    ("digest", "own", "reading", 0.0),
     ("descriptors", "small", "descriptors of the small boxes", 0.0),
     ("descriptors", "own", "descriptors", 0.16),
     ("transfer", "own", "size-transfer test", 0.26),

