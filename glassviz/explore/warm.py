@@ -18,7 +18,7 @@ PARTICLES = 200  # of the box that the kernels are tried on
 
 
 def warm(progress):
-    """Compile the kernels by using them, and cache descriptors of all shipped configurations.
+    """Compile the kernels by using them; cache all shipped descriptors and what the first networks make of them.
 
     Parameters
     ----------
@@ -34,18 +34,18 @@ def warm(progress):
     stored = [
         (temperature, particles) for temperature in library.temperatures for particles in library.sizes(temperature)
     ]
-    total = len(stored) * len(library.networks) + 2
+    total = len(stored) + 2
     ds = inherent_structures(equilibrate(temperature=0.5, sweeps=BLOCKS, particles=PARTICLES))
     descriptors(ds.drop_vars("inherent_energy"))
     isoconfigurational(ds, [0.1], replicas=8)
     progress(1, total)
     _show(library)
     progress(2, total)
-    for done, (temperature, particles) in enumerate(stored * len(library.networks)):
-        network = library.networks[done // len(stored)]
-        library.descriptors(temperature, particles, network)
-        _derive(library, temperature, particles, network)
-        progress(done + 3, total)
+    for done, (temperature, particles) in enumerate(stored, 3):
+        for network in library.networks:
+            library.descriptors(temperature, particles, network)
+        _derive(library, temperature, particles, library.networks[0])
+        progress(done, total)
 
 
 def _derive(library, temperature, particles, network):
