@@ -5,7 +5,7 @@ therefore continued by `glassviz.equilibrate` for as many sweeps as its own run 
 along it says what a run of any length forgets there, whatever the size of the box. (Runs beyond LONGEST sweeps are cut
 there, which can only overstate what survives.) The verdict goes into the attribute
 `verdict` of the file; positions are not touched. Samples of our own
-coolings (`N1290_T0.40_s31.nc`) carry verdicts of their own.
+coolings (`N1290_T0.40_s51.nc`) carry verdicts of their own.
 """
 
 from pathlib import Path
