@@ -115,9 +115,11 @@ def record(ds):
 def joined(parts):
     """Configurations of one temperature and size from several files as one Dataset.
 
-    Each keeps the verdict and the provenance of its file. Boxes that were written with different numbers of digits
-    differ by less than 10⁻⁵ of their length: the longest holds all particles.
+    Each keeps the verdict and the provenance of its file; the series of its run, of any length, stay in the file. Boxes
+    that were written with different numbers of digits differ by less than 10⁻⁵ of their length: the longest holds all
+    particles.
     """
+    parts = [part.drop_dims(set(part.dims) - {"configuration", "particle", "space"}) for part in parts]
     said = [part.assign({name: _of_each(part, name) for name in STATED if name not in part}) for part in parts]
     whole = xr.concat(said, "configuration", combine_attrs="override")
     if any("inherent_energy" not in part for part in parts):
