@@ -5,6 +5,7 @@ import xarray as xr
 
 import glassviz as gv
 from glassviz.explore import derive, records
+from glassviz.explore.library import joined
 from glassviz.explore.state import ExplorerState
 from glassviz.files import netcdf
 
@@ -55,3 +56,15 @@ def test_curves_are_those_of_the_page(small, monkeypatch):
     again = pd.read_csv(pd.io.common.StringIO(table.to_csv(index=False)))
     assert isinstance(xr.Dataset.from_dataframe(again), xr.Dataset)
     assert (again["unit"] == table["unit"].values).all()
+
+
+def test_files_whose_runs_were_recorded_differently_are_joined(small):
+    name = small.chosen_sample
+    ds = small.library.configurations(small.temperature, name.particles).isel(configuration=[0, 1])
+    parts = [
+        part.assign(energy_series=(("configuration", "block"), np.zeros((1, blocks))))
+        for part, blocks in ((ds.isel(configuration=[0]), 20), (ds.isel(configuration=[1]), 200))
+    ]
+    whole = joined(parts)
+    np.testing.assert_array_equal(whole["position"], ds["position"])
+    assert "energy_series" not in whole
