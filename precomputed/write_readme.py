@@ -30,7 +30,7 @@ says what is known of their equilibration, from a continued run of the same leng
 100000 sweeps, so for longer runs it is an upper bound). Samples whose names begin with s31 or s51 are independent
 coolings from random starts, each with the record of its whole cooling. Those of s51 were made by the engine as it was
 before the moves got their present width and interval; 58 coolings were finished, of which as many are kept at each
-temperature as make 60 samples with the others. The command of their files goes on where they ended.
+temperature as make 60 samples with the others.
 Files of earlier versions were written anew by `python precomputed/repack.py`, every stored value as it was; energies of
 inherent structures, which follow from the inherent positions, are not kept.
 
