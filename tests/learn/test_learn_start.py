@@ -1,0 +1,81 @@
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from glassviz.learn import architecture, baselines, start, training
+from glassviz.learn.batches import assign_folds, prepared, standardisation
+from glassviz.learn.network import TGlassMLP
+from glassviz.learn.plan import Plan
+from glassviz.learn.trainer import Trainer
+from tests.learn.test_learn_training import points
+
+LATE = (0.9, 0.7, 0.4)
+STILL = ((1, 1e-12),)
+
+
+def early_and_late(structures=6, particles=60):
+    """Labels that one hidden number decides at early levels and another at late ones."""
+    p = points(structures, particles, LATE, masked=0)
+    rng = np.random.default_rng(5)
+    decide = rng.normal(size=(2, structures, particles))
+    loadings = np.random.default_rng(6).normal(size=(2, 176))
+    columns = p.columns + np.einsum("hsn,hk->snk", decide, loadings)
+    labels = np.stack([c + 0.1 * decide[int(c < 0.6)] for c in LATE], axis=1)
+    return replace(p, columns=columns.astype(np.float32), labels=labels.astype(np.float32)), decide
+
+
+def test_the_nodes_start_as_regressions_of_early_and_of_late_levels():
+    p, decide = early_and_late()
+    fitted = training.fit([p], 2, Plan(squared=STILL, full=(), folds=2), 0)
+    columns = torch.as_tensor((p.columns - fitted.mean) / fitted.std, dtype=torch.float32)[..., fitted.kept]
+    features = torch.as_tensor(architecture.state_features(p.temperature, LATE), dtype=torch.float32)[None]
+    nodes = fitted.net.bottleneck(columns.flatten(0, 1)[None], features)[0, 0].numpy()
+    assert np.corrcoef(nodes[:, 0], decide[0].ravel())[0, 1] > 0.9
+    assert np.corrcoef(nodes[:, 1], decide[1].ravel())[0, 1] > 0.9
+    predicted = fitted.net.fast_forward(columns.flatten(0, 1).numpy(), features)[0]
+    for k in range(len(LATE)):
+        assert np.corrcoef(predicted[k], p.labels[:, k].ravel())[0, 1] > 0.85
+
+
+def test_the_head_starts_as_amplitudes_times_nodes():
+    net = TGlassMLP(1, 20, seed=1)
+    net.weights["attention"].zero_()
+    start.follow_the_level(net, width=0)
+    mean, center = np.log([0.05, 0.02]), np.array([-0.2, 0.8, 0.6, 0.5])
+    slopes = np.random.default_rng(2).normal(0, 0.3, (4, 2))
+    start.follow_the_nodes(net, 0, mean, slopes, center)
+    temperature, level = np.array([0.4, 0.25]), np.array([0.8, 0.6])
+    features = torch.as_tensor(architecture.state_features(temperature, level), dtype=torch.float32)[None]
+    columns = torch.as_tensor(np.random.default_rng(3).normal(size=(1, 30, 20)), dtype=torch.float32)
+    nodes = net.bottleneck(columns, features)[0].numpy()
+    tau = 0.2 / temperature
+    state = np.stack([np.expm1(-start.SATURATION * (tau - start.FROM)), level, level**2, level**3], axis=1)
+    amplitude = np.exp(mean + (state - center) @ slopes)
+    expected = level[:, None] + (amplitude[:, None] * np.sinh(start.STEEPNESS * nodes) / start.STEEPNESS).sum(axis=-1)
+    np.testing.assert_allclose(net(columns, features)[0], expected, atol=2e-4)
+
+
+def test_transferred_labels_weigh_less_and_do_not_enter_the_start():
+    simulated = points()
+    given = replace(points(temperature=0.3, seed=1), times=np.full(2, np.nan))
+    standard = standardisation([simulated, given])
+    batches = prepared([simulated, given], assign_folds([simulated, given], 2), *standard)
+    assert [b.transferred for b in batches] == [False] * 4 + [True] * 4
+    assert len(start.LinearStart(batches, 171).batches) == 4
+    net, fold = TGlassMLP(1, 171, 0), torch.zeros(1, dtype=int)
+    losses = {}
+    for weight in (1.0, 0.1):
+        trainer = Trainer(net, batches, Plan(transferred=weight), fold, np.zeros(171), 0)
+        states = torch.arange(2)[None]
+        losses[weight] = [float(trainer._losses(k, net, states, "squared")[0]) for k in (0, 4)]
+    assert losses[1.0][0] == losses[0.1][0]
+    assert np.isclose(losses[0.1][1], 0.1 * losses[1.0][1])
+
+
+def test_the_single_state_is_the_lowest_temperature_that_reaches_the_level():
+    data = [points(), points(levels=(0.99, 0.8)), points(levels=(0.99, 0.8), temperature=0.3)]
+    data.append(points(levels=(0.99,), temperature=0.25))
+    chosen = baselines.trained_state(data)
+    assert (chosen.temperature, chosen.levels.tolist()) == (0.3, [0.8])
+    assert baselines.trained_state([data[0], data[3]]).levels.tolist() == [0.99]
