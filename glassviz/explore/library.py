@@ -179,8 +179,7 @@ class Library:
         """All configurations of one temperature and size, a Dataset with dims (configuration, particle, space)."""
 
         def load():
-            parts = [netcdf.read(row.path) for row in self._paths[temperature, particles]]
-            return parts[0] if len(parts) == 1 else joined(parts)
+            return joined([netcdf.read(row.path) for row in self._paths[temperature, particles]])
 
         return self.memo(("configurations", temperature, particles), load)
 

@@ -15,7 +15,6 @@ EQUATION = (
     r"\left( \mathcal{C}_B^i - \langle \bar{\mathcal{C}}_B \rangle \right) "
     r"e^{-\mathrm{i} \mathbf{q} \cdot \mathbf{R}_i(0)}"
 )
-FIT_EQUATION = r"S_4(q) \approx \frac{\tilde{\chi}_4}{1 + (\xi_4 q)^2 + A (\xi_4 q)^3}, \qquad 0.2 < q < 0.6"
 CAPTION = (
     "How far mobile and arrested regions extend: the length at which the structure factor of the propensity falls off."
 )

@@ -162,7 +162,6 @@ class Curves(View):
             measured = results["measured"] if name != "xi4" else None
             panel.add(temperature, results[name], name, measured, tau)
         self.progress = progress
-        self._describe()
         self._emphasize()
 
     def _emphasize(self, *_event):
