@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from glassviz import files
-from glassviz.explore.intake import LARGEST
+from glassviz.explore.intake import LARGEST, safe_name
 from glassviz.files.store import precomputed
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
@@ -147,7 +147,7 @@ def test_what_cannot_be_read_is_refused_in_one_sentence(open_app, sound, tmp_pat
         file = app.page.locator("input[type=file]")
         for name, (content, words) in bad_files(sound).items():
             file.set_input_files({"name": name, "mimeType": "application/octet-stream", "buffer": content})
-            told(app).get_by_text(words).wait_for()
+            told(app).get_by_text(re.compile(f"{re.escape(safe_name(name)) if content else ''}.*{words}")).wait_for()
             said = told(app).inner_text()
             assert said.count("\n") == 0, said
             assert said.endswith("."), said
@@ -160,6 +160,17 @@ def test_what_cannot_be_read_is_refused_in_one_sentence(open_app, sound, tmp_pat
     assert not any("yours" in offered for offered in options(app, "Sample"))
     bring(app, sound)
     chosen(app, "Sample").get_by_text("mine (yours)").wait_for()
+
+
+def test_a_file_gives_way_to_one_that_follows_it(open_app, sound, tmp_path):
+    wrong = tmp_path / "wrong.extxyz"
+    wrong.write_text(sound.read_text().replace("Lattice", "Lettuce"))
+    app = open_app()
+    with dialog(app):
+        for path in (wrong, sound):
+            app.page.locator("input[type=file]").set_input_files(path)
+    chosen(app, "Sample").get_by_text("mine (yours)").wait_for()
+    assert told(app).get_by_text("wrong").count() == 0
 
 
 def test_a_file_that_is_too_long_never_leaves_the_browser(open_app, tmp_path):

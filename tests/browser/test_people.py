@@ -164,14 +164,20 @@ def test_the_tour_tells_its_story_and_brings_the_state_back(open_app):
     app.wait_for(f"location.search === {before!r}")
 
 
+def height(heading):
+    """In pixels, as soon as the heading stands: views write theirs anew with every state."""
+    while (box := heading.bounding_box()) is None:
+        heading.page.wait_for_timeout(100)
+    return box["height"]
+
+
 def test_large_type_reads_from_the_back_row(open_app):
     app = open_app()
     title = app.page.get_by_text("Bottleneck", exact=True).filter(visible=True).first
-    title.wait_for()
-    small = title.bounding_box()["height"]
+    small = height(title)
     app.page.keyboard.press("l")
     app.wait_for("document.documentElement.style.getPropertyValue('--type') === '1.4'")
-    assert title.bounding_box()["height"] > 1.2 * small
+    assert height(title) > 1.2 * small
     assert app.evaluate("document.documentElement.scrollWidth") <= 1280
 
 

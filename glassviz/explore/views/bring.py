@@ -57,7 +57,7 @@ class Bring:
         self._state = state
         self._busy = self._stopped = False
         self._received = 0
-        self._waiting = None
+        self._next = self._waiting = None
         text = {"stylesheets": [STYLE], "sizing_mode": "stretch_width", "margin": 0}
         self.file = pmui.FileInput(
             label=CHOOSE,
@@ -130,7 +130,7 @@ class Bring:
         self.dialog.open = True
 
     def _cancel(self, _event):
-        self._stopped = True
+        self._stopped, self._next = True, None
 
     def _hear(self, message):
         """The browser sends a part of a file, or says that it was the last one, or that the file is too long."""
@@ -152,11 +152,18 @@ class Bring:
             self._receive(message)
 
     def _take(self, event):
-        """A file has arrived."""
-        if event.new is None or self._busy:
+        """A file has arrived; one that is still being read gives way to it."""
+        if event.new is None:
             return
-        content, name = event.new, safe_name(self.file.filename)
+        self._next = event.new, safe_name(self.file.filename)
         self.file.clear()
+        if self._busy:
+            self._stopped = True
+        else:
+            self._begin()
+
+    def _begin(self):
+        (content, name), self._next = self._next, None
         self._busy, self._stopped = True, False
         self.bar.visible = self.cancel.visible = True
         self._question.visible = False
@@ -182,6 +189,9 @@ class Bring:
 
     def _finish(self, finish):
         self._busy = False
+        if self._next is not None:
+            self._begin()
+            return
         self.bar.visible = self.cancel.visible = False
         finish()
 
