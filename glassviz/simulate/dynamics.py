@@ -34,7 +34,7 @@ from glassviz.simulate.neighbors import REACH, cells_per_side
 from glassviz.simulate.potential import potential_energy
 
 TIME_STEP = 0.01
-NARROW_SKIN = 0.6
+NARROW_SKIN = 0.7
 WIDE_SKIN = 2.4
 
 
