@@ -56,7 +56,7 @@ class Bring:
     def __init__(self, state):
         self._state = state
         self._busy = self._stopped = False
-        self._received = 0
+        self._received = self._uploads = 0
         self._next = self._waiting = None
         text = {"stylesheets": [STYLE], "sizing_mode": "stretch_width", "margin": 0}
         self.file = pmui.FileInput(
@@ -133,22 +133,31 @@ class Bring:
         self._stopped, self._next = True, None
 
     def _hear(self, message):
-        """The browser sends a part of a file, or says that it was the last one, or that the file is too long."""
+        """The browser sends a part of a file, or says that it was the last one, or that the file is too long.
+
+        Files that follow each other closely come together; the last to be complete is the one that counts.
+        """
         if message["status"] == "upload_event":
             self._received += len(message["data"])
             if self._received <= LARGEST:
                 self._receive(message)
             return
         if message["status"] == "initializing":
+            self._uploads += 1
+            return
+        finished = message["status"] == "finished"
+        self._uploads = max(self._uploads - 1, 0) if finished else 0
+        if self._uploads:
             return
         received, self._received = self._received, 0
-        if message["status"] != "finished" or received > LARGEST:
+        if not finished or received > LARGEST:
             self._tell(f"The file is too long; expected at most {LARGEST // 2**20} MiB.", "wrong")
             self.file._buffer.clear()
         elif not received:
             self._tell("The file is empty; expected configurations or networks.", "wrong")
         self.file._file_buffer.clear()  # what never became whole
-        if message["status"] == "finished":
+        if finished:
+            del self.file._buffer[:-1]
             self._receive(message)
 
     def _take(self, event):
