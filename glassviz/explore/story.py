@@ -74,7 +74,7 @@ def heterogeneity(library, network):
     for temperature in (max(library.temperatures), temperature_of(Step("", "", ""), library)):
         curve = derive.fluctuations(library, temperature, network)
         if np.isfinite(curve["chi4"]).any():
-            k = int(curve["chi4"].fillna(-1).argmax())
+            k = int(np.nanargmax(curve["chi4"].values))
             value, error = float(curve["chi4"][k]), float(curve["chi4_error"][k])
             structures = curve.attrs["structures"]
             found.append(f"{value:.2g} ± {error:.1g} at <i>T</i> = {temperature:g} ({structures} structures)")

@@ -113,6 +113,11 @@ class App:
     def evaluate(self, expression):
         return self.page.evaluate(f"() => {expression}")
 
+    def time(self):
+        """The time of one level of ⟨C̄_B⟩ at the present temperature, as soon as the page knows it."""
+        self.wait_for("glass.clock().data.times.length > 20")
+        return self.evaluate("glass.clock().data.times[20]")
+
     def choose(self, label, option):
         """Pick an option of a select."""
         self.page.get_by_label(label, exact=True).click()

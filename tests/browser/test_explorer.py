@@ -64,7 +64,7 @@ def test_another_temperature_brings_another_sample(open_app, library):
     if len(library.temperatures) < 2:
         pytest.skip("the store holds one temperature")
     app = open_app()
-    before = app.evaluate("glass.clock().data.times[20]")
+    before = app.time()
     app.drag("Temperature", 0.5, 0.0)
     app.wait_for(f"glass.clock().data.times[20] < {before}")
     app.wait_for("glass.frames().data.codes.length > 0")

@@ -89,7 +89,7 @@ def test_keys_move_time_and_temperature_but_not_while_typing(open_app, library):
     app.wait_for("glass.scrub().playing")
     page.keyboard.press(" ")
     app.wait_for("!glass.scrub().playing")
-    times = app.evaluate("glass.clock().data.times[20]")
+    times = app.time()
     page.keyboard.press("ArrowUp")
     app.wait_for(f"glass.clock().data.times[20] < {times}")
     page.keyboard.press("f")
