@@ -17,6 +17,7 @@ TOLERANCE = 1e-4
 RELAXATION = 0.75  # the paper's step; its inverse is the first guess of dX̄/dC
 SLOPES = (0.2, 5.0)
 INPUTS = (-0.25, 1.25)
+SCAN = np.linspace(-0.1, 1.1, 61)
 
 
 def solve_inputs(mean_of, target, start=None, slope=None, tolerance=TOLERANCE):
@@ -31,7 +32,7 @@ def solve_inputs(mean_of, target, start=None, slope=None, tolerance=TOLERANCE):
     target : (states,) ndarray
         The mean propensities asked for.
     start, slope : (states,) ndarray, optional
-        First inputs and slopes, from a smaller set of particles.
+        First inputs and slopes, see `scanned`.
     tolerance : float, optional
         Largest |X̄ − target| that counts as converged.
 
@@ -63,3 +64,28 @@ def solve_inputs(mean_of, target, start=None, slope=None, tolerance=TOLERANCE):
         step[open_states] = moved - inputs[open_states]
         inputs[open_states] = moved
     return inputs, slope, np.abs(error) < tolerance, iteration
+
+
+def scanned(means, target):
+    """Inputs C and slopes dX̄/dC where X̄ rises through the targets, from its values on `SCAN`.
+
+    Parameters
+    ----------
+    means : (61,) ndarray
+        X̄ at the inputs `SCAN`.
+    target : (states,) ndarray
+
+    Returns
+    -------
+    inputs, slopes : (states,) ndarray of float64
+        Of the crossing whose input is nearest to the target; the target itself and 1/0.75 where there is none.
+    """
+    inputs, slopes = target.astype(np.float64), np.full(len(target), 1 / RELAXATION)
+    rises = np.diff(means) / np.diff(SCAN)
+    for state, wanted in enumerate(target):
+        below = np.flatnonzero((means[:-1] <= wanted) & (wanted < means[1:]))
+        if len(below):
+            crossings = SCAN[below] + (wanted - means[below]) / rises[below]
+            nearest = np.abs(crossings - wanted).argmin()
+            inputs[state], slopes[state] = crossings[nearest], np.clip(rises[below[nearest]], *SLOPES)
+    return inputs, slopes

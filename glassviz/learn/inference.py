@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from glassviz.learn import architecture
-from glassviz.learn.constraint import TOLERANCE, solve_inputs
+from glassviz.learn.constraint import SCAN, TOLERANCE, scanned, solve_inputs
 from glassviz.learn.factorised import Branch, Field
 from glassviz.learn.tables import Table
 from glassviz.mixture import InvalidData
 
 CONSTRAINED_SPECIES = 0
-PRELIMINARY = 2048  # particles on which the constraint is solved before it is refined on all
+PRELIMINARY = 2048  # particles on which X̄ is scanned and the constraint solved before it is refined on all
 STATES_AT_ONCE = 64  # bounds the memory
 
 
@@ -86,12 +86,18 @@ class Ensemble:
     def _solve(self, field, temperature, target, out=None):
         """Constrained inputs of one network on the particles of one field; fills `out` with the predictions."""
         particles = len(field.exponentials)
-        start = slope = None
+        sample = field.part(slice(None, None, max(particles // PRELIMINARY, 1)))
+        start, slope = np.empty((2, len(target)))
+        for value in np.unique(temperature):
+            states = temperature == value
+            means = sample.propensity(np.full(len(SCAN), value), SCAN).mean(axis=1, dtype=np.float64)
+            start[states], slope[states] = scanned(means, target[states])
         if particles > 2 * PRELIMINARY:
-            sample = field.part(slice(None, None, particles // PRELIMINARY))
             start, slope, _, _ = solve_inputs(
                 lambda c, s: sample.propensity(temperature[s], c).mean(axis=1, dtype=np.float64),
                 target,
+                start,
+                slope,
                 tolerance=TOLERANCE / 10,
             )
 
