@@ -90,7 +90,7 @@ def browser():
 
 
 class App:
-    """The page in a browser, and what tests ask of it; `coloured` waits for the snapshot's colours."""
+    """The page in a browser, and what tests ask of it; `coloured` waits for the snapshot to have colours."""
 
     def __init__(self, page, address, coloured=True):
         self.page, self.problems = page, []
@@ -105,6 +105,7 @@ class App:
         if coloured:
             self.wait_for("glass.frames().data.codes.length > 0")
         self.first_colours = time.perf_counter() - started
+        self.wait_for("window.glassvizKeys !== undefined")
 
     def wait_for(self, expression):
         """Wait until a JavaScript expression is true; `glass` knows the models, see MODELS."""

@@ -48,7 +48,8 @@ def test_a_tapped_particle_is_marked_everywhere_and_told_about(open_app, library
     particle = int(((position - middle) ** 2).sum(axis=1).argmin())
     app = open_app()
     tap(app, *position[particle])
-    card = app.page.get_by_text(f"Particle {particle} · species {species[particle] + 1}")
+    # The tooltip under the pointer names the particle too.
+    card = app.page.locator(".title", has_text=f"Particle {particle} · species {species[particle] + 1}")
     card.wait_for()
     app.page.get_by_text("Strongest:").wait_for()
     app.wait_for(f"{RINGS}.some((d) => d.radius.length === 9)")
