@@ -107,12 +107,12 @@ def ablation():
     with ABLATION.open() as file:
         header, *rows = csv.reader(file)
     return (
-        "\n## Choices the paper leaves open\n\n`python precomputed/ablation.py`, run before the "
-        "labels of s51 were there: four networks of species 1, one step "
-        "of training, each judged on the fourth of the training structures that it kept back; means over the levels "
-        "0.94 to 0.4. ρ_P of single networks with labels of 8 replicas, so lower than of the ensembles below; ceiling "
-        "and spread are corrected for the replicas' noise (not so where the correction itself is left out); variance "
-        "of means: that of the structures' mean propensity (χ₄), predicted over that of the labels, noise included."
+        "\n## Choices the paper leaves open\n\n`python precomputed/ablation.py`: four networks of species 1, one "
+        "step of training, each judged on the fourth of the training structures that it kept back; means over the "
+        "levels 0.94 to 0.4. ρ_P of single networks with labels of 8 replicas, so lower than of the ensembles below; "
+        "ceiling and spread are corrected for the replicas' noise (not so where the correction itself is left out); "
+        "variance of means: that of the structures' mean propensity (χ₄), predicted over that of the labels, noise "
+        "included."
         "\n\n" + table(header, rows)
     )
 
