@@ -49,6 +49,7 @@ class _Dispatcher:
         self._starts = starts
         self._ports, self._processes = [None] * len(starts), [None] * len(starts)
         self._next = 0
+        self._connections = set()  # the event loop alone would not keep them
 
     async def run(self, port, address):
         server = await asyncio.start_server(self._connect, address, port, limit=HEAD)
@@ -72,6 +73,9 @@ class _Dispatcher:
 
     async def _connect(self, reader, writer):
         """Lead one connection to its process, both ways, until either side is done."""
+        connection = asyncio.current_task()
+        self._connections.add(connection)
+        connection.add_done_callback(self._connections.discard)
         onward = None
         try:
             head = await reader.readuntil(b"\r\n\r\n")

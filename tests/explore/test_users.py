@@ -1,7 +1,9 @@
 """Several people at one server, without a browser: answers, memory, hostile requests."""
 
 import asyncio
+import gc
 import json
+import socket
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -56,6 +58,49 @@ def test_cookies_name_processes():
     assert head.endswith(b"\r\nA: b\r\n\r\n")
 
 
+def test_who_has_said_all_is_answered_still():
+    """A connection whose request has ended hangs by nothing but the dispatcher while a slow process thinks."""
+
+    class Process:
+        """A process that is a server of this event loop; answers once the garbage has been collected."""
+
+        def __init__(self, port):
+            self.port = port
+
+        def start(self):
+            self.server = asyncio.ensure_future(asyncio.start_server(self.answer, "127.0.0.1", self.port))
+
+        async def answer(self, reader, writer):
+            held.append((reader, writer))
+            await reader.read()
+            gc.collect()
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\nthought")
+            writer.close()
+
+        def is_alive(self):
+            return True
+
+        def terminate(self):
+            pass
+
+    held = []
+
+    async def ask():
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        serving = asyncio.ensure_future(dispatch._Dispatcher([Process]).run(port, "127.0.0.1"))
+        await asyncio.sleep(0.5)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /app HTTP/1.1\r\n\r\n")
+        writer.write_eof()
+        answer = await asyncio.wait_for(reader.read(), 20)
+        serving.cancel()
+        return answer
+
+    assert run(ask()).endswith(b"thought")
+
+
 def test_users_of_several_processes_are_answered(server):
     address, _ = server
 
@@ -104,11 +149,11 @@ async def _flood(root):
 
 def test_other_peoples_pages_may_not_open_a_websocket(server):
     address, _ = server
-    socket = HTTPRequest(f"ws{address[4:]}/ws", headers={"Origin": "http://elsewhere.example"})
+    request = HTTPRequest(f"ws{address[4:]}/ws", headers={"Origin": "http://elsewhere.example"})
 
     async def intrude():
         with pytest.raises(HTTPClientError) as refused:
-            await websocket_connect(socket, subprotocols=["bokeh", "x"])
+            await websocket_connect(request, subprotocols=["bokeh", "x"])
         return refused.value.code
 
     assert run(intrude()) == 403
