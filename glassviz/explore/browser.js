@@ -48,6 +48,18 @@ function paint({raster, frames, scrub, palette}) {
   raster.change.emit()
 }
 
+const alike = (a, b) => a.length === b.length && a.every((value, k) => value === b[k])
+
+// Ask for a sharp picture of what the ranges show, once the last one that was asked for has come (or seems lost).
+function look({seen, x, y}) {
+  seen.soon ??= requestAnimationFrame(() => {
+    seen.soon = undefined
+    const shown = [x.start, x.end, y.start, y.end]
+    const waiting = !alike(seen.wanted, seen.drawn) && performance.now() - seen.since < 2000
+    if (!waiting && !alike(shown, seen.drawn)) { seen.since = performance.now(); seen.wanted = shown }
+  })
+}
+
 // The particle whose disc covers the point (x, y) (σ) of the snapshot, −1 where there is none.
 function particleAt(raster, x, y) {
   const {x: [x0], y: [y0], dw: [dw], dh: [dh], image: [image]} = raster.data
@@ -270,5 +282,5 @@ function type({large}) {
   if (window.glassvizResize === undefined) { window.glassvizResize = setInterval(() => { if (window.glassvizType !== 1) { resize() } }, 1000) }
 }
 
-const tasks = {paint, hover, read, mark, follow, drag, play, keys, address, copy, save, type}
+const tasks = {paint, look, hover, read, mark, follow, drag, play, keys, address, copy, save, type}
 return tasks[task](models)

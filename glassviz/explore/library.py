@@ -68,7 +68,15 @@ class Memo:
         return key in self._values
 
     def _size(self):
-        return sum(getattr(value, "nbytes", 0) for value in self._values.values())
+        return sum(getattr(value, "nbytes", 0) for value in self._values.values() if not _mapped(value))
+
+
+def _mapped(value):
+    """Whether an array's memory is a file's, which the system takes back as it needs."""
+    array = value.data if isinstance(value, xr.DataArray) else None
+    while array is not None and not isinstance(array, np.memmap):
+        array = getattr(array, "base", None)
+    return array is not None
 
 
 STATED = ("verdict", "provenance")

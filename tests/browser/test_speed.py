@@ -56,6 +56,22 @@ def test_zooming_redraws_sharply_and_says_how_fast(open_app):
     assert pixels > 20  # per σ: the discs of the window, not the magnified ones of the whole box
 
 
+def test_the_picture_is_drawn_sharply_while_the_wheel_is_turned_still(open_app):
+    app = open_app()
+    x, y = app.page.evaluate("() => { const d = glass.raster().data; return glass.place(d.dw[0] / 2, d.dh[0] / 2) }")
+    app.page.evaluate(
+        """() => { const raster = glass.raster(), [whole] = raster.data.dw; window.widths = []
+          raster.properties.data.change.connect(() => widths.push(raster.data.dw[0] / whole)) }"""
+    )
+    app.page.mouse.move(x, y)
+    for _ in range(20):
+        app.page.mouse.wheel(0, -30)
+        app.page.wait_for_timeout(100)
+    on_the_way = app.evaluate("widths.filter((width) => width < 1)")
+    assert len(set(on_the_way)) > 2
+    app.wait_for("widths.at(-1) === Math.min(...widths)")
+
+
 def test_a_dropped_connection_is_taken_up_with_the_state(open_app):
     app = open_app(script=SOCKETS)
     app.drag("Mean propensity", 0.2, 0.7)

@@ -2,9 +2,11 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from glassviz.explore import derive
 from glassviz.explore.library import Memo
@@ -138,6 +140,17 @@ def test_the_memory_computes_once_and_stays_bounded():
     assert "same" not in memo
     assert 9 in memo
     assert 6 not in memo
+
+
+def test_what_is_mapped_from_a_file_takes_no_memory(tmp_path):
+    np.save(tmp_path / "columns.npy", np.ones(1000, np.float32))
+    memo = Memo(limit=350)
+    for key in range(3):
+        mapped = np.load(tmp_path / "columns.npy", mmap_mode="c")
+        memo(key, partial(xr.DataArray, mapped[None]))
+    assert all(key in memo for key in range(3))
+    memo("own", partial(xr.DataArray, np.ones(1000, np.float32)))
+    assert 0 not in memo
 
 
 def test_a_failed_computation_is_tried_again():

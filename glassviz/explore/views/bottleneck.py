@@ -1,11 +1,8 @@
 """The bottleneck: what the network makes of each particle's surroundings, in two numbers."""
 
-import datashader as ds
 import numpy as np
-import pandas as pd
 import panel as pn
 from bokeh.models import ColumnDataSource, Range1d
-from datashader.transfer_functions import spread
 
 from glassviz.explore import derive
 from glassviz.explore.colors import LEVELS as CODES
@@ -17,7 +14,7 @@ from glassviz.explore.views.marks import Marks, selectable
 SIZE = 360, 360  # pixels, where the figure's are not known
 LARGEST = 1400  # pixels of a side
 REDRAW = 60  # ms between two images while the figure changes its size
-DENSE = 10_000  # particles above which a point is a single pixel
+DENSE = 10_000  # particles above which points are small
 
 TITLE = '<div class="head"><span class="title">Bottleneck</span><span class="note">{}</span></div>'
 
@@ -39,14 +36,16 @@ def shade(nodes, propensity, x_range, y_range, colors=MAPS[0], size=SIZE):
         Width and height (pixels).
     """
     seen = np.isfinite(nodes).all(axis=1)
-    points = pd.DataFrame({"x": nodes[seen, 0], "y": nodes[seen, 1], "propensity": propensity[seen]})
-    canvas = ds.Canvas(*size, x_range, y_range)
-    count = canvas.points(points, "x", "y", ds.count()).astype(np.float32)
-    total = canvas.points(points, "x", "y", ds.sum("propensity")).fillna(0).astype(np.float32)
-    pixels = 1 if len(points) > DENSE else 3
-    # Sums and numbers may be spread, means may not: overlapping values would add up.
-    count, total = (spread(values, px=pixels, shape="circle").values for values in (count, total))
-    mean = np.divide(total, count, out=np.zeros_like(total), where=count > 0)
+    radius = 1 if np.count_nonzero(seen) > DENSE else 3
+    offset = np.stack(np.mgrid[-radius : radius + 1, -radius : radius + 1], axis=-1).reshape(-1, 2)
+    offset = offset[np.hypot(*offset.T) < radius + 0.5]
+    low, high = np.transpose([x_range, y_range])
+    pixel = np.floor((nodes[seen] - low) / (high - low) * size).astype(int)[:, None] + offset
+    inside_window = ((pixel >= 0) & (pixel < size)).all(axis=-1)
+    place = (pixel @ [1, size[0]])[inside_window]
+    values = np.broadcast_to(propensity[seen, None], inside_window.shape)[inside_window]
+    count, total = (np.bincount(place, w, size[0] * size[1]).reshape(size[::-1]) for w in (None, values))
+    mean = np.divide(total, count, out=np.zeros(count.shape), where=count > 0)
     image = np.zeros((*size[::-1], 4), np.uint8)
     image[..., :3] = palette(colors)[np.rint(np.clip(mean, 0, 1) * (CODES - 1)).astype(int)]
     density = np.log1p(count) / np.log1p(max(count.max(), 1))

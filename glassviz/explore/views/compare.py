@@ -5,8 +5,7 @@ import html
 import numpy as np
 import panel as pn
 import panel_material_ui as pmui
-from bokeh.events import RangesUpdate
-from bokeh.models import ColumnDataSource, Range1d
+from bokeh.models import ColumnDataSource
 
 from glassviz.explore import comparison
 from glassviz.explore.colors import DIFFERENCE, encode, gradient, packed_palette
@@ -16,11 +15,11 @@ from glassviz.explore.raster import coloured, pack, particle_ids, viewport
 from glassviz.explore.views.agreement import TALL, Joint, Pearson, card
 from glassviz.explore.views.base import CARD, HEADING, View, plain_figure
 from glassviz.explore.views.marks import Marks, selectable
+from glassviz.explore.views.window import Window
 from glassviz.mixture import RADII
 
 MOST = 4  # panels
 SIDE = 480  # pixels of a panel's raster
-REDRAW = 60  # ms between two rasters while zooming
 GRID = """
 :host { display: grid !important; gap: 10px; grid-template-columns: minmax(0, 1fr); grid-auto-rows: max-content; }
 @media (min-width: 640px) { :host { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
@@ -49,7 +48,7 @@ class Compare(View):
     """
 
     def __init__(self, state, _scrub, **params):
-        self._sample = self._drawing = self._packed = None
+        self._sample = self._packed = None
         self._codes = {}
         super().__init__(state, **params)
         state.param.watch(self.refresh, ["temperature", "sample", "mean_propensity", "colors"])
@@ -80,11 +79,9 @@ class Compare(View):
         )
         self.structure.param.watch(self._choose, "value")
         self._scale = pn.pane.HTML(stylesheets=[HEADING], margin=0, width=300)
-        sample = self.state.chosen_sample
-        self._length = float(library.configurations(sample.temperature, sample.particles).attrs["box_length"])
-        self._window = (0, self._length), (0, self._length)
-        self._panels = [_Panel(self._length, self) for _ in range(MOST)]
-        self._difference = _Panel(self._length, self)
+        self._window = Window(self._redraw)
+        self._panels = [_Panel(self._window, self) for _ in range(MOST)]
+        self._difference = _Panel(self._window, self)
         self._joint, self._pearson = Joint(), Pearson()
         options = pn.Column(
             self.sources,
@@ -172,42 +169,25 @@ class Compare(View):
             return
         length = float(configuration.attrs["box_length"])
         if self._sample is None or self._sample.particles != sample.particles:
-            self._look_at((0, length), (0, length), reset=True)
+            self._window.show_all(length)
         self._sample, self._position, self._length = sample, configuration["position"].values, length
         self._radius = RADII[configuration["species"].values]
         self._splat()
         self._mark()
 
-    def _look_at(self, x, y, reset=False):
-        """Give all panels the same window."""
-        self._window = x, y
-        for panel in (*self._panels, self._difference):
-            for limits, (start, end) in ((panel.figure.x_range, x), (panel.figure.y_range, y)):
-                limits.update(start=start, end=end)
-                if reset:
-                    limits.update(reset_start=start, reset_end=end)
-
-    def zoomed(self, event):
-        """One panel was zoomed or moved: all show that window, drawn anew at most every `REDRAW` ms."""
-        window = (event.x0, event.x1), (event.y0, event.y1)
-        if self._sample is not None and window != self._window:
-            self._look_at(*window)
-            if not self._drawing:
-                self._drawing = True
-                pn.state.curdoc.add_timeout_callback(self._redraw, REDRAW)
-
     def _redraw(self):
-        self._drawing = False
-        self._splat()
-        self._paint()
+        if self._sample is not None:
+            self._splat()
+            self._paint()
 
     def _splat(self):
-        canvas = viewport(self._length, SIDE, *self._window)
+        canvas = viewport(self._length, SIDE, *self._window.limits)
         self._packed = pack(particle_ids(canvas, self._position, self._radius, self._length))
 
     def _paint(self):
         for panel, colors in self._codes.items():
-            panel.paint(coloured(self._packed, colors), *self._window)
+            panel.paint(coloured(self._packed, colors), *self._window.limits)
+        self._window.drawn()
 
     def at(self, x, y):
         """The particle at a point of a panel."""
@@ -252,10 +232,14 @@ def _bar(low, colors, high):
 class _Panel:
     """One snapshot."""
 
-    def __init__(self, length, view):
-        ranges = {name: Range1d(0, length, reset_start=0, reset_end=length) for name in ("x_range", "y_range")}
+    def __init__(self, window, view):
         self.figure = plain_figure(
-            tools="pan,wheel_zoom,reset,save", active_scroll=None, sizing_mode="scale_width", aspect_ratio=1, **ranges
+            x_range=window.x,
+            y_range=window.y,
+            tools="pan,wheel_zoom,reset,save",
+            active_scroll=None,
+            sizing_mode="scale_width",
+            aspect_ratio=1,
         )
         self.figure.toolbar.active_scroll = self.figure.tools[1]
         self.figure.axis.visible = self.figure.grid.visible = False
@@ -264,7 +248,6 @@ class _Panel:
         self.figure.image_rgba("image", "x", "y", "dw", "dh", source=self._image)
         self.marks = Marks(self.figure)
         selectable(self.figure, view.state, view.at, view.within)
-        self.figure.on_event(RangesUpdate, view.zoomed)
         self.heading = pn.pane.HTML(stylesheets=[HEADING, TALL], sizing_mode="stretch_width", margin=0)
         self.card = card(self.heading, self.figure, "stretch_width")
 

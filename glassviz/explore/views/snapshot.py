@@ -7,8 +7,7 @@ from functools import partial
 import numpy as np
 import panel as pn
 import panel_material_ui as pmui
-from bokeh.events import RangesUpdate
-from bokeh.models import BoxZoomTool, ColumnDataSource, CustomJSHover, HoverTool, Range1d
+from bokeh.models import BoxZoomTool, ColumnDataSource, CustomJSHover, HoverTool
 
 from glassviz.explore import derive, stages
 from glassviz.explore.colors import gradient, packed_palette
@@ -25,11 +24,12 @@ from glassviz.explore.views.base import (
     run,
 )
 from glassviz.explore.views.marks import Marks, selectable
+from glassviz.explore.views.window import Window
 from glassviz.mixture import RADII
 
 SMALLEST_SIDE, LARGEST_SIDE = 320, 1400  # pixels of the raster
 PHONE = 360  # pixels of a frame that only phones fall short of
-REDRAW = 40  # ms between two rasters while zooming
+REDRAW = 40  # ms between two rasters while the figure changes its size
 LOOK = 0.2  # s between two looks at what is being computed
 BAR = {"position": "absolute", "left": "0", "right": "0", "top": "0", "width": "auto"}
 
@@ -76,9 +76,10 @@ class Snapshot(View):
         self._frames.js_on_change("data", paint)
         self._scrub.js_on_change("level", paint)
 
+        self._window = Window(self._redraw)
         self.figure = plain_figure(
-            x_range=Range1d(0, 1),
-            y_range=Range1d(0, 1),
+            x_range=self._window.x,
+            y_range=self._window.y,
             x_axis_label="x / σ",
             y_axis_label="y / σ",
             tools="pan,wheel_zoom,reset,save",
@@ -110,7 +111,6 @@ class Snapshot(View):
         self.figure.add_tools(BoxZoomTool(match_aspect=True), hover)
         self._marks = Marks(self.figure)
         selectable(self.figure, self.state, self._at, self._within)
-        self.figure.on_event(RangesUpdate, self._redraw_soon)
         self.figure.on_change("inner_width", lambda _attr, _old, _new: self._redraw_soon())
         self._heading = pn.pane.HTML(self._title(), stylesheets=[HEADING], sizing_mode="stretch_width", margin=0)
         self.bar = pmui.LinearProgress(value=0, variant="determinate", visible=False, margin=0, styles=BAR)
@@ -195,8 +195,7 @@ class Snapshot(View):
     def _stage(self, sample, position, species, length):
         """Put another sample on the canvas, without colours yet; the same window where the box is as large."""
         if self._sample is None or self._sample.particles != sample.particles:
-            for limits in (self.figure.x_range, self.figure.y_range):
-                limits.update(start=0, end=length, reset_start=0, reset_end=length)
+            self._window.show_all(length)
         self._sample, self._position, self._radius, self._length = sample, position, RADII[species], length
         self._frames.data = {"codes": [], "levels": []}
         self._kinds.data = {"species": species.astype(np.uint8)}
@@ -219,23 +218,26 @@ class Snapshot(View):
             self._marks.clear()
 
     def _redraw_soon(self, *_event):
-        """Draw a new raster for the viewport, at most every `REDRAW` ms."""
-        if self._sample is not None and not self._drawing:
+        """Draw a new raster, at most every `REDRAW` ms."""
+        if not self._drawing:
             self._drawing = True
             pn.state.curdoc.add_timeout_callback(self._redraw, REDRAW)
 
     def _redraw(self):
         self._drawing = False
-        x, y = self.figure.x_range, self.figure.y_range
-        canvas = viewport(self._length, self._side(), (x.start, x.end), (y.start, y.end))
+        if self._sample is None:
+            return
+        x, y = self._window.limits
+        canvas = viewport(self._length, self._side(), x, y)
         raster = particle_ids(canvas, self._position, self._radius, self._length)
         self._raster.data = {
             "image": [pack(raster)],
-            "x": [x.start],
-            "y": [y.start],
-            "dw": [x.end - x.start],
-            "dh": [y.end - y.start],
+            "x": [x[0]],
+            "y": [y[0]],
+            "dw": [x[1] - x[0]],
+            "dh": [y[1] - y[0]],
         }
+        self._window.drawn()
 
     def _side(self):
         """Pixels of the raster: those of the frame, twice as many on a phone's dense screen."""

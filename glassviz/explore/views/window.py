@@ -1,0 +1,60 @@
+"""What part of the box one figure or several show: moved in the browser, then drawn sharply by the server."""
+
+from bokeh.core.properties import Float, List
+from bokeh.model import DataModel
+from bokeh.models import Range1d
+
+from glassviz.explore.views.base import javascript
+
+
+class Seen(DataModel):
+    """Limits (x0, x1, y0, y1) that the browser asks for, and those that were drawn last: see `look` in browser.js."""
+
+    wanted = List(Float)
+    drawn = List(Float)
+
+
+class Window:
+    """The ranges of one figure, or of several that are zoomed together.
+
+    Parameters
+    ----------
+    draw : callable
+        Draws the window anew; it says so by `drawn`. The browser asks again only then, so nothing ever queues.
+
+    Attributes
+    ----------
+    x, y : Range1d
+        For the figures.
+    """
+
+    def __init__(self, draw):
+        self.x, self.y = Range1d(0, 1), Range1d(0, 1)
+        self._draw = draw
+        self._seen = Seen()
+        look = javascript("look", seen=self._seen, x=self.x, y=self.y)
+        for limits in (self.x, self.y):
+            limits.js_on_change("start", look)
+            limits.js_on_change("end", look)
+        self._seen.js_on_change("drawn", look)
+        self._seen.on_change("wanted", self._asked)
+
+    @property
+    def limits(self):
+        """((x0, x1), (y0, y1)) in σ."""
+        return (self.x.start, self.x.end), (self.y.start, self.y.end)
+
+    def show_all(self, length):
+        """Show the whole of a box of some side length (σ), now and on reset."""
+        for limits in (self.x, self.y):
+            limits.update(start=0, end=length, reset_start=0, reset_end=length)
+
+    def drawn(self):
+        """What the figures show now is drawn."""
+        limits = [value for pair in self.limits for value in pair]
+        self._seen.drawn = limits
+        self._seen.wanted = limits
+
+    def _asked(self, _attr, _old, new):
+        if new != self._seen.drawn:
+            self._draw()
