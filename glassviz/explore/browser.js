@@ -237,6 +237,19 @@ function keys({pressed}) {
   document.addEventListener("keydown", window.glassvizKeys)
 }
 
+// What has the focus, in whatever shadow tree.
+function focused() {
+  let element = document.activeElement
+  while (element?.shadowRoot?.activeElement) { element = element.shadowRoot.activeElement }
+  return element
+}
+
+// A dialog that closes gives the focus back to what had it before.
+function refocus({dialog}) {
+  if (dialog.open) { dialog.before = focused(); return }
+  setTimeout(() => { if (focused() === document.body) { dialog.before?.focus() } }, 400) // once it has faded away
+}
+
 // The address bar names the state without a new entry in the history; opening with complaints keeps what was typed.
 function address({link}) { history.replaceState(history.state, "", link.query) }
 
@@ -282,5 +295,5 @@ function type({large}) {
   if (window.glassvizResize === undefined) { window.glassvizResize = setInterval(() => { if (window.glassvizType !== 1) { resize() } }, 1000) }
 }
 
-const tasks = {paint, look, hover, read, mark, follow, drag, play, keys, address, copy, save, type}
+const tasks = {paint, look, hover, read, mark, follow, drag, play, keys, refocus, address, copy, save, type}
 return tasks[task](models)

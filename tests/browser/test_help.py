@@ -39,6 +39,22 @@ NAMELESS = """
 """
 
 
+# Whether the focus is in a dialog, between its end and its beginning (an empty element, or the browser's own bar), or
+# on the page behind; and on what.
+FOCUS = """
+() => {
+  let element = document.activeElement
+  while (element.shadowRoot?.activeElement) { element = element.shadowRoot.activeElement }
+  const text = (element.getAttribute("aria-label") ?? element.textContent).trim()
+  for (let around = element; around; around = around.parentNode ?? around.host) {
+    if (around.matches?.("[role=dialog]")) { return ["dialog", text] }
+    if (around.matches?.(".MuiDialog-root")) { return ["between", text] }
+  }
+  return [element === document.body ? "between" : "page", text]
+}
+"""
+
+
 def dialogs(app):
     """Open one dialog after the other."""
     for name in ("Bring your own", "Export", "Cite", "How this sample was made"):
@@ -47,6 +63,20 @@ def dialogs(app):
         yield name
         app.page.keyboard.press("Escape")
         app.page.get_by_role("dialog").wait_for(state="hidden")
+
+
+def test_a_dialog_keeps_the_keyboard_and_gives_it_back(open_app):
+    app = open_app()
+    for name in dialogs(app):
+        inside = []
+        for _ in range(12):
+            app.page.keyboard.press("Tab")
+            inside.append(app.page.evaluate(FOCUS))
+        assert {where for where, _ in inside} <= {"dialog", "between"}, (name, inside)
+        assert any(where == "dialog" for where, _ in inside), name
+        app.page.keyboard.press("Escape")
+        app.page.get_by_role("dialog").wait_for(state="hidden")
+        app.wait_for(f"({FOCUS})()[1].startsWith({name!r})")
 
 
 def test_every_control_of_every_tab_and_dialog_has_help_and_a_name(open_app):

@@ -12,6 +12,7 @@ import panel_material_ui as pmui
 from glassviz.explore.intake import LARGEST, safe_name, take
 from glassviz.explore.reading import MOST_CONFIGURATIONS, MOST_PARTICLES
 from glassviz.explore.views.base import on_session
+from glassviz.explore.views.dialog import dialog
 from glassviz.explore.views.share import BUTTON
 from glassviz.learn.inference import Ensemble
 from glassviz.mixture import InvalidData
@@ -101,7 +102,7 @@ class Bring:
             on_click=self._show,
         )
         self._question = pn.Row(self.temperature, self.show, visible=False, styles={"gap": "10px"}, margin=0)
-        self.dialog = pmui.Dialog(
+        self.dialog = dialog(
             pn.Column(
                 pn.pane.HTML(ABOUT, **text),
                 self.file,
@@ -112,11 +113,8 @@ class Bring:
                 sizing_mode="stretch_width",
                 styles={"gap": "12px", "padding": "8px 0"},
             ),
-            title="Bring your own",
-            show_close_button=True,
-            close_on_click=True,
-            width_option="sm",
-            sizing_mode="stretch_width",
+            "Bring your own",
+            "sm",
         )
         self.button = pmui.Button(
             label="Bring your own",

@@ -17,6 +17,7 @@ from glassviz.explore.movie import Cancelled, render_movie
 from glassviz.explore.picture import SHAPES, Stage
 from glassviz.explore.standalone import standalone
 from glassviz.explore.views.base import View, on_session, run
+from glassviz.explore.views.dialog import dialog
 from glassviz.explore.views.share import BUTTON
 from glassviz.files import netcdf
 from glassviz.mixture import InvalidData
@@ -107,7 +108,7 @@ class Export(View):
         self.bar = pmui.LinearProgress(value=0, variant="determinate", sizing_mode="stretch_width", visible=False)
         self.progress = pn.pane.HTML("", stylesheets=[NOTE], sizing_mode="stretch_width")
         self.download = pn.Row(margin=0)  # the button of the last file; each file has its own
-        self.dialog = pmui.Dialog(
+        self.dialog = dialog(
             pn.Column(
                 self.kind,
                 self.note,
@@ -118,11 +119,8 @@ class Export(View):
                 sizing_mode="stretch_width",
                 styles={"gap": "12px", "padding": "8px 0"},
             ),
-            title="Export",
-            show_close_button=True,
-            close_on_click=True,
-            width_option="xs",
-            sizing_mode="stretch_width",
+            "Export",
+            "xs",
         )
         self.button = pmui.Button(
             label="Export",

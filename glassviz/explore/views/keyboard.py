@@ -1,11 +1,11 @@
 """The keyboard: which key does what, heard in the browser wherever nobody is typing."""
 
 import panel as pn
-import panel_material_ui as pmui
 from bokeh.core.properties import Bool, List, String
 from bokeh.model import DataModel
 
 from glassviz.explore.views.base import javascript
+from glassviz.explore.views.dialog import dialog
 
 KEYS = {
     " ": ("Space", "play time, pause"),
@@ -49,13 +49,7 @@ class Keyboard:
 
     def __init__(self, actions):
         rows = "".join(f"<tr><td><kbd>{name}</kbd></td><td>{does}</td></tr>" for name, does in KEYS.values())
-        self.dialog = pmui.Dialog(
-            pn.pane.HTML(f"<table>{rows}</table>", stylesheets=[TABLE]),
-            title="Keys",
-            show_close_button=True,
-            close_on_click=True,
-            width_option="xs",
-        )
+        self.dialog = dialog(pn.pane.HTML(f"<table>{rows}</table>", stylesheets=[TABLE]), "Keys", "xs")
         self._actions = {**actions, "?": self._list}
         self._pressed = Pressed()
         self._pressed.on_change("last", self._act)

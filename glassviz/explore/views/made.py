@@ -9,6 +9,7 @@ from glassviz.explore import making
 from glassviz.explore.colors import temperature_colors
 from glassviz.explore.provenance import account, headline
 from glassviz.explore.views.base import CARD, HEADING, View, put
+from glassviz.explore.views.dialog import dialog
 from glassviz.explore.views.energies import Course, Energies, course_legend, energies_legend, grouped
 from glassviz.simulate import order, verdict
 
@@ -70,14 +71,7 @@ class Made(View):
 
     def _build(self):
         self._place = pn.Column(sizing_mode="stretch_width", margin=0)
-        self.dialog = pmui.Dialog(
-            self._place,
-            title="How this sample was made",
-            show_close_button=True,
-            close_on_click=True,
-            width_option="lg",
-            sizing_mode="stretch_width",
-        )
+        self.dialog = dialog(self._place, "How this sample was made", "lg")
         self.button = pmui.Button(
             label="How this sample was made",
             description="How this sample was made: its cooling, its energy, and whether it is in equilibrium.",

@@ -9,6 +9,7 @@ from bokeh.model import DataModel
 
 from glassviz.explore import address, citation
 from glassviz.explore.views.base import javascript, run
+from glassviz.explore.views.dialog import dialog
 
 SHARED = ["temperature", "mean_propensity", "sample", "network", "tab", "colors", "selected"]
 NARROW = {  # on a phone only the icon is seen; readers still find the name
@@ -103,14 +104,8 @@ class Cite:
                 f"<{tag}>{html.escape(text)}</{tag}>", stylesheets=[REFERENCE], sizing_mode="stretch_width", margin=0
             )
             pieces += [block, copy]
-        self.dialog = pmui.Dialog(
-            pn.Column(*pieces, sizing_mode="stretch_width", styles={"gap": "12px", "padding-bottom": "8px"}),
-            title="Cite",
-            show_close_button=True,
-            close_on_click=True,
-            width_option="sm",
-            sizing_mode="stretch_width",
-        )
+        content = pn.Column(*pieces, sizing_mode="stretch_width", styles={"gap": "12px", "padding-bottom": "8px"})
+        self.dialog = dialog(content, "Cite", "sm")
 
     def _open(self, _event):
         self.dialog.open = True
