@@ -129,6 +129,16 @@ def frames(library, sample, network, progress=None):
     return Frames(every["codes"][:, sample.index], every["reached"])
 
 
+def at_hand(library, sample, network):
+    """Whether the `frames` of a sample, and the finding of its `transfer`, are in memory."""
+    temperature, particles = sample.temperature, sample.particles
+    smallest = library.sizes(temperature)[-1]
+    needed = {"predictions": (particles,), "transfer": (smallest, particles)}
+    if particles <= smallest:
+        del needed["transfer"]
+    return all((name, temperature, *sizes, network) in library.memo for name, sizes in needed.items())
+
+
 def headlines(library, sample, network):
     """The `HEADLINES` of every particle of a sample: dict of name to (particle,) ndarray of float32."""
     X = library.described(sample, network).sel(neighbor_species="all").isel(configuration=0)

@@ -164,7 +164,8 @@ class Snapshot(View):
     def _derive(self, choice):
         library, sample = self.state.library, choice.sample
         configuration = library.configurations(sample.temperature, sample.particles).isel(configuration=sample.index)
-        yield sample, configuration, None, ""
+        if not derive.at_hand(library, sample, choice.network):
+            yield sample, configuration, None, ""
         passed, reason = derive.transfer(library, sample.temperature, sample.particles, choice.network)
         frames = derive.frames(library, sample, choice.network) if passed else None
         yield sample, configuration, frames, reason
@@ -177,7 +178,7 @@ class Snapshot(View):
         sample, configuration, frames, reason = result
         species = configuration["species"].values
         if sample != self._sample:
-            self._stage(sample, configuration["position"].values, species, float(configuration.attrs["box_length"]))
+            self._stage(sample, configuration, species, frames is not None)
         self._coloured = frames is not None or bool(reason)
         note = "computing …" if not reason else f'<span title="{html.escape(reason)}">{derive.UNTRUSTED}</span>'
         if frames is not None:
@@ -192,12 +193,19 @@ class Snapshot(View):
         self._note = note
         self._heading.object = self._title()
 
-    def _stage(self, sample, position, species, length):
-        """Put another sample on the canvas, without colours yet; the same window where the box is as large."""
-        if self._sample is None or self._sample.particles != sample.particles:
+    def _stage(self, sample, configuration, species, coloured):
+        """Put another sample on the canvas; the same window where the box is as large.
+
+        Where its colours are about to come, those of a sample as large stay that long, so that nothing flickers.
+        """
+        length = float(configuration.attrs["box_length"])
+        alike = self._sample is not None and self._sample.particles == sample.particles
+        if not alike:
             self._window.show_all(length)
-        self._sample, self._position, self._radius, self._length = sample, position, RADII[species], length
-        self._frames.data = {"codes": [], "levels": []}
+        self._sample, self._length = sample, length
+        self._position, self._radius = configuration["position"].values, RADII[species]
+        if not (alike and coloured):
+            self._frames.data = {"codes": [], "levels": []}
         self._kinds.data = {"species": species.astype(np.uint8)}
         self._headlines.data = {name: [] for name in derive.HEADLINES}
         self._redraw()
