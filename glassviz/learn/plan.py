@@ -19,8 +19,7 @@ class Plan:
         Weight of the squared bottleneck weights, grown with the square of a column's length L, in the loss.
     attention, encoder, small : float
         Learning rates of the attention, of the bottleneck's weights and of the small networks MLP1 and MLP2, relative
-        to the head's: the columns are much alike, so a step that all their weights take together goes far, while the
-        attention hardly leaves its even start at the head's rate.
+        to the head's: the columns are much alike, so a step that all their weights take together goes far.
     encode : float
         Factor on the rates of attention, MLP1 and bottleneck in phase 2. At 0 the full loss only reshapes what the
         bottleneck says (spread, clusters), and cannot trade the correlation with the labels for spread.
@@ -45,7 +44,7 @@ class Plan:
     epochs: bool = False
     folds: int = 4
     decay: float = 5e-3
-    attention: float = 5.0
+    attention: float = 1.0
     encoder: float = 0.1
     small: float = 1.0
     encode: float = 0.0
