@@ -224,7 +224,8 @@ def state_points(datasets, species=0, levels=LEVELS, *, cutoff=16.0, tessellatio
     Returns
     -------
     list of StatePoints
-        One per temperature, from high to low; a further one for levels that only the longer runs reach.
+        One per temperature, from high to low, of the levels that all runs reach; a further one for levels that only
+        the longer runs reach. So every structure has labels at all levels of its run.
     """
     groups = {}
     for ds in structures(datasets):
@@ -235,24 +236,24 @@ def state_points(datasets, species=0, levels=LEVELS, *, cutoff=16.0, tessellatio
     for temperature, group in groups.items():
         left = levels
         while group and len(left):
-            reached, times = level_times(*mean_curve(group), left)
+            shortest = min(ds["time"].values[-1] for ds in group)
+            times, mean = mean_curve(group)
+            common = times <= shortest
+            reached, at = level_times(times[common], mean[common], left) if common.any() else ([], [])
             if len(reached):
-                points.append(_points(temperature, group, reached, times, species, cutoff, tessellation, cut))
-            end = times[-1] if len(reached) else 0.0
+                points.append(_points(temperature, group, reached, at, species, cutoff, tessellation, cut))
             left = [level for level in left if level not in reached]
-            longest = min(ds["time"].values[-1] for ds in group)
             # Levels that only the longer runs reach make a state point of their own, of fewer structures.
-            group = [ds for ds in group if ds["time"].values[-1] > max(end, longest)]
+            group = [ds for ds in group if ds["time"].values[-1] > shortest]
     return points
 
 
 def _points(temperature, group, reached, times, species, cutoff, tessellation, cut):
-    """The StatePoints of structures at one temperature, those among them that cover the times."""
+    """The StatePoints of structures at one temperature, those among them whose runs begin before the times."""
     blocks = []
     for ds in group:
-        if ds["time"].values[-1] < times[-1] or ds["time"].values[ds["time"].values > 0][0] > times[0]:
-            continue  # too short a run for the ensemble's levels
-        blocks += _blocks(ds, species, times, cutoff, tessellation, cut)
+        if ds["time"].values[ds["time"].values > 0][0] <= times[0]:
+            blocks += _blocks(ds, species, times, cutoff, tessellation, cut)
     size = min(len(block["position"]) for block in blocks)
     if not cut and size != max(len(block["position"]) for block in blocks):
         raise InvalidData(f"T = {temperature}: boxes of different sizes; expected one size.")

@@ -75,6 +75,17 @@ def test_temperatures_are_kept_apart_and_short_runs_left_out():
     np.testing.assert_allclose(points[1].levels, [0.99])
 
 
+def test_every_structure_has_labels_at_all_levels_of_its_run():
+    """However many of the runs are long: four levels of two runs, two of a short one."""
+    long = [structure(name, seed=k) for k, name in enumerate("ab")]
+    short = structure("c", seed=2).isel(time=slice(3))
+    points = labels.state_points([*long, short], levels=(0.95, 0.85, 0.70, 0.65))
+    found = [(p.levels.tolist(), p.names.tolist()) for p in points]
+    assert found == [([0.95, 0.85], ["a", "b", "c"]), ([0.70, 0.65], ["a", "b"])]
+    for p in points:
+        np.testing.assert_allclose(p.labels.mean(axis=(0, 2)), p.levels, atol=1e-6)
+
+
 def test_patches_are_compact_equal_and_disjoint():
     position = np.random.default_rng(0).uniform(0, 100, (2400, 2))
     cut = labels.patches(position, 600)
