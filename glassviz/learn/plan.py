@@ -51,7 +51,7 @@ class Plan:
     absolute: bool = False
     clusters: float = 0.0
     consistency: float = 1.0
-    transferred: float = 0.1
+    transferred: float = 0.03
     linear: bool = True
     state: bool = True
     states: int = 4
