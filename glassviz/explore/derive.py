@@ -133,10 +133,8 @@ def at_hand(library, sample, network):
     """Whether the `frames` of a sample, and the finding of its `transfer`, are in memory."""
     temperature, particles = sample.temperature, sample.particles
     smallest = library.sizes(temperature)[-1]
-    needed = {"predictions": (particles,), "transfer": (smallest, particles)}
-    if particles <= smallest:
-        del needed["transfer"]
-    return all((name, temperature, *sizes, network) in library.memo for name, sizes in needed.items())
+    tested = particles <= smallest or ("transfer", temperature, smallest, particles, network) in library.memo
+    return tested and ("predictions", temperature, particles, network) in library.memo
 
 
 def headlines(library, sample, network):

@@ -22,7 +22,7 @@ from glassviz.simulate.potential import potential_energy
 from glassviz.simulate.verdict import assess
 from glassviz.structure.cache import cached_descriptors
 
-MEMORY = 768 * 2**20  # bytes of derived arrays kept in a process; the least recently used make room
+MEMORY = 384 * 2**20  # bytes of derived arrays kept in a process; the least recently used make room
 
 
 class Memo:
