@@ -32,6 +32,8 @@ VARIATIONS = {
     "attention at five times the head's rate": {"plan": {"attention": 5.0}},
     "attention at twenty times the head's rate": {"plan": {"attention": 20.0}},
     "encoder at the head's rate": {"plan": {"encoder": 1.0}},
+    "means of structures weigh as their particles do": {"plan": {"means": 1.0}},
+    "no limit to gradients": {"plan": {"clip": 0.0}},
     "4000 steps": {"plan": {"squared": Plan().squared, "full": Plan().full}},
     "phase 1 only": {"plan": {"full": ()}},
     "the paper's loss in phase 2, encoder trained": {"plan": {"absolute": True, "clusters": 0.5, "encode": 1.0}},

@@ -54,11 +54,11 @@ class Batch:
         if self.unlabelled:
             return loss.squared_shift(prediction, torch.from_numpy(self.levels)[states]).mean(dim=-1)
         if phase == "squared":
-            return loss.squared_error(prediction, self.labels[states]).mean(dim=-1)
+            return loss.squared_error(prediction, self.labels[states], plan.means).mean(dim=-1)
         if self._full is None:
             rings = loss.ring_averages(self.position, self.box_length) if plan.clusters else None
             self._full = loss.FullLoss(self.labels, rings, self.signal)
-        return self._full(prediction, states, plan.absolute, plan.clusters).mean(dim=-1)
+        return self._full(prediction, states, plan.absolute, plan.clusters, plan.means).mean(dim=-1)
 
 
 def standardisation(points):

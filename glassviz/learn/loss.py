@@ -102,13 +102,15 @@ def signal_fraction(labels, noise):
     return np.clip(1 - noise / np.maximum(variance, 1e-12), SMALLEST_SIGNAL, 1.0)
 
 
-def squared_error(prediction, labels):
+def squared_error(prediction, labels, means=1.0):
     """Phase 1: mean squared error of (network, states, n) over the variance of the labels, by network and state.
 
-    Over the variance, so that the early levels, where little varies, are learned as well.
+    Over the variance, so that the early levels, where little varies, are learned as well. The square of the mean error,
+    which all particles of the structure share, weighs `means` times as much as the rest.
     """
     variance = labels.var(dim=-1, correction=0).clamp_min(SMALLEST_VARIANCE)
-    return (prediction - labels).square().mean(dim=-1) / variance
+    error = prediction - labels
+    return (error.square().mean(dim=-1) - (1 - means) * error.mean(dim=-1).square()) / variance
 
 
 def squared_shift(prediction, levels):
@@ -141,7 +143,7 @@ class FullLoss:
         self.correlations = (shown - (1 - share) * torch.tensor(NOISE_CORRELATIONS)) / share
         self.contrast = (self.correlations[:, 0] - self.correlations[:, -1]).clamp_min(SMALLEST_CONTRAST)
 
-    def __call__(self, prediction, states=slice(None), absolute=True, clusters=0.5):
+    def __call__(self, prediction, states=slice(None), absolute=True, clusters=0.5, means=1.0):
         """Loss of predictions (network, states, n) at some of the states, one value per network and state.
 
         `absolute` takes the mean absolute error, else the squared one of phase 1; `clusters` weighs the second term.
@@ -150,7 +152,7 @@ class FullLoss:
         if absolute:
             total = (prediction - labels).abs().mean(dim=-1) / self.deviation[states]
         else:
-            total = squared_error(prediction, labels)
+            total = squared_error(prediction, labels, means)
         if clusters:
             apart = (correlations(prediction, self.rings) - self.correlations[states]).abs().sum(dim=-1)
             total = total + clusters * apart / self.contrast[states]

@@ -20,6 +20,8 @@ class Plan:
     attention, encoder, small : float
         Learning rates of the attention, of the bottleneck's weights and of the small networks MLP1 and MLP2, relative
         to the head's: the columns are much alike, so a step that all their weights take together goes far.
+    clip : float
+        Largest norm of the gradient that a network follows; a longer one is shortened to it. At 0 there is no limit.
     encode : float
         Factor on the rates of attention, MLP1 and bottleneck in phase 2. At 0 the full loss only reshapes what the
         bottleneck says (spread, clusters), and cannot trade the correlation with the labels for spread.
@@ -27,6 +29,9 @@ class Plan:
         Whether the full loss has the mean absolute error, as in the paper, or the squared error of phase 1.
     clusters : float
         Weight of the spatial correlations in the full loss; ½ in the paper.
+    means : float
+        Weight of a structure's mean propensity in the squared error against that of a particle's deviation from it. All
+        particles of a structure share one mean, so what is missed there is one number and not a thousand.
     consistency : float
         Weight of the mean of the predictions on structures without labels, which is known: it is the level.
     transferred : float
@@ -47,9 +52,11 @@ class Plan:
     attention: float = 1.0
     encoder: float = 0.1
     small: float = 1.0
+    clip: float = 3.0
     encode: float = 0.0
     absolute: bool = False
     clusters: float = 0.0
+    means: float = 0.2
     consistency: float = 1.0
     transferred: float = 0.03
     linear: bool = True
@@ -113,9 +120,11 @@ TABLE_2 = Plan(
     decay=0.0,
     attention=1.0,
     encoder=1.0,
+    clip=0.0,
     encode=1.0,
     absolute=True,
     clusters=0.5,
+    means=1.0,
     consistency=0.0,
     linear=False,
 )

@@ -3,8 +3,11 @@
 The columns are so much alike that gradient descent needs some 10⁵ steps to find the small differences that matter; a
 ridge regression finds them at once. So the two bottleneck nodes start as regressions of the normalised labels, one of
 the early levels and one of the late ones, each network's on its own resample of the structures it may learn from, and
-the head starts as X = C + A₁ sinh(p b₁) / p + A₂ sinh(p b₂) / p, with amplitudes that follow the state as the labels'
-spread does. Only simulated labels count: transferred ones are smooth, and many. Training changes all of it.
+the head starts as X = C + Σ A sinh(p (b − o)) / p, with amplitudes A that follow the state as the labels' spread does.
+The offset o(T) is the mean of the node b at that temperature: on cooling all structures change in the direction in
+which slow ones differ from fast ones, and a network that has to learn the offset forgets that direction instead, and
+the differences between structures (χ₄) with it. Only simulated labels count for the regressions: transferred ones are
+smooth, and many. Offsets come from all structures, labelled or not. Training changes all of it.
 """
 
 import numpy as np
@@ -12,6 +15,7 @@ import torch
 
 from glassviz.learn import architecture
 from glassviz.learn.network import TGlassMLP
+from glassviz.mixture import InvalidData
 
 RIDGE = (0.01, 0.05)  # of the columns' variance, in turn over the networks
 ATTENTION_WIDTH = 0.01
@@ -35,23 +39,34 @@ class LinearStart:
         Standardised structures with their labels; those without simulated labels are left out.
     columns : int
         Number of columns that count; the rest is padding.
+    means : float, optional
+        Weight of a structure's mean against that of a particle's deviation from it, as in the loss.
+
+    Raises
+    ------
+    InvalidData
+        Where a label is not finite.
     """
 
-    def __init__(self, batches, columns):
+    def __init__(self, batches, columns, means=1.0):
+        found = {}
+        for batch in batches:
+            found.setdefault(float(batch.features[0, 0]), []).append(batch.columns[:, :columns].mean(axis=0))
+        self.centers = {state: np.mean(values, axis=0, dtype=np.float64) for state, values in found.items()}
         self.batches = batches = [b for b in batches if not (b.unlabelled or b.transferred)]
+        if not all(batch.labels.isfinite().all() for batch in batches):
+            raise InvalidData("training data: a propensity is not finite; expected numbers between 0 and 1.")
         self.centered, self.grams, self.products = [], [], []
-        centers = {}
         for batch in batches:
-            centers.setdefault(float(batch.features[0, 0]), []).append(batch.columns[:, :columns].mean(axis=0))
-        for batch in batches:
-            x = batch.columns[:, :columns] - np.mean(centers[float(batch.features[0, 0])], axis=0)
+            x = (batch.columns[:, :columns] - self.centers[float(batch.features[0, 0])]).astype(np.float32)
             labels = batch.labels.numpy()
             spread = np.maximum(labels.std(axis=1, keepdims=True), 1e-6)
             # Centered on the level, not on the structure, so that structures may differ in their mean (χ₄).
             normal = ((labels - batch.levels[:, None]) / spread).astype(np.float32)
+            less = (means - 1) * len(x) * x.mean(axis=0)
             self.centered.append(x)
-            self.grams.append(x.T @ x)
-            self.products.append(normal @ x)
+            self.grams.append(x.T @ x + np.outer(less, x.mean(axis=0)))
+            self.products.append(normal @ x + np.outer(normal.mean(axis=1), less))
 
     def _usable(self, held_back, level):
         """Numbers of the batches outside a fold whose labels reach a level."""
@@ -98,7 +113,26 @@ class LinearStart:
             encoder = self.encoder(held_back, RIDGE[network % len(RIDGE)], random, level)
             net.weights["bottleneck.0.weight"][network] = torch.as_tensor(encoder, dtype=torch.float32)
             used = encoder if level is None else encoder[:, :1]
-            follow_the_nodes(net, network, *self.amplitudes(used, held_back, level))
+            follow_the_nodes(net, network, *self.amplitudes(used, held_back, level), *self.offsets(used))
+
+    def offsets(self, encoder):
+        """Means of the nodes at a temperature, as s g(τ) with one cubic polynomial g for all nodes.
+
+        Returns
+        -------
+        polynomial : (4,) ndarray
+            Of g, of order 1: its value at τ = 0 and the coefficients of τ, τ², τ³.
+        scale : (node,) ndarray
+            s.
+        """
+        inverse = np.array(sorted(self.centers))
+        nodes = np.array([self.centers[state] for state in inverse]) @ encoder
+        left, size, right = np.linalg.svd(nodes, full_matrices=False)
+        largest = np.abs(left[:, 0]).max()
+        powers = np.vander(inverse, 4, increasing=True)
+        few = 1e-6 * np.eye(4)[1:]  # where there are few temperatures the polynomial is the flattest
+        rows, values = np.vstack([powers, few]), np.append(left[:, 0] / largest, np.zeros(3))
+        return np.linalg.lstsq(rows, values, rcond=None)[0], largest * size[0] * right[0]
 
     def _shares(self, encoder, usable):
         """Amplitudes (node,) ≥ 0 that fit the normalised labels of a level best, for unit variance, by level."""
@@ -143,11 +177,12 @@ class LinearStart:
         return mean, slopes, center
 
 
-def follow_the_nodes(net, network, mean, slopes, center):
-    """Two units of the head for each bottleneck node b make it into A sinh(p b) / p, with ln A as told.
+def follow_the_nodes(net, network, mean, slopes, center, polynomial, scale):
+    """Two units of the head for each bottleneck node b make it into A sinh(p (b − o)) / p, with ln A and o as told.
 
-    Where ELU is e^z − 1 the difference of two units with z = ln A ± p b is a product of A and sinh(p b). An output of
-    MLP2 for each node carries ln A less its mean; a hidden unit of its own, the last, exp(−3 (τ − τ₀)) − 1.
+    Where ELU is e^z − 1 the difference of two units with z = ln A ± p (b − o) is a product of A and sinh(p (b − o)). An
+    output of MLP2 for each node carries ln A less its mean; a hidden unit of its own, the last, exp(−3 (τ − τ₀)) − 1.
+    The last output carries what the offsets have in common.
     """
     part = {name: values[network] for name, values in net.weights.items()}
     part["mlp2.0.weight"][:, -1] = 0
@@ -157,24 +192,36 @@ def follow_the_nodes(net, network, mean, slopes, center):
     part["head.1.bias"][1] = UPRIGHT
     part["head.2.weight"][1, 0] = 1
     part["head.2.bias"][0] -= UPRIGHT
+    offset = architecture.MLP2[-1] - 1
+    _carry(part, offset)
+    part["mlp2.0.weight"][:3, offset] = torch.as_tensor(polynomial[1:], dtype=torch.float32)
+    part["mlp2.0.bias"][offset] = UPRIGHT + polynomial[0]
     for node, (level, slope) in enumerate(zip(mean, slopes.T, strict=True)):
         output = node + 1  # output 0 carries C
-        for layer in range(3):
-            part[f"mlp2.{layer}.weight"][:, output] = 0
-            part[f"mlp2.{layer}.bias"][output] = 0
-            if layer:
-                part[f"mlp2.{layer}.weight"][output, output] = 1
+        _carry(part, output)
         part["mlp2.0.weight"][3:, output] = torch.as_tensor(slope[1:], dtype=torch.float32)
         part["mlp2.0.bias"][output] = UPRIGHT - slope[1:] @ center[1:]
         part["mlp2.1.weight"][-1, output] = slope[0]
         part["mlp2.1.bias"][output] = -slope[0] * center[0]
-        part["mlp2.2.bias"][output] = -UPRIGHT
         units = slice(2 * node + 1, 2 * node + 3)
         part["head.0.weight"][:, units] = 0
         part["head.0.weight"][node, units] = torch.tensor([STEEPNESS, -STEEPNESS])
         part["head.0.weight"][architecture.BOTTLENECK + output, units] = 1
+        part["head.0.weight"][architecture.BOTTLENECK + offset, units] = (
+            STEEPNESS * scale[node] * torch.tensor([-1.0, 1.0])
+        )
         part["head.0.bias"][units] = DEPTH
         part["head.1.weight"][units, 1] = torch.tensor([1.0, -1.0]) * np.exp(level - DEPTH) / (2 * STEEPNESS)
+
+
+def _carry(part, output):
+    """A path of its own through MLP2 to an output, kept where ELU is the identity; nothing enters it yet."""
+    for layer in range(3):
+        part[f"mlp2.{layer}.weight"][:, output] = 0
+        part[f"mlp2.{layer}.bias"][output] = 0
+        if layer:
+            part[f"mlp2.{layer}.weight"][output, output] = 1
+    part["mlp2.2.bias"][output] = -UPRIGHT
 
 
 def follow_the_level(net, width=HEAD_WIDTH):

@@ -115,6 +115,8 @@ class Trainer:
         if self.plan.decay:
             total = total + (self.decay * net.dense("bottleneck", 0)[0].square()).sum()
         (gradient,) = torch.autograd.grad(total, table)
+        if self.plan.clip:
+            gradient = gradient * (self.plan.clip / gradient.norm(dim=1, keepdim=True).clamp_min(self.plan.clip))
         self._adam(rows, gradient, rate * self.rates[phase])
 
     def _adam(self, rows, gradient, rate):

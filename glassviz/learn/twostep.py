@@ -197,13 +197,13 @@ class _Stage:
 
     def final(self, points, structures, plan):
         """Train step 2."""
-        missing = _without_labels(structures, plan, pattern.PREDICTED)
+        missing = _without_labels(structures, plan, pattern.TRANSFERRED, pattern.PREDICTED)
         return self._fit(points, self.preset.seeds, self.preset.final, 2, known=missing)
 
 
-def _without_labels(structures, plan, mark):
+def _without_labels(structures, plan, *marks):
     """Structures of every temperature with the levels that are so marked there."""
-    marked = plan.where(mark)
+    marked = [state for mark in marks for state in plan.where(mark)]
     at = [(p, np.array([level for t, level in marked if np.isclose(t, p.temperature)])) for p in structures]
     return [(p, levels) for p, levels in at if len(levels)]
 
@@ -299,7 +299,8 @@ def consistent(means, level, keep, species=CONSTRAINED_SPECIES):
 def _selected(fitted, points, keep, species):
     """The networks that ship: the consistent ones that do best on what they kept back, of different folds first.
 
-    The error of a network is its largest |X̄ − ⟨C̄_B⟩| over the states with transferred labels.
+    The error of a network is its largest |X̄ − ⟨C̄_B⟩| over the states with transferred labels; where too few are below
+    the largest ε, the better half counts as consistent.
     """
     alive = np.flatnonzero(fitted.alive)
     tolerance = None
@@ -313,7 +314,8 @@ def _selected(fitted, points, keep, species):
                 predicted = Field(branch, n, columns, fitted.reference_temperature).propensity(*told)
                 error[n] = max(error[n], np.abs(predicted.mean(axis=1, dtype=np.float64) - p.levels).max())
         tolerance = next((e for e in LADDER if np.count_nonzero(error < e) >= min(keep, len(alive))), None)
-        alive = alive[np.argsort(error)[:keep]] if tolerance is None else alive[error < tolerance]
+        half = np.argsort(error)[: max(keep, len(alive) // 2)]
+        alive = alive[half] if tolerance is None else alive[error < tolerance]
     order = alive[np.argsort(fitted.last[alive], kind="stable")]
     folds = fitted.fold.numpy()
     rank = [np.count_nonzero(folds[order[:k]] == folds[n]) for k, n in enumerate(order)]

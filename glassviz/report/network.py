@@ -180,7 +180,7 @@ def figure_11(material):
         ax.set_ylabel("node 2")
     for ax in axes.flat[len(temperatures) :]:
         ax.remove()
-    figure.colorbar(points, ax=axes, label=r"$\mathcal{C}_B^i$")
+    figure.colorbar(points, ax=figure.axes, label=r"$\mathcal{C}_B^i$")
     slopes = np.array([slope(1 / np.array(temperatures), one)[0] for one in np.array(spreads).T])
     error = slopes.std(ddof=1) if len(slopes) > 1 else np.nan
     first, last = table[0], table[-1]

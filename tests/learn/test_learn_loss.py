@@ -43,6 +43,16 @@ def test_gradient_of_correlations(position):
     assert torch.autograd.gradcheck(lambda f: loss.correlations(f, rings), field, atol=1e-6)
 
 
+def test_what_all_particles_miss_together_weighs_as_told():
+    labels = torch.as_tensor(np.random.default_rng(2).normal(size=(1, 50)), dtype=torch.float32)
+    apart = torch.as_tensor(np.random.default_rng(3).normal(size=(1, 1, 50)), dtype=torch.float32)
+    apart -= apart.mean()
+    variance = float(labels.var(correction=0))
+    for means in (1.0, 0.2):
+        found = float(loss.squared_error(labels + 0.3 + apart, labels, means)[0, 0])
+        assert found == pytest.approx((means * 0.09 + float(apart.square().mean())) / variance, rel=1e-4)
+
+
 def test_full_loss_is_the_sum_of_its_three_terms(position):
     truth, guess = clustered(position, 2, 1), clustered(position, 2, 2)
     rings = loss.ring_averages(position, LENGTH)

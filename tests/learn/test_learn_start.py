@@ -44,7 +44,8 @@ def test_the_head_starts_as_amplitudes_times_nodes():
     start.follow_the_level(net, width=0)
     mean, center = np.log([0.05, 0.02]), np.array([-0.2, 0.8, 0.6, 0.5])
     slopes = np.random.default_rng(2).normal(0, 0.3, (4, 2))
-    start.follow_the_nodes(net, 0, mean, slopes, center)
+    polynomial, scale = np.array([0.5, -1.0, 0.4, 0.2]), np.array([1.5, -0.7])
+    start.follow_the_nodes(net, 0, mean, slopes, center, polynomial, scale)
     temperature, level = np.array([0.4, 0.25]), np.array([0.8, 0.6])
     features = torch.as_tensor(architecture.state_features(temperature, level), dtype=torch.float32)[None]
     columns = torch.as_tensor(np.random.default_rng(3).normal(size=(1, 30, 20)), dtype=torch.float32)
@@ -52,8 +53,42 @@ def test_the_head_starts_as_amplitudes_times_nodes():
     tau = 0.2 / temperature
     state = np.stack([np.expm1(-start.SATURATION * (tau - start.FROM)), level, level**2, level**3], axis=1)
     amplitude = np.exp(mean + (state - center) @ slopes)
+    nodes = nodes - (np.polynomial.polynomial.polyval(tau, polynomial)[:, None] * scale)[:, None]
     expected = level[:, None] + (amplitude[:, None] * np.sinh(start.STEEPNESS * nodes) / start.STEEPNESS).sum(axis=-1)
     np.testing.assert_allclose(net(columns, features)[0], expected, atol=2e-4)
+
+
+def test_the_mean_starts_alike_at_every_temperature():
+    """On cooling the descriptors move along a direction that decides; without the offset the mean moves by 0.3."""
+    hot, decide = early_and_late()
+    toward = np.random.default_rng(6).normal(size=(2, 176))[0].astype(np.float32)
+    cold = replace(hot, temperature=0.3, columns=hot.columns + 2 * toward)
+    without = replace(hot, temperature=0.2, columns=hot.columns + 3 * toward)
+    levels = np.array(LATE)
+    plan = Plan(squared=STILL, full=(), folds=2)
+    fitted = training.fit([hot, cold], 2, plan, 0, known=[(without, levels)])
+    means = []
+    for p in (hot, cold, without):
+        columns = ((p.columns - fitted.mean) / fitted.std)[..., fitted.kept].reshape(-1, fitted.kept.sum())
+        features = torch.as_tensor(architecture.state_features(p.temperature, levels), dtype=torch.float32)[None]
+        predicted = fitted.net.fast_forward(columns.astype(np.float32), features).numpy()
+        assert np.corrcoef(predicted[0, 0], decide[0].ravel())[0, 1] > 0.75
+        means.append(predicted.mean(axis=-1))
+    assert np.ptp(means, axis=0)[:, :2].max() < 0.12  # the levels at which that direction decides
+
+
+def test_means_of_structures_weigh_less_in_the_regression_as_in_the_loss():
+    p = points(structures=6, particles=40)
+    standard = standardisation([p])
+    batches = prepared([p], assign_folds([p], 2), *standard)
+    columns = int(standard[2].sum())
+    parted = start.LinearStart(batches, columns, means=0.0)
+    for batch, x, gram, product in zip(batches, parted.centered, parted.grams, parted.products, strict=True):
+        apart = x - x.mean(axis=0)
+        labels = batch.labels.numpy()
+        spread = labels.std(axis=1, keepdims=True)
+        np.testing.assert_allclose(gram, apart.T @ apart, atol=1e-2)
+        np.testing.assert_allclose(product, (labels - labels.mean(axis=1, keepdims=True)) / spread @ apart, atol=1e-2)
 
 
 def test_transferred_labels_weigh_less_and_do_not_enter_the_start():

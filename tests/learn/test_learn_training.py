@@ -7,7 +7,8 @@ from glassviz.learn.batches import standardisation
 from glassviz.learn.labels import StatePoints
 from glassviz.learn.networkfile import load_networks
 from glassviz.learn.plan import Plan
-from glassviz.learn.training import combine, train
+from glassviz.learn.trainer import Trainer
+from glassviz.learn.training import combine, fit, train
 from glassviz.mixture import InvalidData
 
 QUICK = Plan(squared=((40, 1e-3),), full=((20, 1e-4),), folds=2)
@@ -134,7 +135,7 @@ def test_bad_training_data_are_refused():
         train([points(structures=1)], seeds=2, plan=QUICK)
     broken = points()
     broken.labels[:] = np.nan
-    with pytest.raises(InvalidData, match="diverged"):
+    with pytest.raises(InvalidData, match="not finite"):
         train([broken], seeds=2, plan=QUICK)
     with pytest.raises(InvalidData, match="no structure"):
         train([])
@@ -172,3 +173,16 @@ def test_training_learns_what_structures_teach():
         truth = unseen.labels[:, k].ravel()
         assert np.corrcoef(C[:, k].mean(axis=0), truth)[0, 1] > 0.9
         assert C[:, k].std() == pytest.approx(truth.std(), rel=0.35)
+
+
+def test_no_network_follows_a_gradient_longer_than_the_limit(monkeypatch):
+    found = {}
+    for clip in (0.0, 1e-3):
+        lengths = found.setdefault(clip, [])
+        monkeypatch.setattr(
+            Trainer, "_adam", lambda self, rows, gradient, rate, seen=lengths: seen.append(gradient.norm(dim=1))
+        )
+        fit([points()], 2, Plan(squared=((6, 1e-3),), full=(), folds=2, clip=clip), 0)
+    free, limited = torch.stack(found[0.0]), torch.stack(found[1e-3])
+    assert free.min() > 1e-3
+    assert torch.allclose(limited, torch.full_like(limited, 1e-3))

@@ -222,3 +222,13 @@ def test_the_store_without_propensities_is_one_sentence(small_store, tmp_path, m
     monkeypatch.setenv("GLASSVIZ_DATA", str(root))
     with pytest.raises(InvalidData, match="no propensities; expected those of"):
         write_report(tmp_path / "out")
+
+
+def test_all_that_ships_makes_a_whole_report(tmp_path):
+    """Every figure of the shipped store, with its many temperatures and its large boxes."""
+    if not (store.available_configurations() and store.available_propensities()):
+        pytest.skip("the store holds no data to report")
+    page = write_report(tmp_path / "report")
+    made = {path.stem for path in page.parent.glob("*.svg")}
+    assert made >= {f"figure_{n}" for n in FIGURES if n.isdigit()}
+    assert "is missing:" not in page.read_text()
