@@ -81,7 +81,8 @@ def propensities():
         "labels: the mean of all split-half correlations, corrected for the full number of replicas "
         "(`glassviz.observe.propensity.label_ceiling`), the highest of the times at which ⟨C̄_B⟩ is below 0.99. "
         "`mean_propensity_variance` is the variance over replicas of the mean over all particles of a species "
-        "(`component`), which measured χ₄ needs; files made before it was recorded are without.\n\n"
+        "(`component`), which measured χ₄ needs; files made before it was recorded are without. The attribute "
+        "`command` is what made the structure, also where it is not among the configurations (N = 20640).\n\n"
         + table(header, rows)
     )
 

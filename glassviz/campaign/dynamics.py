@@ -13,6 +13,8 @@ from glassviz.simulate.dynamics import TIME_STEP
 from glassviz.simulate.isoconfigurational import isoconfigurational, measured_times
 from glassviz.simulate.lanes import LANES
 
+KEPT = ("position", "inherent_position", "species", "seed")  # of a structure, in its propensity file
+
 
 def propensity_file(target, structure, times, replicas, role, seed, record, progress=None, **options):
     """Run one structure and write its propensities; what serves `glassviz dynamics` and the campaign alike.
@@ -42,8 +44,7 @@ def propensity_file(target, structure, times, replicas, role, seed, record, prog
     """
     if reaches(target, times[-1]):
         return
-    structure = structure.drop_dims(["block", "stage", "interval"], errors="ignore")  # how the sample was made
-    structure = structure.drop_vars(["energy", "inherent_energy"], errors="ignore")  # follow from the positions
+    structure = structure[[name for name in KEPT if name in structure]]  # how it was made is in the configurations file
     checkpoint = target.with_name(f".{target.stem}.checkpoint.nc")
     known = measured_times(checkpoint)
     if target.exists():
