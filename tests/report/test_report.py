@@ -224,8 +224,9 @@ def test_the_store_without_propensities_is_one_sentence(small_store, tmp_path, m
         write_report(tmp_path / "out")
 
 
-def test_all_that_ships_makes_a_whole_report(tmp_path):
+def test_all_that_ships_makes_a_whole_report(tmp_path, monkeypatch):
     """Every figure of the shipped store, with its many temperatures and its large boxes."""
+    monkeypatch.delenv("GLASSVIZ_DATA", raising=False)
     if not (store.available_configurations() and store.available_propensities()):
         pytest.skip("the store holds no data to report")
     page = write_report(tmp_path / "report")
