@@ -63,9 +63,10 @@ class LinearStart:
             spread = np.maximum(labels.std(axis=1, keepdims=True), 1e-6)
             # Centered on the level, not on the structure, so that structures may differ in their mean (χ₄).
             normal = ((labels - batch.levels[:, None]) / spread).astype(np.float32)
-            less = (means - 1) * len(x) * x.mean(axis=0)
+            mean = x.mean(axis=0)
+            less = (means - 1) * len(x) * mean
             self.centered.append(x)
-            self.grams.append(x.T @ x + np.outer(less, x.mean(axis=0)))
+            self.grams.append(x.T @ x + np.outer(less, mean))
             self.products.append(normal @ x + np.outer(normal.mean(axis=1), less))
 
     def _usable(self, held_back, level):
