@@ -69,7 +69,7 @@ def measured(library, choice):
     end = float(ds["time"][-1])
     if not float(ds["time"].values[ds["time"].values > 0][0]) <= time <= end:
         return Field(DYNAMICS, unknown, f"the runs end at t = {end:.0f}, this ⟨C̄_B⟩ is at t = {time:.2g}")
-    values, _ = at_times(ds.expand_dims("configuration"), np.array([time]))
+    values = at_times(ds.expand_dims("configuration"), np.array([time]))
     role = "test structure, never trained on" if ds.attrs["role"] == "test" else "training structure"
     ceiling = float(label_ceiling(ds.expand_dims("configuration")).sel(time=time, method="nearest"))
     return Field(DYNAMICS, values[0], f"{role}; {ds.attrs['replicas']} replicas, ρₚ can reach {ceiling:.2f}")

@@ -31,9 +31,8 @@ def evaluate(ensemble, datasets, levels=labels.LEVELS, *, species=0, role="test"
         Along `state`, with coordinates `temperature`, `time`, `mean_propensity`, `particles`, `structures`:
         `pearson` of the networks' mean prediction, over all particles of all structures together, `error` its
         bootstrap standard deviation over structures (NaN for a single one); `pearson_network` (state, network);
-        `ceiling` = √(1 − noise/Var), what a perfect prediction could reach given the replicas, some 0.03 too low
-        between output times, where interpolated labels have less noise than is taken off; `spread`, the predicted
-        standard deviation over the true one, replica noise taken off; `converged`.
+        `ceiling` = √(1 − noise/Var), what a perfect prediction could reach given the replicas; `spread`, the
+        predicted standard deviation over the true one, replica noise taken off; `converged`.
 
     Raises
     ------

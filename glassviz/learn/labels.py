@@ -15,6 +15,7 @@ from glassviz.simulate.inherent import inherent_structures
 from glassviz.structure.cache import cached_descriptors
 
 LEVELS = (0.99, 0.94, 0.90, 0.85, 0.80, 0.75, 0.65, 0.50, 0.40, 0.25, 0.15, 0.075)
+SMALLEST = 1e-12  # what a product of probabilities is divided by at least
 SMALL_BOX = 1290  # a patch of a larger box holds about as many particles of a species as this box does
 
 
@@ -148,7 +149,7 @@ def level_times(times, mean, levels=LEVELS):
 
 
 def at_times(dataset, times):
-    """Propensities of one structure and their noise at given times, linear in log t.
+    """Propensities of one structure at given times, linear in log t.
 
     Parameters
     ----------
@@ -159,23 +160,51 @@ def at_times(dataset, times):
 
     Returns
     -------
-    propensity : (level, particle) ndarray of float32
-    noise : (level, particle) ndarray of float32
-        Variance of the mean over replicas; NaN where the file has no variance.
+    (level, particle) ndarray of float32
     """
-    stored = np.log(dataset["time"].values[dataset["time"].values > 0])
-    first = len(dataset["time"]) - len(stored)
-    upper = np.clip(np.searchsorted(stored, np.log(times)), 1, len(stored) - 1)
-    fraction = ((np.log(times) - stored[upper - 1]) / (stored[upper] - stored[upper - 1]))[:, None]
+    values, upper, fraction = _bracketed(dataset, dataset["propensity"].values[0], times)
+    return values[upper - 1] * (1 - fraction) + values[upper] * fraction
 
-    def interpolated(values):
-        values = values[0][first:]
-        return (values[upper - 1] * (1 - fraction) + values[upper] * fraction).astype(np.float32)
 
-    propensity = interpolated(dataset["propensity"].values)
+def noise_at_times(dataset, times):
+    r"""Variance that finitely many replicas leave in the propensities `at_times`.
+
+    Between two output times the noise of both averages out in part. With bonds that stay broken, the noise of
+    C_1 ≥ C_2 correlates as survival does,
+
+    .. math:: r = \sqrt{C_2 (1 - C_1) / (C_1 (1 - C_2))}
+
+    Bonds that form again make it less, and the noise is still somewhat overestimated: halfway between outputs, by 12 %
+    for 32 replicas at T = 0.40, C_B = 0.8 and three outputs per decade, where r = 1 would do so by 35 %.
+
+    Parameters
+    ----------
+    dataset, times
+        See `at_times`.
+
+    Returns
+    -------
+    (level, particle) ndarray of float32
+        NaN where the file has no variance.
+    """
+    values, upper, fraction = _bracketed(dataset, dataset["propensity"].values[0], times)
     if "propensity_variance" not in dataset:
-        return propensity, np.full_like(propensity, np.nan)
-    return propensity, interpolated(dataset["propensity_variance"].values) / np.float32(dataset.attrs["replicas"])
+        return np.full((len(times), values.shape[1]), np.nan, np.float32)
+    noise = dataset["propensity_variance"].values[0] / np.float32(dataset.attrs["replicas"])
+    noise, _, _ = _bracketed(dataset, noise, times)
+    first, second = values[upper - 1], np.minimum(values[upper], values[upper - 1])
+    correlation = np.sqrt(second * (1 - first) / np.maximum(first * (1 - second), SMALLEST))
+    a, b = (1 - fraction) * np.sqrt(noise[upper - 1]), fraction * np.sqrt(noise[upper])
+    return a**2 + b**2 + 2 * correlation * a * b
+
+
+def _bracketed(dataset, values, times):
+    """Values (time, particle) after t = 0, and for each of the times the output after it and how far it is there."""
+    stored = dataset["time"].values
+    values, stored = values[stored > 0].astype(np.float32), np.log(stored[stored > 0])
+    upper = np.clip(np.searchsorted(stored, np.log(times)), 1, len(stored) - 1)
+    fraction = (np.log(times) - stored[upper - 1]) / (stored[upper] - stored[upper - 1])
+    return values, upper, fraction.astype(np.float32)[:, None]
 
 
 def patches(position, size):
@@ -279,7 +308,7 @@ def _blocks(dataset, species, times, cutoff, tessellation, cut):
     chosen = np.flatnonzero(dataset["species"].values[0] == species)
     if "inherent_position" not in dataset:
         dataset = inherent_structures(dataset)
-    propensity, noise = (values[:, chosen] for values in at_times(dataset, times))
+    propensity, noise = at_times(dataset, times)[:, chosen], noise_at_times(dataset, times)[:, chosen]
     table = cached_descriptors(dataset, cutoff=cutoff, tessellation=tessellation, species=species).values[0]
     table = table.reshape(len(table), -1)
     position = dataset["position"].values[0][chosen]

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import xarray as xr
 
 from glassviz import mixture
 from glassviz.learn import labels
@@ -48,7 +49,8 @@ def test_levels_are_reached_where_the_ensemble_mean_passes_them():
     np.testing.assert_allclose(points.times, [10**0.375, 10, 10**2.5], rtol=1e-6)
     np.testing.assert_allclose(points.labels[:, 1].mean(axis=1), [0.92, 0.88], atol=1e-6)
     np.testing.assert_allclose(points.labels[:, 2].mean(axis=1), [0.72, 0.68], atol=1e-6)
-    np.testing.assert_allclose(points.noise, 0.08 / 8, rtol=1e-5)
+    np.testing.assert_allclose(points.noise[:, 1], 0.08 / 8, rtol=1e-5)  # at an output time
+    assert (points.noise[:, [0, 2]] > 0.005).all() and (points.noise[:, [0, 2]] < 0.0095).all()  # between two
     assert points.columns.shape == (2, 60, 176)
     assert points.names.tolist() == ["a", "b"]
     assert points.temperature == 0.4
@@ -106,6 +108,27 @@ def test_a_large_box_is_cut_into_patches_beside_small_ones():
         labels.state_points([large, small], levels=(0.8,), cut=False)
 
 
+@pytest.mark.parametrize("between", [0.0, 0.3, 0.5, 1.0])
+def test_noise_between_outputs(between):
+    """Six bonds each that break once, at rates that differ: the variance of interpolated labels around exact ones."""
+    random = np.random.default_rng(3)
+    replicas, times = 8, np.array([0.25, 0.5, 1.5])
+    rate = np.exp(random.normal(size=4000))
+    survived = (random.exponential(1 / rate, (6, replicas, 4000))[..., None] > times).mean(axis=0)
+    ds = xr.Dataset(
+        {
+            "propensity": (("configuration", "particle", "time"), survived.mean(axis=0)[None]),
+            "propensity_variance": (("configuration", "particle", "time"), survived.var(axis=0, ddof=1)[None]),
+        },
+        coords={"time": times},
+        attrs={"replicas": replicas},
+    ).transpose("configuration", "time", "particle")
+    at = times[1:2] * (times[2] / times[1]) ** between
+    exact = np.exp(-rate * times[:, None])
+    error = labels.at_times(ds, at)[0] - (exact[1] * (1 - between) + exact[2] * between)
+    np.testing.assert_allclose(labels.noise_at_times(ds, at).mean(), (error**2).mean(), rtol=0.05)
+
+
 def test_what_holds_no_labels_is_refused():
     with pytest.raises(InvalidData, match="no propensities"):
         labels.structures([structure().drop_vars("propensity")])
@@ -129,5 +152,5 @@ def test_prototype_labels(shared, configurations_at):
     np.testing.assert_allclose(levels, [0.99, 0.94, 0.90, 0.85, 0.80, 0.75, 0.65])
     assert 80 < times[1] < 120
     chosen = [ds.species.values[0] == 0 for ds in group]
-    values = [labels.at_times(ds, times)[0][:, c].mean(axis=1) for ds, c in zip(group, chosen, strict=True)]
+    values = [labels.at_times(ds, times)[:, c].mean(axis=1) for ds, c in zip(group, chosen, strict=True)]
     np.testing.assert_allclose(np.mean(values, axis=0), levels, atol=1e-5)
