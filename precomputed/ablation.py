@@ -33,6 +33,8 @@ VARIATIONS = {
     "attention at twenty times the head's rate": {"plan": {"attention": 20.0}},
     "encoder at the head's rate": {"plan": {"encoder": 1.0}},
     "means of structures weigh as their particles do": {"plan": {"means": 1.0}},
+    "means of structures not stretched": {"plan": {"stretch": 0.0}},
+    "means of structures stretched by half as much": {"plan": {"stretch": 4.0}},
     "no limit to gradients": {"plan": {"clip": 0.0}},
     "4000 steps": {"plan": {"squared": Plan().squared, "full": Plan().full}},
     "phase 1 only": {"plan": {"full": ()}},

@@ -74,7 +74,7 @@ def glassmlp(points, preset, *, species=0, temperature=None, level=None, seed=0,
     Ensemble
     """
     own = [trained_state(points, temperature, level)]
-    plan = replace(preset.final, state=False)
+    plan = replace(preset.final, state=False).of(species)
     fitted = training.fit(own, preset.seeds, plan, seed + 100 * species, threads=threads, progress=progress)
     chosen = training.best_of_each_fold(fitted)[: preset.keep]
     header = training.described(own[0]) | {"kind": "glassmlp", "minimum_temperature": own[0].temperature}

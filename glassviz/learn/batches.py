@@ -106,7 +106,7 @@ def assign_folds(points, folds):
     return assigned
 
 
-def prepared(points, folds, mean, std, kept):
+def prepared(points, folds, mean, std, kept, stretch=0.0):
     """One Batch for every structure at every temperature.
 
     Parameters
@@ -116,6 +116,8 @@ def prepared(points, folds, mean, std, kept):
         From `assign_folds`.
     mean, std, kept
         From `standardisation`.
+    stretch : float, optional
+        How much simulated labels are stretched, see `stretched`.
 
     Returns
     -------
@@ -125,21 +127,29 @@ def prepared(points, folds, mean, std, kept):
     for p, assigned in zip(points, folds, strict=True):
         features = torch.as_tensor(architecture.state_features(p.temperature, p.levels), dtype=torch.float32)
         signal = torch.as_tensor(loss.signal_fraction(p.labels, p.noise), dtype=torch.float32)
+        transferred = bool(np.isnan(p.times).any())
+        labels = p.labels if transferred else stretched(p, stretch)
         for k in range(len(p)):
             batches.append(
                 Batch(
                     padded(((p.columns[k] - mean) / std)[:, kept]),
                     p.levels,
                     features,
-                    torch.from_numpy(np.ascontiguousarray(p.labels[k], dtype=np.float32)),
+                    torch.from_numpy(np.ascontiguousarray(labels[k], dtype=np.float32)),
                     signal,
                     p.position[k],
                     p.box_length[k],
                     int(assigned[k]),
-                    transferred=bool(np.isnan(p.times).any()),
+                    transferred=transferred,
                 )
             )
     return batches
+
+
+def stretched(points, stretch):
+    """Labels in which the means of structures lie 1 + stretch (1 − C) times as far from the level C as they do."""
+    levels = points.levels[:, None]
+    return points.labels + stretch * (1 - levels) * (points.labels.mean(axis=-1, keepdims=True) - levels)
 
 
 def mixed(points, levels, folds, mean, std, kept):

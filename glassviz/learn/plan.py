@@ -32,6 +32,10 @@ class Plan:
     means : float
         Weight of a structure's mean propensity in the squared error against that of a particle's deviation from it. All
         particles of a structure share one mean, so what is missed there is one number and not a thousand.
+    stretch : float
+        How much further from the level, times 1 − C, training puts the means of structures. A regression predicts less
+        than what varies, by the share that it explains, and of the means it explains little, least of the late ones:
+        without stretching χ₄ comes out too small.
     consistency : float
         Weight of the mean of the predictions on structures without labels, which is known: it is the level.
     transferred : float
@@ -57,6 +61,7 @@ class Plan:
     absolute: bool = False
     clusters: float = 0.0
     means: float = 0.2
+    stretch: float = 8.0
     consistency: float = 1.0
     transferred: float = 0.03
     linear: bool = True
@@ -73,6 +78,10 @@ class Plan:
         factor = steps / self.steps
         parts = (tuple((max(1, round(n * factor)), rate) for n, rate in part) for part in (self.squared, self.full))
         return replace(self, squared=next(parts), full=next(parts), epochs=False)
+
+    def of(self, species):
+        """The same plan for a species, 0-based: levels are means of species 1, other means are not stretched."""
+        return self if species == 0 else replace(self, stretch=0.0)
 
     def counted(self, batches):
         """The same plan with its lengths in steps, `batches` of which make an epoch."""
@@ -125,6 +134,7 @@ TABLE_2 = Plan(
     absolute=True,
     clusters=0.5,
     means=1.0,
+    stretch=0.0,
     consistency=0.0,
     linear=False,
 )

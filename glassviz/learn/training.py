@@ -96,7 +96,7 @@ def fit(points, networks, plan, seed, *, levels=None, known=(), threads=1, check
     numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
     plan = replace(plan, folds=min(plan.folds, max(len(p) for p in points)))
     mean, std, kept = standardisation(points)
-    batches = prepared(points, assign_folds(points, plan.folds), mean, std, kept)
+    batches = prepared(points, assign_folds(points, plan.folds), mean, std, kept, plan.stretch)
     plan = plan.counted(len(batches))
     if plan.consistency:
         batches += [batch for p, at in known for batch in mixed(p, at, plan.folds, mean, std, kept)]
@@ -182,7 +182,7 @@ def train(
     if not points or not isinstance(points[0], labels.StatePoints):
         points = training_points(points, species, levels, cutoff=cutoff, tessellation=tessellation)
     check_structures(points)
-    fitted = fit(points, seeds, plan or Plan(), seed, threads=threads, progress=progress)
+    fitted = fit(points, seeds, (plan or Plan()).of(species), seed, threads=threads, progress=progress)
     chosen = best_of_each_fold(fitted) if select else np.flatnonzero(fitted.alive).tolist()
     header = described(points[0])
     header["training"] = {f"species{species + 1}": recorded(points, fitted, chosen, seed) | (record or {})}

@@ -163,7 +163,7 @@ class _Stage:
         return training.fit(
             points,
             networks,
-            plan,
+            plan.of(self.species),
             self.seed + 100 * self.species + 10 * step,
             levels=levels,
             known=known if self.species == CONSTRAINED_SPECIES else (),

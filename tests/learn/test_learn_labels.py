@@ -50,7 +50,8 @@ def test_levels_are_reached_where_the_ensemble_mean_passes_them():
     np.testing.assert_allclose(points.labels[:, 1].mean(axis=1), [0.92, 0.88], atol=1e-6)
     np.testing.assert_allclose(points.labels[:, 2].mean(axis=1), [0.72, 0.68], atol=1e-6)
     np.testing.assert_allclose(points.noise[:, 1], 0.08 / 8, rtol=1e-5)  # at an output time
-    assert (points.noise[:, [0, 2]] > 0.005).all() and (points.noise[:, [0, 2]] < 0.0095).all()  # between two
+    assert (points.noise[:, [0, 2]] > 0.005).all()
+    assert (points.noise[:, [0, 2]] < 0.0095).all()
     assert points.columns.shape == (2, 60, 176)
     assert points.names.tolist() == ["a", "b"]
     assert points.temperature == 0.4

@@ -91,6 +91,20 @@ def test_means_of_structures_weigh_less_in_the_regression_as_in_the_loss():
         np.testing.assert_allclose(product, (labels - labels.mean(axis=1, keepdims=True)) / spread @ apart, atol=1e-2)
 
 
+def test_means_of_structures_are_stretched_around_the_level_and_nothing_else():
+    p = points(structures=6, particles=40)
+    given = replace(p, times=np.full(len(p.levels), np.nan))
+    batches = prepared([p, given], assign_folds([p, given], 2), *standardisation([p]), 8.0)
+    found, transferred = (np.stack([b.labels.numpy() for b in part]) for part in (batches[:6], batches[6:]))
+    mean, far = p.labels.mean(axis=-1, keepdims=True), found.mean(axis=-1, keepdims=True)
+    np.testing.assert_allclose(found - far, p.labels - mean, atol=1e-5)
+    levels = p.levels[:, None]
+    assert np.abs(mean - levels).max() > 1e-3
+    np.testing.assert_allclose(far - levels, (1 + 8 * (1 - levels)) * (mean - levels), atol=1e-5)
+    np.testing.assert_array_equal(transferred, p.labels)
+    assert Plan().of(0).stretch > Plan().of(1).stretch == 0
+
+
 def test_transferred_labels_weigh_less_and_do_not_enter_the_start():
     simulated = points()
     given = replace(points(temperature=0.3, seed=1), times=np.full(2, np.nan))
