@@ -82,7 +82,8 @@ def propensities():
         "(`glassviz.observe.propensity.label_ceiling`), the highest of the times at which ⟨C̄_B⟩ is below 0.99. "
         "`mean_propensity_variance` is the variance over replicas of the mean over all particles of a species "
         "(`component`), which measured χ₄ needs; files made before it was recorded are without. The attribute "
-        "`command` is what made the structure, also where it is not among the configurations (N = 20640).\n\n"
+        "`command` is what made the structure, also where it is not among the configurations (N = 20640). "
+        "Positions are whole steps of 6e-5 σ; `T0.40_large.nc` keeps every other output time of its command.\n\n"
         + table(header, rows)
     )
 
