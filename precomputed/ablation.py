@@ -34,7 +34,7 @@ VARIATIONS = {
     "encoder at the head's rate": {"plan": {"encoder": 1.0}},
     "means of structures weigh as their particles do": {"plan": {"means": 1.0}},
     "means of structures not stretched": {"plan": {"stretch": 0.0}},
-    "means of structures stretched by half as much": {"plan": {"stretch": 4.0}},
+    "means of structures stretched twice as much": {"plan": {"stretch": 8.0}},
     "no limit to gradients": {"plan": {"clip": 0.0}},
     "1600 steps": {"plan": {"squared": SHORT.squared, "full": SHORT.full}},
     "phase 1 only": {"plan": {"full": ()}},

@@ -162,8 +162,8 @@ def beside_published():
 def transfer(ensemble):
     """The size-transfer test at every temperature with two sizes."""
     sizes = {}
-    for file in store.available_configurations():
-        sizes.setdefault(file.temperature, {}).setdefault(file.particles, file)
+    for file in sorted(store.available_configurations(), key=lambda file: len(file.names)):
+        sizes.setdefault(file.temperature, {})[file.particles] = file  # the one with most samples
     text = "\nSize transfer, N = 1290 to N = 82560:\n\n"
     for temperature, files in sorted(sizes.items(), reverse=True):
         if len(files) == 2:

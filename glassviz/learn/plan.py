@@ -61,7 +61,7 @@ class Plan:
     absolute: bool = False
     clusters: float = 0.0
     means: float = 0.2
-    stretch: float = 8.0
+    stretch: float = 4.0
     consistency: float = 1.0
     transferred: float = 0.03
     linear: bool = True
