@@ -193,7 +193,7 @@ def noise_at_times(dataset, times):
     noise = dataset["propensity_variance"].values[0] / np.float32(dataset.attrs["replicas"])
     noise, _, _ = _bracketed(dataset, noise, times)
     first, second = values[upper - 1], np.minimum(values[upper], values[upper - 1])
-    correlation = np.sqrt(second * (1 - first) / np.maximum(first * (1 - second), SMALLEST))
+    correlation = np.sqrt(second * np.maximum(1 - first, 0) / np.maximum(first * (1 - second), SMALLEST))
     a, b = (1 - fraction) * np.sqrt(noise[upper - 1]), fraction * np.sqrt(noise[upper])
     return a**2 + b**2 + 2 * correlation * a * b
 
