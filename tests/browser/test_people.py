@@ -11,6 +11,7 @@ import glassviz as gv
 from glassviz.explore import citation
 from glassviz.explore.colors import CIVIDIS, MAPS
 from glassviz.explore.story import STEPS
+from glassviz.explore.views.export import ABOUT
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
 
@@ -185,6 +186,7 @@ def exported(app, kind, suffix, choices=()):
     page = app.page
     page.get_by_role("button", name="Export").first.click()
     app.choose("What", kind)
+    page.get_by_text(ABOUT[kind].split(";")[0]).wait_for()  # before that the buttons still move
     for label, option in choices:
         app.choose(label, option)
     page.get_by_role("button", name="Make").click()
