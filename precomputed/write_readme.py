@@ -7,11 +7,11 @@ import numpy as np
 import xarray as xr
 
 import glassviz as gv
+from glassviz.explore.library import Library
 from glassviz.files import netcdf, store
 from glassviz.learn import labels
 from glassviz.observe.propensity import label_ceiling
 from glassviz.report import published
-from glassviz.structure.cache import cached_descriptors
 
 HERE = Path(__file__).parent
 ABLATION = HERE / "ablation.csv"
@@ -160,15 +160,13 @@ def beside_published():
 
 
 def transfer(ensemble):
-    """The size-transfer test at every temperature with two sizes."""
-    sizes = {}
-    for file in sorted(store.available_configurations(), key=lambda file: len(file.names)):
-        sizes.setdefault(file.temperature, {})[file.particles] = file  # the one with most samples
+    """The size-transfer test at every temperature with two sizes, of all samples."""
+    library = Library()
     text = "\nSize transfer, N = 1290 to N = 82560:\n\n"
-    for temperature, files in sorted(sizes.items(), reverse=True):
-        if len(files) == 2:
-            settings = {key: ensemble.header[key] for key in ("cutoff", "tessellation")}
-            small, large = (cached_descriptors(gv.read(files[n].path), **settings) for n in sorted(files))
+    for temperature in library.temperatures:
+        sizes = library.sizes(temperature)
+        if len(sizes) == 2:
+            large, small = (library.descriptors(temperature, n, ensemble.name) for n in sizes)
             text += f"- {gv.size_transfer(ensemble, small, large, temperature, TEST_LEVELS)}\n"
     return text
 
