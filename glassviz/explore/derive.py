@@ -21,7 +21,6 @@ from glassviz.observe.susceptibility import chi4
 LEVELS = np.round(np.linspace(0.99, 0.05, 40), 4)
 """The mean propensities ⟨C̄_B⟩ at which the snapshot is predicted; in between it is interpolated."""
 FIT_LEVELS = LEVELS[1::3]  # levels of the ξ₄ curve
-TEST_LEVELS = (0.95, 0.8, 0.5)  # of the size-transfer test
 FEW_STRUCTURES = 20  # below this a variance over structures is a rough guess
 WINDOW = (0.0, 0.6)  # of wave numbers in the fit of ξ₄; from 0.2, as in the paper, one box does not determine it
 LARGE = 10_000  # particles a box needs to have wave numbers in the window of the fit of ξ₄
@@ -146,6 +145,12 @@ def headlines(library, sample, network):
     }
 
 
+def sizes_compared(library, temperature, particles, network):
+    """The size-transfer test (`glassviz.learn.transfer`) of boxes of one size against the smallest there."""
+    small, large = (library.descriptors(temperature, n, network) for n in (library.sizes(temperature)[-1], particles))
+    return size_transfer(library.ensemble(network), small, large, temperature)
+
+
 def transfer(library, temperature, particles, network):
     """Whether predictions for a box of this size may be shown.
 
@@ -165,8 +170,7 @@ def transfer(library, temperature, particles, network):
         )
 
     def compute():
-        small, large = (library.descriptors(temperature, n, network) for n in (smallest, particles))
-        found = size_transfer(library.ensemble(network), small, large, temperature, TEST_LEVELS)
+        found = sizes_compared(library, temperature, particles, network)
         return {"passed": np.array([found.passed]), "reason": np.frombuffer(str(found).encode(), np.uint8)}
 
     found = _remember(library, "transfer", temperature, (smallest, particles), network, compute)

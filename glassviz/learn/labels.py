@@ -162,21 +162,12 @@ def at_times(dataset, times):
     -------
     (level, particle) ndarray of float32
     """
-    before, after, fraction = _around(dataset, "propensity", times)
+    before, after, fraction = around(dataset, "propensity", times)
     return before * (1 - fraction) + after * fraction
 
 
 def noise_at_times(dataset, times):
-    r"""Variance that finitely many replicas leave in the propensities `at_times`.
-
-    Between two output times the noise of both averages out in part. With bonds that stay broken, the noise of
-    C_1 ≥ C_2 correlates as survival does,
-
-    .. math:: r = \sqrt{C_2 (1 - C_1) / (C_1 (1 - C_2))}
-
-    Bonds that form again make it less, and the noise is still somewhat overestimated: halfway between outputs, by 12 %
-    for 32 replicas at T = 0.40, C_B = 0.8 and three outputs per decade, where the interpolated variance is 35 % too
-    much.
+    """Variance that finitely many replicas leave in the propensities `at_times`, see `noise_between`.
 
     Parameters
     ----------
@@ -188,17 +179,43 @@ def noise_at_times(dataset, times):
     (level, particle) ndarray of float32
         NaN where the file has no variance.
     """
-    first, second, fraction = _around(dataset, "propensity", times)
+    first, second, fraction = around(dataset, "propensity", times)
     if "propensity_variance" not in dataset:
         return np.full_like(first, np.nan)
-    before, after, _ = _around(dataset, "propensity_variance", times)
+    before, after, _ = around(dataset, "propensity_variance", times)
+    return noise_between((first, second), (before, after), fraction) / np.float32(dataset.attrs["replicas"])
+
+
+def noise_between(mean, noise, fraction):
+    r"""Variance left in a mean interpolated between two output times, whose noise averages out in part.
+
+    With bonds that stay broken, the noise of C_1 ≥ C_2 correlates as survival does,
+
+    .. math:: r = \sqrt{C_2 (1 - C_1) / (C_1 (1 - C_2))}
+
+    Bonds that form again make it less for a particle, whose noise is still somewhat overestimated: halfway between
+    outputs, by 12 % for 32 replicas at T = 0.40, C_B = 0.8 and three outputs per decade, where the interpolated
+    variance is 35 % too much. For the mean over the particles of a structure it is right to 2 % there.
+
+    Parameters
+    ----------
+    mean, noise : pair of ndarray
+        C and its variance at the output before and at that after.
+    fraction : ndarray
+        How far between them.
+
+    Returns
+    -------
+    ndarray
+    """
+    first, second = mean
     second = np.minimum(first, second)
     correlation = np.sqrt(second * np.maximum(1 - first, 0) / np.maximum(first * (1 - second), SMALLEST))
-    before, after = (1 - fraction) * np.sqrt(before), fraction * np.sqrt(after)
-    return (before**2 + after**2 + 2 * correlation * before * after) / np.float32(dataset.attrs["replicas"])
+    before, after = (1 - fraction) * np.sqrt(noise[0]), fraction * np.sqrt(noise[1])
+    return before**2 + after**2 + 2 * correlation * before * after
 
 
-def _around(dataset, name, times):
+def around(dataset, name, times):
     """A variable (level, particle) at the outputs before and after each time, and how far between them it is."""
     stored = dataset["time"].values
     values, stored = dataset[name].values[0][stored > 0].astype(np.float32), np.log(stored[stored > 0])

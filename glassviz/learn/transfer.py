@@ -16,6 +16,7 @@ from glassviz.mixture import InvalidData
 LARGEST_SHIFT = 1.0  # of a column's mean, in standard deviations over the training structures
 SHIFTED_COLUMNS = 0.05  # share of the columns that may be shifted further
 VARIANCE_RATIO = (2 / 3, 3 / 2)  # of the predictions, large box over small boxes
+LEVELS = (0.95, 0.8, 0.5)  # ⟨C̄_B⟩ to compare at
 SMALLEST_VARIANCE = 1e-5  # a ratio of variances below it says nothing
 
 
@@ -69,7 +70,7 @@ class SizeTransfer:
         )
 
 
-def size_transfer(ensemble, small, large, temperature, levels):
+def size_transfer(ensemble, small, large, temperature, levels=LEVELS):
     """Compare two box sizes at the same temperature.
 
     Parameters
@@ -79,7 +80,7 @@ def size_transfer(ensemble, small, large, temperature, levels):
         Descriptors of many small boxes and of one or more large ones, from `glassviz.descriptors`.
     temperature : float
         Of both (ε/k_B).
-    levels : sequence of float
+    levels : sequence of float, optional
         ⟨C̄_B⟩ to compare at.
 
     Returns

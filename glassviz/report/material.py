@@ -10,11 +10,11 @@ from functools import cached_property
 import numpy as np
 import xarray as xr
 
+from glassviz.explore.derive import sizes_compared
 from glassviz.explore.library import Library
 from glassviz.files import store
 from glassviz.learn import labels
 from glassviz.learn.inference import CONSTRAINED_SPECIES
-from glassviz.learn.transfer import size_transfer
 from glassviz.observe.propensity import replica_noise
 
 LEVELS = (0.99, 0.97, 0.94, 0.90, 0.85, 0.80, 0.75, 0.65, 0.50, 0.40, 0.30, 0.25, 0.15, 0.075)
@@ -23,7 +23,6 @@ LEVEL = 0.8
 """The mean propensity at which the paper compares temperatures (Figs. 9, 11, 12)."""
 LARGE = 10_000  # particles a box needs to have wave numbers in the window of the fit of ξ₄
 NAMES = {"tglassmlp": "tGlassMLP", "glassmlp": "GlassMLP", "ridge": "ridge regression"}
-TEST_LEVELS = (0.95, 0.8, 0.5)  # of the size-transfer test
 
 
 @dataclass
@@ -229,11 +228,8 @@ class Material:
         if len(sizes) == 1:
             return None
 
-        def compute():
-            small, large = (self.library.descriptors(temperature, n, ensemble.name) for n in (sizes[-1], sizes[0]))
-            return size_transfer(ensemble, small, large, temperature, TEST_LEVELS)
-
-        return self.library.memo(("size transfer", temperature, ensemble.name), compute)
+        key = "size transfer", temperature, ensemble.name
+        return self.library.memo(key, lambda: sizes_compared(self.library, temperature, sizes[0], ensemble.name))
 
     def trusted(self, temperature, ensemble=None):
         """Whether predictions for the largest box passed the size-transfer test."""
@@ -279,10 +275,31 @@ class Material:
 
 
 def _mean_noise(structures, points):
-    """Variance of the mean label of each structure of state points, linear in log t as the labels themselves."""
-    found = {str(ds["configuration"].values[0]): replica_noise(ds) for ds in structures}
-    times = np.log(points.times)
-    return np.stack([np.interp(times, np.log(found[n]["time"].values), found[n].values[0]) for n in points.names])
+    """Variance of the mean label of each structure of state points that its replicas leave."""
+    found = {str(ds["configuration"].values[0]): ds for ds in structures}
+    return np.stack([noise_of_mean(found[name], points.times) for name in points.names])
+
+
+def noise_of_mean(ds, times):
+    """Variance that its replicas leave in the mean label of a structure of species 1, interpolated as the labels are.
+
+    Parameters
+    ----------
+    ds : Dataset
+        One structure, from `glassviz.learn.labels.structures`.
+    times : (level,) ndarray
+        Within the range of the stored times.
+
+    Returns
+    -------
+    (level,) ndarray
+        NaN where the file does not say.
+    """
+    chosen = ds["species"].values[0] == CONSTRAINED_SPECIES
+    known = ds.assign(noise=replica_noise(ds).expand_dims("one", -1))
+    first, second, fraction = labels.around(known, "propensity", times)
+    means = [values[:, chosen].mean(axis=1, keepdims=True) for values in (first, second)]
+    return labels.noise_between(means, labels.around(known, "noise", times)[:2], fraction)[:, 0]
 
 
 def listed(temperatures):
