@@ -4,7 +4,6 @@ import csv
 from pathlib import Path
 
 import numpy as np
-import xarray as xr
 
 import glassviz as gv
 from glassviz.explore.library import Library
@@ -60,41 +59,37 @@ def configurations():
 
 
 def propensities():
-    """What the propensity files hold, by command."""
-    groups = {}
+    """What the propensity files hold."""
+    rows = []
     for file in store.available_propensities():
         ds = netcdf.load(file.path)
-        key = (file.temperature, file.particles, file.role, file.replicas, ds.attrs["dynamics_command"])
-        groups.setdefault(key, []).append(ds)
-    rows = [
-        (f"{t:.2f}", n, role, len(v), replicas, *quality(v), f"`{command}`")
-        for (t, n, role, replicas, command), v in groups.items()
-    ]
+        about = f"{file.temperature:.2f}", file.particles, file.role, len(file.names), file.replicas
+        rows.append((*about, *quality(ds), f"`{ds.attrs['dynamics_command']}`"))
     header = (
         *("T", "N", "role", "structures", "replicas", "until t", "lowest ⟨C̄_B⟩"),
         *("error of a label there", "ceiling of ρ_P there", "highest ceiling", "command"),
     )
     return (
-        "\n## propensities/\n\nOne file per structure, `T{T}_{name}.nc`. Test structures (the same names at every T) "
-        "are never trained on. The standard error of a label is √(`propensity_variance`/`replicas`); the table has its "
-        "root mean square over species 1. The ceiling is the highest ρ_P that any prediction can reach with these "
-        "labels: the mean of all split-half correlations, corrected for the full number of replicas "
-        "(`glassviz.observe.propensity.label_ceiling`), the highest of the times at which ⟨C̄_B⟩ is below 0.99. "
-        "`mean_propensity_variance` is the variance over replicas of the mean over all particles of a species "
-        "(`component`), which measured χ₄ needs; files made before it was recorded are without. The attribute "
-        "`command` is what made the structure, also where it is not among the configurations (N = 20640). "
-        "Positions are whole steps of 6e-5 σ; `T0.40_large.nc` keeps every other output time of its command.\n\n"
-        + table(header, rows)
+        "\n## propensities/\n\nStructures that were run alike are together in one file, "
+        "`N{N}_T{T}_{role}_{replicas}x{output times}_t{last time}.nc`, put there by `glassviz campaign gather`. Test "
+        "structures (the same names at every T) are never trained on. The standard error of a label is "
+        "√(`propensity_variance`/`replicas`); the table has its root mean square over species 1. The ceiling is the "
+        "highest ρ_P that any prediction can reach with these labels: the mean of all split-half correlations, "
+        "corrected for the full number of replicas (`glassviz.observe.propensity.label_ceiling`), the highest of the "
+        "times at which ⟨C̄_B⟩ is below 0.99. `mean_propensity_variance` is the variance over replicas of the mean "
+        "over all particles of a species (`component`), which measured χ₄ needs; files made before it was recorded "
+        "are without. The attribute `command` is what made the structures, also where they are not among the "
+        "configurations (N = 20640). Positions are whole steps of 6e-5 σ; the file of N = 82560 keeps every other "
+        "output time of its command.\n\n" + table(header, rows)
     )
 
 
-def quality(datasets):
+def quality(ds):
     """Last time, ⟨C̄_B⟩ there, the error of a label, its ceiling there and the highest one, of structures run alike."""
-    whole = xr.concat(datasets, "configuration", join="inner", combine_attrs="override")
-    mean, ceiling = whole["mean_propensity"].mean("configuration"), label_ceiling(whole)
-    variance = whole["propensity_variance"].isel(time=-1).where(whole["species"] == 0).mean() / whole.attrs["replicas"]
+    mean, ceiling = ds["mean_propensity"].mean("configuration"), label_ceiling(ds)
+    variance = ds["propensity_variance"].isel(time=-1).where(ds["species"] == 0).mean() / ds.attrs["replicas"]
     return (
-        f"{float(whole['time'][-1]):.0f}",
+        f"{float(ds['time'][-1]):.0f}",
         f"{float(mean[-1]):.3f}",
         f"± {np.sqrt(float(variance)):.3f}",
         f"{float(ceiling[-1]):.3f}",

@@ -102,6 +102,19 @@ def test_dynamics_writes_one_file_per_structure(labels):
     assert ds["mean_propensity"][0, -1] < ds["mean_propensity"][0, 0] <= 1
 
 
+def test_gather_puts_samples_or_structures_together(cooled, labels, tmp_path):
+    said = run("campaign", "gather", cooled, tmp_path).stdout
+    assert "decorrelation times" in said
+    run("campaign", "gather", labels, tmp_path)
+    together = netcdf.load(tmp_path / "N200_T0.50_train_8x5_t20.nc")
+    assert together["configuration"].values.tolist() == ["s0-0", "s0-1"]
+    for k, name in enumerate(together["configuration"].values):
+        alone = netcdf.load(labels / f"T0.50_{name}.nc")
+        np.testing.assert_array_equal(together["propensity"][k], alone["propensity"][0])
+        assert together["dynamics_seed"][k] == alone.attrs["dynamics_seed"]
+    assert len(list(tmp_path.iterdir())) == 3
+
+
 def test_descriptors_train_predict_and_info(cooled, labels, tmp_path):
     run("descriptors", cooled / "N200_T0.50.nc", tmp_path / "descriptors.nc", "--cutoff", 6)
     assert netcdf.load(tmp_path / "descriptors.nc")["descriptors"].shape == (2, 200, 4, 11, 4)

@@ -129,9 +129,10 @@ def roles(folder, particles):
         attributes, shapes, names = netcdf.header(path)
         if "propensity" not in shapes or shapes["species"][-1] != particles:
             continue
-        role = found.setdefault(names[0], attributes.get("role"))
-        if role != attributes.get("role"):
-            raise InvalidData(f"{path.name}: {names[0]} is a training and a test structure; expected one role.")
+        for name in names:
+            role = found.setdefault(name, attributes.get("role"))
+            if role != attributes.get("role"):
+                raise InvalidData(f"{path.name}: {name} is a training and a test structure; expected one role.")
     return found
 
 

@@ -1,12 +1,13 @@
-"""From the files of a campaign, one for each sample, to those that ship, one for each size and temperature."""
+"""From the files of a campaign, one for each sample, to those that ship, a few for each size and temperature."""
 
 from itertools import combinations
 
 import numpy as np
+import xarray as xr
 
 from glassviz.files import netcdf
 from glassviz.mixture import InvalidData, check
-from glassviz.simulate.cooling import together
+from glassviz.simulate.cooling import origin, together
 from glassviz.simulate.history import assembled, protocols
 from glassviz.simulate.order import with_order
 from glassviz.simulate.verdict import assess, compare_energies
@@ -107,3 +108,94 @@ def _comparisons(ds):
         for one, other in chosen
         if one.sizes["configuration"] + other.sizes["configuration"] > 2
     ]
+
+
+def holds_propensities(folder):
+    """Whether the files of a folder are propensities of molecular dynamics."""
+    return any("propensity" in netcdf.header(path)[1] for path in sorted(folder.glob("[!.]*.nc"))[:1])
+
+
+def gather_propensities(folders, output, progress):
+    """Put structures that were run alike together; one compact file for each size, temperature, role and length of run.
+
+    Takes files of `glassviz campaign dynamics` and of `glassviz dynamics`, and what this has put together of them.
+
+    Parameters
+    ----------
+    folders : sequence of pathlib.Path
+        Where the propensities are; of a run that occurs more than once the longest counts.
+    output : pathlib.Path
+        Folder that takes `N1290_T0.30_train_8x16_t31623.nc` (8 replicas, 16 output times up to t = 31623) and so on;
+        files there are replaced.
+    progress : callable
+        Called with (files done, files in all).
+
+    Returns
+    -------
+    dict
+        Dataset of every file that was written, by path.
+
+    Raises
+    ------
+    InvalidData
+        Where there is no file, one holds no propensities, or a structure was run twice differently.
+    """
+    longest = {}
+    for path in [path for folder in folders for path in sorted(folder.glob("[!.]*.nc"))]:
+        for one in _structures(path):
+            key = one.attrs["temperature"], one.sizes["particle"], str(one["configuration"].values[0])
+            known = longest.setdefault(key, one)
+            if not _same_run(known, one):
+                raise InvalidData(f"{path.name}: there is another run of {key[2]} at T = {key[0]:.2f}; expected one.")
+            longest[key] = max(known, one, key=lambda ds: ds["time"].values[-1])
+    if not longest:
+        raise InvalidData(f"{folders[0]}: there are no propensities in it; expected NetCDF files of dynamics.")
+    groups = {}
+    for ds in longest.values():
+        groups.setdefault((_file_name(ds), tuple(ds["time"].values), tuple(sorted(ds.data_vars))), []).append(ds)
+    names = [name for name, *_ in groups]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InvalidData(f"{twice[0]}: its runs have other output times or variables; expected the same of all.")
+    gathered = {output / name: _run_alike(runs) for (name, *_), runs in groups.items()}
+    output.mkdir(parents=True, exist_ok=True)
+    for done, (target, ds) in enumerate(gathered.items()):
+        netcdf.save(ds, target, encoding=netcdf.compact(ds))
+        progress(done + 1, len(gathered))
+    return gathered
+
+
+def _structures(path):
+    """The structures of a propensity file, each with its seed in a variable."""
+    ds = netcdf.load(path)
+    if "propensity" not in ds or not {"role", "replicas", "temperature"} <= set(ds.attrs):
+        raise InvalidData(f"{path.name}: there are no propensities; expected a file of molecular dynamics.")
+    if "dynamics_seed" in ds.attrs:
+        ds = ds.assign(dynamics_seed=("configuration", np.full(ds.sizes["configuration"], ds.attrs["dynamics_seed"])))
+        del ds.attrs["dynamics_seed"]
+    return [ds.isel(configuration=[k]) for k in range(ds.sizes["configuration"])]
+
+
+def _same_run(one, other):
+    """Whether two files are of one run, however long."""
+    same = all(one.attrs[key] == other.attrs[key] for key in ("role", "replicas"))
+    same = same and int(one["dynamics_seed"][0]) == int(other["dynamics_seed"][0])
+    return same and np.allclose(one["position"], other["position"], rtol=0, atol=1e-4)
+
+
+def _file_name(ds):
+    """What the file is called that a run is put into."""
+    about = ds.attrs
+    length = f"{about['replicas']}x{ds.sizes['time']}_t{ds['time'].values[-1]:.0f}"
+    return f"N{ds.sizes['particle']}_T{about['temperature']:.2f}_{about['role']}_{length}.nc"
+
+
+def _run_alike(runs):
+    """Runs of the same times as one Dataset."""
+    runs = sorted(runs, key=lambda ds: str(ds["configuration"].values[0]))
+    joined = xr.concat(runs, "configuration", combine_attrs="override").assign_attrs(origin(runs))
+    for key in ("dynamics_command", "dynamics_version", "dynamics_device"):
+        joined.attrs[key] = "; ".join(dict.fromkeys(str(ds.attrs.get(key, "")) for ds in runs))
+    for key in ("verdict", "energy_comparisons"):  # of the samples, in their own files
+        joined.attrs.pop(key, None)
+    return joined

@@ -158,20 +158,24 @@ def dynamics(
 
 @campaign.command
 def gather(*folders: Path):
-    """Put the samples of a cooling campaign together, one compact file for each size and temperature.
+    """Put the samples of a cooling campaign, or the structures of a campaign of dynamics, together in a few files.
 
     Parameters
     ----------
     folders
-        Folders that hold the samples, and last the folder that takes `N1290_T0.40.nc` and so on.
+        Folders that hold the samples or the propensities, and last the folder that takes `N1290_T0.40.nc` or
+        `N1290_T0.40_train_8x16_t10000.nc` and so on.
     """
-    from glassviz.campaign.gather import gather as put_together
+    from glassviz.campaign.gather import gather as gather_samples
+    from glassviz.campaign.gather import gather_propensities, holds_propensities
     from glassviz.mixture import InvalidData
 
     if len(folders) < 2 or folders[-1] in folders[:-1]:
         raise InvalidData("gather: expected a folder of samples, and another one to write to.")
+    put_together = gather_propensities if holds_propensities(folders[0]) else gather_samples
     with progress_bar("gather") as progress:
         gathered = put_together(folders[:-1], folders[-1], progress)
     for path, ds in gathered.items():
-        lines = [ds.attrs["verdict"], *ds.attrs["energy_comparisons"]]
+        lines = [f"{ds.sizes['configuration']} structures"] if "propensity" in ds else []
+        lines += [ds.attrs["verdict"], *ds.attrs["energy_comparisons"]] if "verdict" in ds.attrs else []
         console.print(path, *lines, sep="\n    ", highlight=False, markup=False)

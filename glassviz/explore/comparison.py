@@ -7,6 +7,7 @@ import xarray as xr
 
 from glassviz.explore import derive
 from glassviz.explore.colors import encode
+from glassviz.explore.library import most_structures
 from glassviz.files import netcdf
 from glassviz.learn.evaluation import evaluate
 from glassviz.learn.labels import at_times
@@ -113,8 +114,7 @@ def pearson_curve(library, temperature, network):
     rows = [r for r in library.propensity_files(temperature) if r.role == "test"]
     if not rows:
         return None
-    sizes = [r.particles for r in rows]
-    particles = max(set(sizes), key=lambda n: (sizes.count(n), -n))
+    particles = most_structures(rows)
 
     def compute():
         datasets = [netcdf.load(r.path) for r in rows if r.particles == particles]

@@ -4,7 +4,7 @@ One library serves all sessions of a process. Whatever it hands out is shared an
 """
 
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -139,6 +139,14 @@ def joined(parts):
 def _of_each(part, name):
     """An attribute of a file, for each of its configurations."""
     return "configuration", np.full(part.sizes["configuration"], str(part.attrs.get(name, "")), object)
+
+
+def most_structures(rows):
+    """The number of particles that most structures of some propensity files have, of equals the smaller."""
+    counts = Counter()
+    for row in rows:
+        counts[row.particles] += len(row.names)
+    return max(counts, key=lambda n: (counts[n], -n))
 
 
 class Library:
@@ -280,13 +288,14 @@ class Library:
             The propensity file of the structure of the same temperature, size and name, without the dimension
             `configuration`; None where there is none, or its particles are elsewhere.
         """
-        key = sample.temperature, sample.particles, sample.name
-        rows = [r for r in self._propensities if (round(r.temperature, 4), r.particles, r.name) == key]
+        rows = self.propensity_files(sample.temperature)
+        rows = [row for row in rows if row.particles == sample.particles and sample.name in row.names]
         if not rows:
             return None
+        key = sample.temperature, sample.particles, sample.name
 
         def load():
-            ds = netcdf.load(rows[0].path).isel(configuration=0)
+            ds = netcdf.load(rows[0].path).isel(configuration=rows[0].names.index(sample.name))
             shown = self.configurations(sample.temperature, sample.particles).isel(configuration=sample.index)
             same = np.allclose(ds["position"], shown["position"], atol=1e-4) and (ds["species"] == shown["species"])
             return ds if np.all(same) else xr.Dataset()
@@ -306,8 +315,7 @@ class Library:
         rows = self.propensity_files(temperature)
         if not rows:
             return None
-        counts = {n: sum(row.particles == n for row in rows) for n in {row.particles for row in rows}}
-        particles = max(counts, key=lambda n: (counts[n], -n))
+        particles = most_structures(rows)
 
         def load():
             wanted = ["position", "species", "propensity"]

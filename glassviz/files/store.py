@@ -21,12 +21,12 @@ class ConfigurationFile(NamedTuple):
 
 
 class PropensityFile(NamedTuple):
-    """One file of propensities: the isoconfigurational ensemble of one structure."""
+    """One file of propensities: the isoconfigurational ensembles of structures that were run alike."""
 
     path: Path
     temperature: float
     particles: int
-    name: str
+    names: tuple[str, ...]
     role: str  # "train" or "test"
     replicas: int
 
@@ -74,7 +74,7 @@ def available_propensities():
     Returns
     -------
     list of PropensityFile
-        By growing size, then from hot to cold, then by name. A file that cannot be read is left out with a warning.
+        By growing size, then from hot to cold, then by path. A file that cannot be read is left out with a warning.
     """
     wanted = ("species", "propensity", "temperature", "role", "replicas")
     rows = [
@@ -82,13 +82,13 @@ def available_propensities():
             path,
             attributes["temperature"],
             shapes["species"][-1],
-            names[0] if names else path.stem,
+            tuple(names) or (path.stem,),
             attributes["role"],
             attributes["replicas"],
         )
         for path, attributes, shapes, names in _headers("propensities", wanted)
     ]
-    return sorted(rows, key=lambda row: (row.particles, -row.temperature, row.name, row.path))
+    return sorted(rows, key=lambda row: (row.particles, -row.temperature, row.path))
 
 
 def _headers(kind, wanted):

@@ -186,11 +186,15 @@ def together(samples):
     """
     stages = max(ds.sizes["stage"] for ds in samples)
     joined = xr.concat([padded(ds, stages) for ds in samples], "configuration", combine_attrs="override")
-    for key in ("command", "version", "provenance", "moves"):
-        joined.attrs[key] = "; ".join(dict.fromkeys(str(ds.attrs.get(key, "")) for ds in samples))
+    return joined.assign_attrs(origin(samples), verdict=statement(joined))
+
+
+def origin(samples):
+    """Attributes that say how samples were made: where commands or versions differ all of them, of seeds −1."""
+    keys = [key for key in ("command", "version", "provenance", "moves") if any(key in ds.attrs for ds in samples)]
+    said = {key: "; ".join(dict.fromkeys(str(ds.attrs.get(key, "")) for ds in samples)) for key in keys}
     seeds = {ds.attrs["seed"] for ds in samples}
-    joined.attrs |= {"seed": seeds.pop() if len(seeds) == 1 else -1, "verdict": statement(joined)}
-    return joined
+    return said | {"seed": seeds.pop() if len(seeds) == 1 else -1}
 
 
 def cool(output, temperatures, sweeps, samples, particles, start, swap, seed, record, progress, threads=None):

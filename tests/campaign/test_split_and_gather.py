@@ -3,7 +3,7 @@ import pytest
 import xarray as xr
 
 from glassviz.campaign.dynamics import roles, split
-from glassviz.campaign.gather import gather
+from glassviz.campaign.gather import gather, gather_propensities, holds_propensities
 from glassviz.files import netcdf
 from glassviz.mixture import InvalidData
 from glassviz.simulate import cooling
@@ -39,26 +39,88 @@ def test_a_role_once_given_is_kept():
             split(NAMES, tests, 0)
 
 
-def test_roles_come_from_the_files_of_every_temperature(tmp_path):
-    def propensity(name, role, temperature):
-        ds = xr.Dataset(
-            {
-                "species": (("configuration", "particle"), np.zeros((1, 5), np.int8)),
-                "propensity": (("configuration", "time", "particle"), np.ones((1, 2, 5))),
-            },
-            coords={"configuration": [name]},
-            attrs={"role": role},
-        )
-        netcdf.save(ds, tmp_path / f"T{temperature}_{name}.nc")
+def propensity(folder, name, role="train", temperature=0.40, times=(1.0, 10.0), seed=1):
+    """A file of the propensities of one structure."""
+    random = np.random.default_rng(seed)
+    names = "configuration", "time", "particle"
+    ds = xr.Dataset(
+        {
+            "position": ((names[0], names[2], "space"), random.uniform(0, 5, (1, 5, 2))),
+            "species": ((names[0], names[2]), np.zeros((1, 5), np.int8)),
+            "propensity": (names, random.integers(0, 255, (1, 3, 5))[:, : len(times)] / 254),
+        },
+        coords={"configuration": [name], "time": list(times)},
+        attrs={
+            **{"role": role, "temperature": temperature, "replicas": 8, "dynamics_seed": seed, "seed": seed},
+            **{"dynamics_command": f"run {name}", "command": "cool", "verdict": "nearly"},
+        },
+    )
+    netcdf.save(ds, folder / f"T{temperature:.2f}_{name}.nc", encoding=netcdf.compact(ds))
+    return ds
 
-    propensity("a", "test", "0.40")
-    propensity("a", "test", "0.35")
-    propensity("b", "train", "0.40")
-    assert roles(tmp_path, 5) == {"a": "test", "b": "train"}
+
+def test_roles_come_from_the_files_of_every_temperature(tmp_path):
+    propensity(tmp_path, "a", "test", 0.40)
+    propensity(tmp_path, "a", "test", 0.35)
+    propensity(tmp_path, "b", "train", 0.40)
+    propensity(tmp_path, "c", "train", 0.40)
+    assert roles(tmp_path, 5) == {"a": "test", "b": "train", "c": "train"}
+    gather_propensities([tmp_path], tmp_path / "out", nothing)
+    assert roles(tmp_path / "out", 5) == roles(tmp_path, 5)
     assert roles(tmp_path, 6) == roles(tmp_path / "missing", 5) == {}
-    propensity("b", "test", "0.30")
+    propensity(tmp_path, "b", "test", 0.30)
     with pytest.raises(InvalidData, match="expected one role"):
         roles(tmp_path, 5)
+
+
+def test_runs_alike_are_put_together_and_longer_ones_take_their_place(tmp_path):
+    runs, first, second = (tmp_path / name for name in ("runs", "first", "second"))
+    runs.mkdir()
+    made = [propensity(runs, name, seed=k) for k, name in enumerate("ab")]
+    propensity(runs, "t", "test", seed=2)
+    assert holds_propensities(runs)
+    gather_propensities([runs], first, nothing)
+    assert sorted(path.name for path in first.iterdir()) == [
+        "N5_T0.40_test_8x2_t10.nc",
+        "N5_T0.40_train_8x2_t10.nc",
+    ]
+    together = netcdf.load(first / "N5_T0.40_train_8x2_t10.nc")
+    assert together["configuration"].values.tolist() == ["a", "b"]
+    assert together["dynamics_seed"].values.tolist() == [0, 1]
+    assert together.attrs["dynamics_command"] == "run a; run b"
+    assert (together.attrs["command"], together.attrs["seed"]) == ("cool", -1)
+    assert "verdict" not in together.attrs
+    for k, ds in enumerate(made):
+        np.testing.assert_allclose(together["propensity"][k], ds["propensity"][0], atol=1e-6)
+
+    for path in runs.iterdir():
+        path.unlink()
+    longer = propensity(runs, "b", times=(1.0, 10.0, 100.0), seed=1)
+    gather_propensities([first, runs], second, nothing)
+    alone = netcdf.load(second / "N5_T0.40_train_8x3_t100.nc")
+    np.testing.assert_allclose(alone["propensity"], longer["propensity"], atol=1e-6)
+    assert netcdf.load(second / "N5_T0.40_train_8x2_t10.nc")["configuration"].values.tolist() == ["a"]
+
+
+def test_propensities_that_cannot_be_put_together_are_refused(tmp_path):
+    one, other, out = (tmp_path / name for name in ("one", "other", "out"))
+    for folder in (one, other):
+        folder.mkdir()
+    with pytest.raises(InvalidData, match="no propensities in it"):
+        gather_propensities([one], out, nothing)
+    assert not holds_propensities(one)
+    propensity(one, "a", seed=1)
+    propensity(other, "a", seed=2)
+    with pytest.raises(InvalidData, match=r"another run of a at T = 0\.40"):
+        gather_propensities([one, other], out, nothing)
+    propensity(other, "a", seed=1)
+    propensity(other, "b", times=(1.0, 10.2))
+    with pytest.raises(InvalidData, match="other output times"):
+        gather_propensities([one, other], out, nothing)
+    netcdf.save(netcdf.load(one / "T0.40_a.nc").drop_vars("propensity"), one / "T0.40_a.nc")
+    with pytest.raises(InvalidData, match=r"T0\.40_a\.nc: there are no propensities"):
+        gather_propensities([one], out, nothing)
+    assert not out.exists()
 
 
 @pytest.fixture(scope="module")

@@ -57,9 +57,9 @@ def test_propensities_tell_their_role(shelf, make_configurations):
         dataset["propensity"] = ("configuration", "time", "particle"), np.ones((1, 2, 43))
         netcdf.save(dataset, shelf / "propensities" / f"T0.30_{name}.nc", encoding=netcdf.compact(dataset))
     rows = store.available_propensities()
-    assert [(row.name, row.role, row.replicas, row.temperature, row.particles) for row in rows] == [
-        ("c00002", "train", 8, 0.3, 43),
-        ("c00007", "test", 20, 0.3, 43),
+    assert [(row.names, row.role, row.replicas, row.temperature, row.particles) for row in rows] == [
+        (("c00002",), "train", 8, 0.3, 43),
+        (("c00007",), "test", 20, 0.3, 43),
     ]
 
 
@@ -83,5 +83,5 @@ def test_the_shipped_store_is_sound(recwarn, monkeypatch):
     for row in configurations:
         assert row.path.stem.split("_s")[0] == f"N{row.particles}_T{row.temperature:.2f}"
     for row in propensities:
-        assert row.path.stem.startswith(f"T{row.temperature:.2f}_")
+        assert row.path.stem.startswith(f"N{row.particles}_T{row.temperature:.2f}_{row.role}_{row.replicas}x")
         assert row.role in ("train", "test")

@@ -216,7 +216,7 @@ def _structures(library):
     """What can be compared with molecular dynamics: label to (temperature, sample), test structures first."""
     rows = []
     for temperature in library.temperatures:
-        files = {(r.particles, r.name): r for r in library.propensity_files(temperature)}
+        files = {(r.particles, name): r for r in library.propensity_files(temperature) for name in r.names}
         for sample in library.samples(temperature):
             row = files.get((sample.particles, sample.name))
             if row is not None:
