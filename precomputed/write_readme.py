@@ -30,6 +30,12 @@ says what is known of their equilibration, from a continued run of the same leng
 coolings from random starts, each with the record of its whole cooling. Those of s51 were made by the engine as it was
 before the moves got their present width and interval; 58 coolings were finished, of which as many are kept at each
 temperature as make 60 samples with the others.
+
+Samples without labels were then run on at their own temperature, by the present engine, until their bonds were
+forgotten; that run is the last stage of their cooling, and its command names the file they were taken from as it was
+before (`runs/starts` for those that have no labels of a file whose others have). Samples with labels are kept as they
+were when the dynamics began.
+
 Files of earlier versions were written anew by `python precomputed/repack.py`, every stored value as it was; energies of
 inherent structures, which follow from the inherent positions, are not kept.
 
@@ -51,9 +57,8 @@ def configurations():
     rows = []
     for file in store.available_configurations():
         attrs = netcdf.load(file.path).attrs
-        rows.append(
-            (file.path.name, len(file.names), attrs["provenance"], attrs.get("command", "see below"), attrs["verdict"])
-        )
+        made = attrs["provenance"].partition(":")[0]
+        rows.append((file.path.name, len(file.names), made, attrs.get("command", "see below"), attrs["verdict"]))
     header = ("file", "samples", "made by", "command", "verdict")
     return "## configurations/\n\n" + table(header, [(f"`{r[0]}`", *r[1:3], f"`{r[3]}`", r[4]) for r in rows]) + HOW
 

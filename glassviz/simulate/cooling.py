@@ -190,11 +190,16 @@ def together(samples):
 
 
 def origin(samples):
-    """Attributes that say how samples were made: where commands or versions differ all of them, of seeds −1."""
+    """Attributes of samples that are put together.
+
+    How they were made: where commands or versions differ all of them, of seeds −1. Boxes that were written with
+    different numbers of digits differ by less than 10⁻⁵ of their length: the longest holds all particles.
+    """
     keys = [key for key in ("command", "version", "provenance", "moves") if any(key in ds.attrs for ds in samples)]
     said = {key: "; ".join(dict.fromkeys(str(ds.attrs.get(key, "")) for ds in samples)) for key in keys}
-    seeds = {ds.attrs["seed"] for ds in samples}
-    return said | {"seed": seeds.pop() if len(seeds) == 1 else -1}
+    seeds = {ds.attrs.get("seed", -1) for ds in samples}
+    longest = max(ds.attrs["box_length"] for ds in samples)
+    return said | {"seed": seeds.pop() if len(seeds) == 1 else -1, "box_length": longest}
 
 
 def cool(output, temperatures, sweeps, samples, particles, start, swap, seed, record, progress, threads=None):

@@ -52,6 +52,7 @@ def propensity(folder, name, role="train", temperature=0.40, times=(1.0, 10.0), 
         coords={"configuration": [name], "time": list(times)},
         attrs={
             **{"role": role, "temperature": temperature, "replicas": 8, "dynamics_seed": seed, "seed": seed},
+            "box_length": 5.0 + 1e-5 * seed,
             **{"dynamics_command": f"run {name}", "command": "cool", "verdict": "nearly"},
         },
     )
@@ -89,6 +90,7 @@ def test_runs_alike_are_put_together_and_longer_ones_take_their_place(tmp_path):
     assert together["dynamics_seed"].values.tolist() == [0, 1]
     assert together.attrs["dynamics_command"] == "run a; run b"
     assert (together.attrs["command"], together.attrs["seed"]) == ("cool", -1)
+    assert together.attrs["box_length"] == 5.00001  # the longest
     assert "verdict" not in together.attrs
     for k, ds in enumerate(made):
         np.testing.assert_allclose(together["propensity"][k], ds["propensity"][0], atol=1e-6)
@@ -143,6 +145,18 @@ def test_different_coolings_are_put_together_and_compared(coolings, tmp_path):
     (comparison,) = cold.attrs["energy_comparisons"]
     assert comparison.startswith("2 samples of seed 1 against 2 of seed 2: ")
     assert cold["cooling_temperature"].values.tolist() == [[1.2, 0.8]] * 4
+
+
+def test_boxes_of_fewer_digits_are_put_together_with_longer_ones(coolings, tmp_path):
+    """The longest holds every particle."""
+    short = tmp_path / "short"
+    short.mkdir()
+    for path in coolings[0].iterdir():
+        ds = netcdf.load(path)
+        length = ds.attrs["box_length"]
+        netcdf.save(ds.assign_attrs(box_length=length * (1 - 1e-6)), short / path.name)
+    for ds in gather([short, coolings[1]], tmp_path / "out", nothing).values():
+        assert ds.attrs["box_length"] == length
 
 
 def test_files_of_the_first_version_are_taken_too(coolings, tmp_path):
