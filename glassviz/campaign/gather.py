@@ -47,8 +47,13 @@ def gather(folders, output, progress):
     for (particles, temperature), samples in groups.items():
         target = output / f"N{particles}_T{temperature}.nc"
         gathered[target] = _joined(samples, target.name)
-    output.mkdir(parents=True, exist_ok=True)
+    return _saved(gathered, progress)
+
+
+def _saved(gathered, progress):
+    """Write Datasets by path, compact, and give them back."""
     for done, (target, ds) in enumerate(gathered.items()):
+        target.parent.mkdir(parents=True, exist_ok=True)
         netcdf.save(ds, target, encoding=netcdf.compact(ds))
         progress(done + 1, len(gathered))
     return gathered
@@ -122,18 +127,14 @@ def gather_propensities(folders, output, progress):
 
     Parameters
     ----------
-    folders : sequence of pathlib.Path
-        Where the propensities are; of a run that occurs more than once the longest counts.
-    output : pathlib.Path
-        Folder that takes `N1290_T0.30_train_8x16_t31623.nc` (8 replicas, 16 output times up to t = 31623) and so on;
-        files there are replaced.
-    progress : callable
-        Called with (files done, files in all).
+    folders, output, progress
+        As of `gather`. Of a run that occurs more than once the longest counts; the files are called
+        `N1290_T0.30_train_8x16_t31623.nc` (8 replicas, 16 output times up to t = 31623) and so on.
 
     Returns
     -------
-    dict
-        Dataset of every file that was written, by path.
+    dict of Dataset
+        What was written, by path.
 
     Raises
     ------
@@ -157,12 +158,7 @@ def gather_propensities(folders, output, progress):
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InvalidData(f"{twice[0]}: its runs have other output times or variables; expected the same of all.")
-    gathered = {output / name: _run_alike(runs) for (name, *_), runs in groups.items()}
-    output.mkdir(parents=True, exist_ok=True)
-    for done, (target, ds) in enumerate(gathered.items()):
-        netcdf.save(ds, target, encoding=netcdf.compact(ds))
-        progress(done + 1, len(gathered))
-    return gathered
+    return _saved({output / name: _run_alike(runs) for (name, *_), runs in groups.items()}, progress)
 
 
 def _structures(path):
