@@ -57,12 +57,16 @@ def best(call, repeats=5):
 
 
 def test_structure_factor_of_40_fields(box, propensities, report):
-    """Bar: 40 fields in 0.5 s on two free cores; here against the sums over all wave vectors as a matrix product."""
+    """Bar: 40 fields in 0.5 s on two free cores; here against the sums over all wave vectors as a matrix product.
+
+    The plain way has to find the phase of every particle for every wave vector, once for all fields.
+    """
     spent = best(lambda: structure_factor(propensities, box))
     wave_vectors = 100
-    phase = np.random.default_rng(2).uniform(size=(PARTICLES, wave_vectors)).astype(np.complex64)
+    q = np.random.default_rng(2).uniform(-3, 3, (2, wave_vectors)).astype(np.float32)
+    position = box["position"].values[0].astype(np.float32)
     values = propensities.values.astype(np.complex64)
-    direct = best(lambda: values @ phase, 2) * np.pi * 125**2 / 2 / wave_vectors
+    direct = best(lambda: values @ np.exp(1j * (position @ q)), 2) * np.pi * 125**2 / 2 / wave_vectors
     report(f"S4 of {STATES} fields, all q < 3: {spent:.3f} s (bar 0.5 s)", direct / spent, 50)
 
 

@@ -116,7 +116,7 @@ def decay(temperature, swap, sweeps, enough):
             return state
 
 
-SHORT = pytest.mark.xfail(reason="12 × was measured")
+SHORT = pytest.mark.xfail(reason="12 × to 36 × were measured")
 
 
 @pytest.mark.parametrize(("temperature", "seconds", "bar"), [(0.23, 10, 6), pytest.param(0.15, 30, 40, marks=SHORT)])

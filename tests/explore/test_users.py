@@ -6,7 +6,6 @@ import json
 import socket
 import urllib.error
 import urllib.request
-from concurrent.futures import ThreadPoolExecutor
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from glassviz.explore import dispatch
 _spec = spec_from_file_location("users", Path(__file__).with_name("users.py"))
 _module = module_from_spec(_spec)
 _spec.loader.exec_module(_module)
-PATIENCE, User, memory, served = _module.PATIENCE, _module.User, _module.memory, _module.served
+PATIENCE, User, memory, run, served = (getattr(_module, n) for n in ("PATIENCE", "User", "memory", "run", "served"))
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -41,12 +40,6 @@ def status(address, **headers):
         return urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=PATIENCE).status
     except urllib.error.HTTPError as error:
         return error.code
-
-
-def run(coroutine):
-    """Run a coroutine in a thread of its own: the browser tests leave an event loop in this one."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, coroutine).result()
 
 
 def test_cookies_name_processes():
