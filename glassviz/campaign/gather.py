@@ -7,7 +7,7 @@ import xarray as xr
 
 from glassviz.files import netcdf
 from glassviz.mixture import InvalidData, check
-from glassviz.simulate.cooling import origin, together
+from glassviz.simulate.cooling import origin, said, together
 from glassviz.simulate.history import assembled, protocols
 from glassviz.simulate.order import with_order
 from glassviz.simulate.verdict import assess, compare_energies
@@ -189,9 +189,8 @@ def _file_name(ds):
 def _run_alike(runs):
     """Runs of the same times as one Dataset."""
     runs = sorted(runs, key=lambda ds: str(ds["configuration"].values[0]))
-    joined = xr.concat(runs, "configuration", combine_attrs="override").assign_attrs(origin(runs))
-    for key in ("dynamics_command", "dynamics_version", "dynamics_device"):
-        joined.attrs[key] = "; ".join(dict.fromkeys(str(ds.attrs.get(key, "")) for ds in runs))
+    joined = xr.concat(runs, "configuration", combine_attrs="override")
+    joined.attrs |= origin(runs) | said(runs, ("dynamics_command", "dynamics_version", "dynamics_device"))
     for key in ("verdict", "energy_comparisons"):  # of the samples, in their own files
         joined.attrs.pop(key, None)
     return joined

@@ -176,6 +176,6 @@ def gather(*folders: Path):
     with progress_bar("gather") as progress:
         gathered = put_together(folders[:-1], folders[-1], progress)
     for path, ds in gathered.items():
-        lines = [f"{ds.sizes['configuration']} structures"] if "propensity" in ds else []
+        lines = [f"structures: {ds.sizes['configuration']}"] if "propensity" in ds else []
         lines += [ds.attrs["verdict"], *ds.attrs["energy_comparisons"]] if "verdict" in ds.attrs else []
         console.print(path, *lines, sep="\n    ", highlight=False, markup=False)

@@ -12,6 +12,7 @@ import xarray as xr
 from glassviz.explore.colors import LEVELS as CODES
 from glassviz.explore.colors import UNKNOWN, encode
 from glassviz.explore.kept import kept
+from glassviz.learn.transfer import LEVELS as TRANSFER_LEVELS
 from glassviz.learn.transfer import size_transfer
 from glassviz.observe.attention import length_distribution, xi_int
 from glassviz.observe.chords import chord_length
@@ -145,10 +146,10 @@ def headlines(library, sample, network):
     }
 
 
-def sizes_compared(library, temperature, particles, network):
+def sizes_compared(library, temperature, particles, network, levels=TRANSFER_LEVELS):
     """The size-transfer test (`glassviz.learn.transfer`) of boxes of one size against the smallest there."""
     small, large = (library.descriptors(temperature, n, network) for n in (library.sizes(temperature)[-1], particles))
-    return size_transfer(library.ensemble(network), small, large, temperature)
+    return size_transfer(library.ensemble(network), small, large, temperature, levels)
 
 
 def transfer(library, temperature, particles, network):

@@ -196,10 +196,14 @@ def origin(samples):
     different numbers of digits differ by less than 10⁻⁵ of their length: the longest holds all particles.
     """
     keys = [key for key in ("command", "version", "provenance", "moves") if any(key in ds.attrs for ds in samples)]
-    said = {key: "; ".join(dict.fromkeys(str(ds.attrs.get(key, "")) for ds in samples)) for key in keys}
     seeds = {ds.attrs.get("seed", -1) for ds in samples}
     longest = max(ds.attrs["box_length"] for ds in samples)
-    return said | {"seed": seeds.pop() if len(seeds) == 1 else -1, "box_length": longest}
+    return said(samples, keys) | {"seed": seeds.pop() if len(seeds) == 1 else -1, "box_length": longest}
+
+
+def said(samples, keys):
+    """What samples say of themselves in some attributes, each saying once."""
+    return {key: "; ".join(dict.fromkeys(str(ds.attrs.get(key, "")) for ds in samples)) for key in keys}
 
 
 def cool(output, temperatures, sweeps, samples, particles, start, swap, seed, record, progress, threads=None):
