@@ -29,6 +29,7 @@ VARIATIONS = {
     "half of the N = 82560 box at T = 0.40 as well": {"large": True},
     "random start, one rate for all": {"plan": {"linear": False, "attention": 1.0, "encoder": 1.0, "decay": 0.0}},
     "no decay of long-range columns": {"plan": {"decay": 0.0}},
+    "attention starts even": {"plan": {"reach": False}},
     "attention at five times the head's rate": {"plan": {"attention": 5.0}},
     "attention at twenty times the head's rate": {"plan": {"attention": 20.0}},
     "encoder at the head's rate": {"plan": {"encoder": 1.0}},

@@ -42,6 +42,8 @@ class Plan:
         Weight of labels that step 1 transferred; simulated ones have 1.
     linear : bool
         Whether networks start from a ridge regression (`start`) instead of at random.
+    reach : bool
+        Whether the attention of such networks starts as `reach` finds it, or even.
     state : bool
         Whether the state point may change more than the mean of the predictions; not in a single-state GlassMLP.
     states : int
@@ -65,6 +67,7 @@ class Plan:
     consistency: float = 1.0
     transferred: float = 0.03
     linear: bool = True
+    reach: bool = True
     state: bool = True
     states: int = 4
 

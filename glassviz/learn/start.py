@@ -6,14 +6,15 @@ the early levels and one of the late ones, each network's on its own resample of
 the head starts as X = C + Σ A sinh(p (b − o)) / p, with amplitudes A that follow the state as the labels' spread does.
 The offset o(T) is the mean of the node b at that temperature: on cooling all structures change in the direction in
 which slow ones differ from fast ones, and a network that has to learn the offset forgets that direction instead, and
-the differences between structures (χ₄) with it. Only simulated labels count for the regressions: transferred ones are
-smooth, and many. Offsets come from all structures, labelled or not. Training changes all of it.
+the differences between structures (χ₄) with it. How far the surroundings count at each temperature is a regression too
+(`reach`). Only simulated labels count for the regressions: transferred ones are smooth, and many. Offsets come from all
+structures, labelled or not. Training changes all of it.
 """
 
 import numpy as np
 import torch
 
-from glassviz.learn import architecture
+from glassviz.learn import architecture, reach
 from glassviz.learn.network import TGlassMLP
 from glassviz.mixture import InvalidData
 
@@ -26,8 +27,6 @@ DEPTH = -2.5  # where the units with e^z start, far from the kink of ELU
 UPRIGHT = 4.0  # what keeps a unit where ELU is the identity
 SMALLEST_SHARE = 0.03  # of a node in the prediction, so that its logarithm exists
 SHARE_RIDGE = 0.1  # of the nodes' variance: the two are much alike
-SATURATION = 3.0  # amplitudes grow on cooling as 1 − exp(−3 (τ − τ₀)), τ = T_ref / T
-FROM = 0.5  # τ₀, of T = 0.40
 
 
 class LinearStart:
@@ -39,6 +38,8 @@ class LinearStart:
         Standardised structures with their labels; those without simulated labels are left out.
     columns : int
         Number of columns that count; the rest is padding.
+    lengths : (columns,) ndarray, optional
+        Coarse-graining length L of every column (σ); attention starts even without.
     means : float, optional
         Weight of a structure's mean against that of a particle's deviation from it, as in the loss.
 
@@ -48,7 +49,8 @@ class LinearStart:
         Where a label is not finite.
     """
 
-    def __init__(self, batches, columns, means=1.0):
+    def __init__(self, batches, columns, lengths=None, means=1.0):
+        self.columns, self.lengths = columns, lengths
         found = {}
         for batch in batches:
             found.setdefault(float(batch.features[0, 0]), []).append(batch.columns[:, :columns].mean(axis=0))
@@ -56,18 +58,22 @@ class LinearStart:
         self.batches = batches = [b for b in batches if not (b.unlabelled or b.transferred)]
         if not all(batch.labels.isfinite().all() for batch in batches):
             raise InvalidData("training data: a propensity is not finite; expected numbers between 0 and 1.")
-        self.centered, self.grams, self.products = [], [], []
-        for batch in batches:
-            x = (batch.columns[:, :columns] - self.centers[float(batch.features[0, 0])]).astype(np.float32)
-            labels = batch.labels.numpy()
-            spread = np.maximum(labels.std(axis=1, keepdims=True), 1e-6)
-            # Centered on the level, not on the structure, so that structures may differ in their mean (χ₄).
-            normal = ((labels - batch.levels[:, None]) / spread).astype(np.float32)
-            mean = x.mean(axis=0)
-            less = (means - 1) * len(x) * mean
-            self.centered.append(x)
-            self.grams.append(x.T @ x + np.outer(less, mean))
-            self.products.append(normal @ x + np.outer(normal.mean(axis=1), less))
+        self.centered = [
+            (batch.columns[:, :columns] - self.centers[float(batch.features[0, 0])]).astype(np.float32)
+            for batch in batches
+        ]
+        self.grams, self.products = zip(*(self._sums(k, means) for k in range(len(batches))), strict=True)
+
+    def _sums(self, index, means):
+        """XᵀX (columns, columns) and yᵀX (level, columns) of a structure, its means weighing `means`."""
+        batch, x = self.batches[index], self.centered[index]
+        labels = batch.labels.numpy()
+        spread = np.maximum(labels.std(axis=1, keepdims=True), 1e-6)
+        # Centered on the level, not on the structure, so that structures may differ in their mean (χ₄).
+        normal = ((labels - batch.levels[:, None]) / spread).astype(np.float32)
+        mean = x.mean(axis=0)
+        less = (means - 1) * len(x) * mean
+        return x.T @ x + np.outer(less, mean), normal @ x + np.outer(normal.mean(axis=1), less)
 
     def _usable(self, held_back, level):
         """Numbers of the batches outside a fold whose labels reach a level."""
@@ -77,47 +83,75 @@ class LinearStart:
             if batch.fold != held_back and (level is None or np.isclose(batch.levels, level).any())
         ]
 
-    def _targets(self, index, level):
+    def _targets(self, index, level, products=None):
         """Products (2, K) with what the two nodes start from, and how much (2,) the batch counts in each.
 
         All levels: regressions of the early ones (weights C²) and of the late ones (weights (1 − C)²). One level: its
         regression and its trend with temperature.
         """
-        batch, products = self.batches[index], self.products[index]
+        batch, products = self.batches[index], self.products[index] if products is None else products
         if level is None:
             weights = np.stack([batch.levels, 1 - batch.levels]) ** 2
             return weights @ products, weights.sum(axis=1)
         product = products[np.isclose(batch.levels, level)][0]
-        return np.stack([product, product * (float(batch.features[0, 0]) - FROM)]), np.ones(2)
+        return np.stack([product, product * (float(batch.features[0, 0]) - reach.FROM)]), np.ones(2)
+
+    def _regression(self, chosen, node, ridge, level=None):
+        """Weights (columns,) of a node by ridge regression, the XᵀX that they solve, and of how many particles."""
+        targets = [self._targets(k, level) for k in chosen]
+        gram = sum(counts[node] * self.grams[k] for k, (_, counts) in zip(chosen, targets, strict=True))
+        rows = sum(counts[node] * len(self.centered[k]) for k, (_, counts) in zip(chosen, targets, strict=True))
+        product = sum(products[node] for products, _ in targets)
+        return np.linalg.solve(gram + ridge * rows * np.eye(len(gram)), product), gram, rows
 
     def encoder(self, held_back, ridge, random, level=None):
         """Bottleneck weights (columns, 2) whose nodes have unit variance, from a resample of all folds but one."""
         usable = self._usable(held_back, level)
         drawn = random.choice(usable, len(usable))
-        targets = [self._targets(k, level) for k in drawn]
         nodes = []
         for node in range(architecture.BOTTLENECK):
-            gram = sum(counts[node] * self.grams[k] for k, (_, counts) in zip(drawn, targets, strict=True))
-            rows = sum(counts[node] * len(self.centered[k]) for k, (_, counts) in zip(drawn, targets, strict=True))
-            product = sum(products[node] for products, _ in targets)
-            weights = np.linalg.solve(gram + ridge * rows * np.eye(len(gram)), product)
+            weights, gram, rows = self._regression(drawn, node, ridge, level)
             nodes.append(weights / np.sqrt(max(weights @ gram @ weights / rows, 1e-12)))
         return np.stack(nodes, axis=1)
+
+    def attention(self, held_back):
+        """How far the surroundings count at each temperature, by all levels and all folds but one.
+
+        It is what tells the particles of one structure apart: means of structures are few, and the longest lengths
+        would follow them.
+        """
+        if self.lengths is None:
+            return reach.even(self.columns)
+        usable, sums = self._usable(held_back, None), []
+        encoder = [self._regression(usable, node, RIDGE[-1])[0] for node in range(architecture.BOTTLENECK)]
+        for k in usable:
+            gram, products = self._sums(k, 0.0)
+            products, counts = self._targets(k, None, products)
+            inverse = float(self.batches[k].features[0, 0])
+            for weights, product, count in zip(encoder, products, counts, strict=True):
+                sums.append((inverse, weights, count * gram, product, count * len(self.centered[k])))
+        return reach.fitted(self.lengths, sums)
 
     def apply(self, net, fold, seed, levels=None):
         """Set the parameters of fresh networks; `fold` (network,) is what each keeps back, `levels` what it learns."""
         random = np.random.default_rng(seed)
         net.weights["attention"].mul_(ATTENTION_WIDTH / net.weights["attention"].std())
         follow_the_level(net)
+        reaches = {held_back: self.attention(held_back) for held_back in set(fold.tolist())}
         for network, held_back in enumerate(fold.tolist()):
+            follow_the_reach(net, network, reaches[held_back])
             level = None if levels is None else levels[network]
             encoder = self.encoder(held_back, RIDGE[network % len(RIDGE)], random, level)
             net.weights["bottleneck.0.weight"][network] = torch.as_tensor(encoder, dtype=torch.float32)
             used = encoder if level is None else encoder[:, :1]
-            follow_the_nodes(net, network, *self.amplitudes(used, held_back, level), *self.offsets(used))
+            weights = reaches[held_back].weights
+            offsets = self.offsets(used, weights)
+            follow_the_nodes(net, network, *self.amplitudes(used, weights, held_back, level), *offsets)
 
-    def offsets(self, encoder):
+    def offsets(self, encoder, weights):
         """Means of the nodes at a temperature, as s g(τ) with one cubic polynomial g for all nodes.
+
+        `weights` is attention (columns,) as a function of τ.
 
         Returns
         -------
@@ -127,7 +161,7 @@ class LinearStart:
             s.
         """
         inverse = np.array(sorted(self.centers))
-        nodes = np.array([self.centers[state] for state in inverse]) @ encoder
+        nodes = np.array([self.centers[state] * weights(state) for state in inverse]) @ encoder
         left, size, right = np.linalg.svd(nodes, full_matrices=False)
         largest = np.abs(left[:, 0]).max()
         powers = np.vander(inverse, 4, increasing=True)
@@ -135,12 +169,13 @@ class LinearStart:
         rows, values = np.vstack([powers, few]), np.append(left[:, 0] / largest, np.zeros(3))
         return np.linalg.lstsq(rows, values, rcond=None)[0], largest * size[0] * right[0]
 
-    def _shares(self, encoder, usable):
+    def _shares(self, encoder, weights, usable):
         """Amplitudes (node,) ≥ 0 that fit the normalised labels of a level best, for unit variance, by level."""
         sums = {}
         for k in usable:
-            nodes = self.centered[k] @ encoder
-            for level, product in zip(self.batches[k].levels.tolist(), self.products[k] @ encoder, strict=True):
+            attended = weights(float(self.batches[k].features[0, 0]))[:, None] * encoder
+            nodes = self.centered[k] @ attended
+            for level, product in zip(self.batches[k].levels.tolist(), self.products[k] @ attended, strict=True):
                 gram, target, rows = sums.get(level, (0, 0, 0))
                 sums[level] = gram + nodes.T @ nodes, target + product, rows + len(nodes)
         shares = {}
@@ -150,7 +185,7 @@ class LinearStart:
             shares[level] = share / np.sqrt(share @ gram @ share / rows)
         return shares
 
-    def amplitudes(self, encoder, held_back, level=None):
+    def amplitudes(self, encoder, weights, held_back, level=None):
         """How far the prediction goes with each node, as a function of the state, from all folds but one.
 
         Returns
@@ -163,13 +198,13 @@ class LinearStart:
             Means of these.
         """
         usable = self._usable(held_back, level)
-        shares = self._shares(encoder, usable)
+        shares = self._shares(encoder, weights, usable)
         features, values = [], []
         for batch in (self.batches[k] for k in usable):
             spread = np.maximum((batch.labels.std(dim=-1) * batch.signal.sqrt()).numpy(), 1e-3)
             for k in range(len(batch.levels)) if level is None else np.flatnonzero(np.isclose(batch.levels, level)):
                 state = batch.features[k].numpy().astype(np.float64)
-                features.append([np.expm1(-SATURATION * (state[0] - FROM)), *state[3:]])
+                features.append([reach.warmth(state[0]) - 1, *state[3:]])
                 values.append(np.log(PREDICTABLE * spread[k] * shares[batch.levels[k].item()]))
         features, values = np.array(features), np.array(values)
         center, mean = features.mean(axis=0), values.mean(axis=0)
@@ -186,20 +221,18 @@ def follow_the_nodes(net, network, mean, slopes, center, polynomial, scale):
     The last output carries what the offsets have in common.
     """
     part = {name: values[network] for name, values in net.weights.items()}
-    part["mlp2.0.weight"][:, -1] = 0
-    part["mlp2.0.weight"][0, -1] = -SATURATION
-    part["mlp2.0.bias"][-1] = SATURATION * FROM
+    _feel_warmth(part, "mlp2")
     part["head.1.weight"][:, 1] = 0
     part["head.1.bias"][1] = UPRIGHT
     part["head.2.weight"][1, 0] = 1
     part["head.2.bias"][0] -= UPRIGHT
     offset = architecture.MLP2[-1] - 1
-    _carry(part, offset)
+    _carry(part, "mlp2", offset)
     part["mlp2.0.weight"][:3, offset] = torch.as_tensor(polynomial[1:], dtype=torch.float32)
     part["mlp2.0.bias"][offset] = UPRIGHT + polynomial[0]
     for node, (level, slope) in enumerate(zip(mean, slopes.T, strict=True)):
         output = node + 1  # output 0 carries C
-        _carry(part, output)
+        _carry(part, "mlp2", output)
         part["mlp2.0.weight"][3:, output] = torch.as_tensor(slope[1:], dtype=torch.float32)
         part["mlp2.0.bias"][output] = UPRIGHT - slope[1:] @ center[1:]
         part["mlp2.1.weight"][-1, output] = slope[0]
@@ -215,14 +248,32 @@ def follow_the_nodes(net, network, mean, slopes, center, polynomial, scale):
         part["head.1.weight"][units, 1] = torch.tensor([1.0, -1.0]) * np.exp(level - DEPTH) / (2 * STEEPNESS)
 
 
-def _carry(part, output):
-    """A path of its own through MLP2 to an output, kept where ELU is the identity; nothing enters it yet."""
+def follow_the_reach(net, network, found):
+    """Attention starts as a `Reach`, besides the little it has: the first output of MLP1 carries u − ū."""
+    part = {name: values[network] for name, values in net.weights.items()}
+    _feel_warmth(part, "mlp1")
+    _carry(part, "mlp1", 0)
+    part["mlp1.0.bias"][0] = UPRIGHT
+    part["mlp1.1.weight"][-1, 0] = 1
+    part["mlp1.1.bias"][0] = 1 - found.center
+    part["attention"][1] = torch.as_tensor(found.slopes, dtype=torch.float32)
+
+
+def _feel_warmth(part, small):
+    """The last unit of the first layer of MLP1 or MLP2 becomes u − 1, with u of `reach.warmth`."""
+    part[f"{small}.0.weight"][:, -1] = 0
+    part[f"{small}.0.weight"][0, -1] = -reach.SATURATION
+    part[f"{small}.0.bias"][-1] = reach.SATURATION * reach.FROM
+
+
+def _carry(part, small, output):
+    """A path of its own through MLP1 or MLP2 to an output, kept where ELU is the identity; nothing enters it yet."""
     for layer in range(3):
-        part[f"mlp2.{layer}.weight"][:, output] = 0
-        part[f"mlp2.{layer}.bias"][output] = 0
+        part[f"{small}.{layer}.weight"][:, output] = 0
+        part[f"{small}.{layer}.bias"][output] = 0
         if layer:
-            part[f"mlp2.{layer}.weight"][output, output] = 1
-    part["mlp2.2.bias"][output] = -UPRIGHT
+            part[f"{small}.{layer}.weight"][output, output] = 1
+    part[f"{small}.2.bias"][output] = -UPRIGHT
 
 
 def follow_the_level(net, width=HEAD_WIDTH):

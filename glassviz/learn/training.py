@@ -104,7 +104,8 @@ def fit(points, networks, plan, seed, *, levels=None, known=(), threads=1, check
     net = TGlassMLP(networks, int(kept.sum()), seed)
     fold = torch.arange(networks) % plan.folds
     if plan.linear:
-        start.LinearStart(batches, net.columns, plan.means).apply(net, fold, seed, levels)
+        found = start.LinearStart(batches, net.columns, lengths if plan.reach else None, plan.means)
+        found.apply(net, fold, seed, levels)
     elif not plan.state:
         start.follow_the_level(net)
     frozen = None if plan.state else start.only_the_mean(net)

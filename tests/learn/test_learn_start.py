@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from glassviz.learn import architecture, baselines, start, training
+from glassviz.learn import architecture, baselines, reach, start, training
 from glassviz.learn.batches import assign_folds, prepared, standardisation
 from glassviz.learn.network import TGlassMLP
 from glassviz.learn.plan import Plan
@@ -51,11 +51,47 @@ def test_the_head_starts_as_amplitudes_times_nodes():
     columns = torch.as_tensor(np.random.default_rng(3).normal(size=(1, 30, 20)), dtype=torch.float32)
     nodes = net.bottleneck(columns, features)[0].numpy()
     tau = 0.2 / temperature
-    state = np.stack([np.expm1(-start.SATURATION * (tau - start.FROM)), level, level**2, level**3], axis=1)
+    state = np.stack([reach.warmth(tau) - 1, level, level**2, level**3], axis=1)
     amplitude = np.exp(mean + (state - center) @ slopes)
     nodes = nodes - (np.polynomial.polynomial.polyval(tau, polynomial)[:, None] * scale)[:, None]
     expected = level[:, None] + (amplitude[:, None] * np.sinh(start.STEEPNESS * nodes) / start.STEEPNESS).sum(axis=-1)
     np.testing.assert_allclose(net(columns, features)[0], expected, atol=2e-4)
+
+
+def test_attention_starts_as_the_regression_finds_it():
+    net = TGlassMLP(2, 20, seed=1)
+    net.weights["attention"].zero_()
+    slopes, temperature = np.linspace(1.0, -1.5, 20), np.array([0.4, 0.25, 0.15])
+    start.follow_the_reach(net, 1, reach.Reach(slopes, 0.6))
+    features = torch.as_tensor(architecture.state_features(temperature, 0.8), dtype=torch.float32)[None]
+    columns = torch.as_tensor(np.random.default_rng(3).normal(size=(1, 5, 20)), dtype=torch.float32)
+    found = 20 * net.attention(columns, features).numpy()
+    np.testing.assert_array_equal(found[0], 1)
+    tilt = slopes * (np.exp(-3 * (0.2 / temperature - 0.5)) - 0.6)[:, None]
+    np.testing.assert_allclose(found[1], np.exp(tilt)[:, None].repeat(5, 1) / np.exp(tilt).mean(1)[:, None, None], 1e-4)
+
+
+def test_surroundings_further_away_count_more_on_cooling_where_labels_say_so():
+    """Two lengths decide together at T = 0.40, the longer one alone at low T; a plan may start even all the same."""
+    rng = np.random.default_rng(8)
+    data = []
+    for temperature, near in ((0.4, 1.0), (0.3, 0.6), (0.25, 0.3)):
+        p = points(6, 60, LATE, temperature=temperature, masked=0)
+        decide = rng.normal(size=(2, 6, 60))
+        columns = 0.3 * p.columns.reshape(6, 60, *training._column_shape())
+        columns[:, :, :, 1] += decide[0][..., None, None]
+        columns[:, :, :, -1] += decide[1][..., None, None]
+        labels = np.stack([c + 0.05 * (near * decide[0] + decide[1]) for c in LATE], axis=1)
+        data.append(replace(p, columns=columns.reshape(6, 60, -1), labels=labels.astype(np.float32)))
+    weights = {}
+    for tilted in (True, False):
+        fitted = training.fit(data, 1, Plan(squared=STILL, full=(), folds=2, reach=tilted), 0)
+        at = torch.as_tensor(architecture.state_features([0.4, 0.25], 0.7), dtype=torch.float32)[None]
+        found = fitted.net.attention(torch.zeros(1, 1, 176), at)[0, :, 0].numpy()
+        weights[tilted] = found.reshape(2, *training._column_shape()).mean(axis=(1, 3))
+    hot, cold = weights[True] / weights[False]
+    assert cold[-1] / cold[1] > 1.5 * hot[-1] / hot[1]
+    np.testing.assert_allclose(weights[False] * 176, 1, atol=0.1)
 
 
 def test_the_mean_starts_alike_at_every_temperature():
