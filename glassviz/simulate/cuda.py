@@ -17,6 +17,7 @@ THREADS = 256
 SKIN = 0.8
 CAPACITY = 96  # neighbours of one particle; a liquid at this density has about 40
 STEPS_PER_LAUNCH = 10_000
+MOVING = Lanes._fields[:6]  # every replica has its own lists, so its particles stay in their slots
 
 
 def require():
@@ -135,7 +136,7 @@ def advance(groups, species, length, steps, time_step=TIME_STEP):
     n, replicas, unit = len(species), LANES * len(groups), length / UNITS
     state = [
         cuda.to_device(np.ascontiguousarray(np.concatenate([getattr(g, name) for g in groups], axis=1).T))
-        for name in Lanes._fields
+        for name in MOVING
     ]
     work = [cuda.device_array((replicas, n), kind) for kind in (np.float32, np.float32, np.int32, np.int32)]
     lists = [cuda.device_array((replicas, CAPACITY, n), np.int32), cuda.device_array((replicas, n), np.int32)]
@@ -154,7 +155,7 @@ def advance(groups, species, length, steps, time_step=TIME_STEP):
         _run[replicas, threads](*state, *work, *lists, *constants, limit, now, overflow)
     if overflow.copy_to_host()[0]:
         raise mixture.InvalidData(f"dynamics: a particle has more than {CAPACITY} neighbours; expected a liquid.")
-    for name, values in zip(Lanes._fields, state, strict=True):
+    for name, values in zip(MOVING, state, strict=True):
         columns = values.copy_to_host().T
         for k, group in enumerate(groups):
             getattr(group, name)[:] = columns[:, LANES * k : LANES * (k + 1)]

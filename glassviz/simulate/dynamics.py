@@ -5,22 +5,24 @@ per time step, so one step is `velocity += acceleration; position += round(veloc
 a wide one, rebuilt when a particle of any replica has left its surroundings, and a narrow one chosen from it every few
 tens of steps, at the cost of two force evaluations.
 
-The lists are shared for good, however far the replicas drift apart. Forces of eight replicas at N = 1290, T = 0.40,
-with a skin of 0.5, per replica and step:
+The lists are shared for good, however far the replicas drift apart: particles of one species change slots, so that
+neighbours in one lane stay neighbours in all (see `slots`). Eight replicas at N = 1290, T = 0.40; forces per replica
+and step, with particles that stay in their slots and with slots shared:
 
-=====  =======  ====  =================  ========================  ===========
-t      ⟨C̄_B⟩    MSD   pairs in the list  in range, mean over lanes  forces (µs)
-=====  =======  ====  =================  ========================  ===========
-1      0.999    0.03  19 600             0.58                      8.8
-316    0.83     0.7   30 200             0.38                      12.7
-1000   0.63     1.8   40 100             0.28                      16.6
-4000   0.29     6.6   65 500             0.17                      28.8
-10000  0.12     16    90 900             0.13                      38.3
-=====  =======  ====  =================  ========================  ===========
+=====  =======  ====  =================  ===========  =================  ===========
+t      ⟨C̄_B⟩    MSD   pairs, own slots   forces (µs)  pairs, slots       forces (µs)
+                                                      shared
+=====  =======  ====  =================  ===========  =================  ===========
+1      0.999    0.04  22 300             9.9          22 300             9.9
+316    0.84     0.6   33 700             14.9         33 500             14.9
+1000   0.63     1.8   44 500             19.1         39 800             17.6
+4000   0.28     6.3   72 600             31.7         42 200             18.9
+10000  0.12     17    102 800            44.1         43 200             19.6
+=====  =======  ====  =================  ===========  =================  ===========
 
-A replica with a list of its own, vectorised over the neighbours, takes 73 µs for the forces alone. Only replicas with
-nothing left in common (the limit of infinite time) come even with that, and so there is no second layout
-(`bench_dynamics.py` keeps watch).
+(beside other work on the machine; a step takes some 8 µs besides). A replica with a list of its own, vectorised over
+the neighbours, takes about 90 µs for the forces alone, three times the whole step of replicas with nothing in common,
+and so there is no second layout (`bench_dynamics.py` keeps watch).
 """
 
 from typing import NamedTuple
@@ -32,10 +34,12 @@ from glassviz import mixture
 from glassviz.simulate.lanes import LANES, UNITS, add_pair_forces, close_pairs, near_in_a_lane
 from glassviz.simulate.neighbors import REACH, cells_per_side
 from glassviz.simulate.potential import potential_energy
+from glassviz.simulate.slots import share_slots
 
 TIME_STEP = 0.01
 NARROW_SKIN = 0.7
 WIDE_SKIN = 2.4
+SHARED = 8  # wide lists from one change of slots to the next
 
 
 class Lanes(NamedTuple):
@@ -47,6 +51,7 @@ class Lanes(NamedTuple):
     vy: np.ndarray
     traveled_x: np.ndarray  # int64, unwrapped displacement up to the last segment
     traveled_y: np.ndarray
+    particle: np.ndarray  # int32, which particle is in the slot
 
 
 @njit(cache=True, error_model="numpy")
@@ -155,8 +160,9 @@ def _farthest(x, y, from_x, from_y):
 
 
 @njit(cache=True, error_model="numpy", fastmath=True, nogil=True)
-def _advance(x, y, vx, vy, traveled_x, traveled_y, species, length, time_step, steps):
+def _advance(x, y, vx, vy, traveled_x, traveled_y, particle, species, length, time_step, steps):
     """Velocity Verlet for `steps` steps, in place; pair lists are made anew first, so a restart repeats a run."""
+    share_slots(x, y, vx, vy, traveled_x, traveled_y, particle, species, length / UNITS)
     n = len(x)
     unit = length / UNITS
     wide = (REACH.max() + WIDE_SKIN) / unit
@@ -177,12 +183,18 @@ def _advance(x, y, vx, vy, traveled_x, traveled_y, species, length, time_step, s
     add_pair_forces(x, y, fx, fy, start, neighbor, species, scale, strength)
     flat = (x.reshape(-1), y.reshape(-1), vx.reshape(-1), vy.reshape(-1), fx.reshape(-1), fy.reshape(-1))
     kick = np.float32(0.5)
+    renewed = 1
     for _ in range(steps):
         moved2 = _drift(*flat, narrow_x.reshape(-1), narrow_y.reshape(-1), kick)
         if moved2 > narrow_limit:
             if _farthest(flat[0], flat[1], wide_x.reshape(-1), wide_y.reshape(-1)) > wide_limit:
                 _accumulate(traveled_x, x, origin_x)
                 _accumulate(traveled_y, y, origin_y)
+                if renewed % SHARED == 0:
+                    share_slots(x, y, vx, vy, traveled_x, traveled_y, particle, species, unit)
+                    origin_x[:] = x
+                    origin_y[:] = y
+                renewed += 1
                 wide_x[:] = x
                 wide_y[:] = y
                 wide_start, wide_neighbor = _wide_list(x, y, wide)
@@ -239,7 +251,8 @@ def start_lanes(position, length, temperature, time_step, seed, replicas):
     velocity *= time_step * UNITS / length
     x, y = (np.repeat(fixed[:, axis, None], LANES, axis=1) for axis in range(2))
     vx, vy = (np.ascontiguousarray(velocity[:, axis], dtype=np.float32) for axis in range(2))
-    return Lanes(x, y, vx, vy, np.zeros((n, LANES), np.int64), np.zeros((n, LANES), np.int64))
+    particle = np.repeat(np.arange(n, dtype=np.int32)[:, None], LANES, axis=1)
+    return Lanes(x, y, vx, vy, np.zeros((n, LANES), np.int64), np.zeros((n, LANES), np.int64), particle)
 
 
 def advance(lanes, species, length, steps, time_step=TIME_STEP):
@@ -261,16 +274,21 @@ def advance(lanes, species, length, steps, time_step=TIME_STEP):
     _advance(*lanes, species, float(length), float(time_step), int(steps))
 
 
+def by_particle(lanes, *fields):
+    """Fields of all lanes in the order of the particles, stacked along the last axis, (LANES, n, fields)."""
+    slot = np.argsort(lanes.particle, axis=0)
+    stacked = np.stack([np.take_along_axis(field, slot, axis=0) for field in fields], axis=-1)
+    return np.ascontiguousarray(np.moveaxis(stacked, 1, 0))
+
+
 def positions(lanes, length):
     """Wrapped positions (σ) of every replica, (LANES, n, 2) float64."""
-    stacked = np.stack([lanes.x, lanes.y], axis=-1).view(np.uint32) * (length / UNITS)
-    return np.ascontiguousarray(np.moveaxis(stacked, 1, 0))
+    return by_particle(lanes, lanes.x, lanes.y).view(np.uint32) * (length / UNITS)
 
 
 def displacements(lanes, length):
     """Unwrapped displacements (σ) of every replica since the start, (LANES, n, 2) float64."""
-    stacked = np.stack([lanes.traveled_x, lanes.traveled_y], axis=-1) * (length / UNITS)
-    return np.ascontiguousarray(np.moveaxis(stacked, 1, 0))
+    return by_particle(lanes, lanes.traveled_x, lanes.traveled_y) * (length / UNITS)
 
 
 def total_energy(lanes, species, length, time_step=TIME_STEP):

@@ -126,8 +126,14 @@ class _Ensemble:
         for name in self.measured.keys() & saved.keys():  # early checkpoints lack the variance of the mean
             self.measured[name][: self.done] = saved[name].values[: self.done]
         self.groups = [
-            Lanes(*(np.ascontiguousarray(saved[f"{name}_{g}"].values) for name in Lanes._fields))
-            for g in range(len(self.groups))
+            Lanes(
+                *(
+                    # early checkpoints have every particle in its own slot
+                    np.ascontiguousarray(saved.get(f"{name}_{g}", ("none", start)).values)
+                    for name, start in group._asdict().items()
+                )
+            )
+            for g, group in enumerate(self.groups)
         ]
 
 

@@ -22,6 +22,11 @@ def diverged(request):
     return lanes, species, length
 
 
+def in_slots(lanes, length):
+    """Positions of every replica in the order of the slots, (LANES, n, 2)."""
+    return np.moveaxis(np.stack([lanes.x, lanes.y], axis=-1).view(np.uint32) * (length / UNITS), 1, 0)
+
+
 def pairs_within(position, length, reach):
     """Pairs i < j closer than reach, (n, n) of bool, by the full distance matrix."""
     close = np.ones((len(position), len(position)), bool)
@@ -44,7 +49,7 @@ def test_the_wide_list_holds_the_pairs_near_in_any_lane_and_no_other(diverged):
     lanes, _, length = diverged
     for reach in (REACH.max() + 0.5, REACH.max() + 2.4):
         table = listed(*_wide_list(lanes.x, lanes.y, reach / length * UNITS))
-        replicas = positions(lanes, length)
+        replicas = in_slots(lanes, length)
         assert np.all(table >= np.any([pairs_within(r, length, reach - 1e-5) for r in replicas], axis=0))
         assert np.all(table <= np.any([pairs_within(r, length, reach + 1e-5) for r in replicas], axis=0))
 
@@ -55,7 +60,7 @@ def test_the_narrow_list_holds_every_interacting_pair_of_every_lane(diverged):
     reach2 = ((REACH / length * UNITS) ** 2).ravel().astype(np.float32)
     table = listed(*close_pairs(lanes.x, lanes.y, *wide, species, reach2))
     by_pair = REACH[species[:, None], species]
-    replicas = positions(lanes, length)
+    replicas = in_slots(lanes, length)
     assert np.all(table >= np.any([pairs_within(r, length, by_pair - 1e-5) for r in replicas], axis=0))
     assert np.all(table <= np.any([pairs_within(r, length, by_pair + 1e-5) for r in replicas], axis=0))
 
@@ -68,7 +73,7 @@ def test_every_lane_feels_the_forces_of_its_own_positions(diverged):
     strength = (8 * mixture.EPSILON / mixture.SIGMA**2 * unit).ravel().astype(np.float32)
     fx, fy = (np.zeros(lanes.x.shape, np.float32) for _ in range(2))
     add_pair_forces(lanes.x, lanes.y, fx, fy, *wide, species, scale, strength)
-    for lane, position in enumerate(positions(lanes, length)):
+    for lane, position in enumerate(in_slots(lanes, length)):
         expected = forces(position, species, length)
         np.testing.assert_allclose(fx[:, lane], expected[:, 0], rtol=2e-5, atol=2e-6 * np.abs(expected).max())
         np.testing.assert_allclose(fy[:, lane], expected[:, 1], rtol=2e-5, atol=2e-6 * np.abs(expected).max())
