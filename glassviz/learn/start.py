@@ -63,6 +63,7 @@ class LinearStart:
             for batch in batches
         ]
         self.grams, self.products = zip(*(self._sums(k, means) for k in range(len(batches))), strict=True)
+        self.within = [] if lengths is None else [self._sums(k, 0.0) for k in range(len(batches))]
 
     def _sums(self, index, means):
         """XᵀX (columns, columns) and yᵀX (level, columns) of a structure, its means weighing `means`."""
@@ -114,22 +115,24 @@ class LinearStart:
             nodes.append(weights / np.sqrt(max(weights @ gram @ weights / rows, 1e-12)))
         return np.stack(nodes, axis=1)
 
-    def attention(self, held_back):
-        """How far the surroundings count at each temperature, by all levels and all folds but one.
+    def attention(self, held_back, level=None):
+        """How far the surroundings count at each temperature, by all folds but one; of one level, by its labels alone.
 
         It is what tells the particles of one structure apart: means of structures are few, and the longest lengths
         would follow them.
         """
         if self.lengths is None:
             return reach.even(self.columns)
-        usable, sums = self._usable(held_back, None), []
-        encoder = [self._regression(usable, node, RIDGE[-1])[0] for node in range(architecture.BOTTLENECK)]
+        usable, sums = self._usable(held_back, level), []
+        nodes = range(architecture.BOTTLENECK if level is None else 1)  # of one level, the other is a trend already
+        encoder = [self._regression(usable, node, RIDGE[-1], level)[0] for node in nodes]
         for k in usable:
-            gram, products = self._sums(k, 0.0)
-            products, counts = self._targets(k, None, products)
+            gram, products = self.within[k]
+            products, counts = self._targets(k, level, products)
             inverse = float(self.batches[k].features[0, 0])
-            for weights, product, count in zip(encoder, products, counts, strict=True):
-                sums.append((inverse, weights, count * gram, product, count * len(self.centered[k])))
+            for node, weights in enumerate(encoder):
+                rows = counts[node] * len(self.centered[k])
+                sums.append((inverse, weights, counts[node] * gram, products[node], rows))
         return reach.fitted(self.lengths, sums)
 
     def apply(self, net, fold, seed, levels=None):
@@ -137,16 +140,18 @@ class LinearStart:
         random = np.random.default_rng(seed)
         net.weights["attention"].mul_(ATTENTION_WIDTH / net.weights["attention"].std())
         follow_the_level(net)
-        reaches = {held_back: self.attention(held_back) for held_back in set(fold.tolist())}
+        reaches = {}
         for network, held_back in enumerate(fold.tolist()):
-            follow_the_reach(net, network, reaches[held_back])
             level = None if levels is None else levels[network]
+            if (held_back, level) not in reaches:
+                reaches[held_back, level] = self.attention(held_back, level)
+            found = reaches[held_back, level]
+            follow_the_reach(net, network, found)
             encoder = self.encoder(held_back, RIDGE[network % len(RIDGE)], random, level)
             net.weights["bottleneck.0.weight"][network] = torch.as_tensor(encoder, dtype=torch.float32)
             used = encoder if level is None else encoder[:, :1]
-            weights = reaches[held_back].weights
-            offsets = self.offsets(used, weights)
-            follow_the_nodes(net, network, *self.amplitudes(used, weights, held_back, level), *offsets)
+            offsets = self.offsets(used, found.weights)
+            follow_the_nodes(net, network, *self.amplitudes(used, found.weights, held_back, level), *offsets)
 
     def offsets(self, encoder, weights):
         """Means of the nodes at a temperature, as s g(τ) with one cubic polynomial g for all nodes.

@@ -1,0 +1,67 @@
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from glassviz.learn import architecture, training
+from glassviz.learn.consistency import make_consistent
+from glassviz.learn.plan import Plan
+from tests.learn.test_learn_training import points
+
+LEVELS = np.array([0.95, 0.8, 0.5])
+
+
+@pytest.fixture(scope="module")
+def moved():
+    """Networks before and after, structures at two temperatures, and the errors that were reported."""
+    data = [points(6, 80, (0.9, 0.7), temperature=t, seed=k) for k, t in enumerate((0.4, 0.25))]
+    fitted = training.fit(data, 3, Plan(squared=((20, 1e-3),), full=(), folds=2), 0)
+    before = fitted.net.table.clone()
+    structures = [replace(p, levels=np.empty(0)) for p in data]
+    return fitted, before, structures, make_consistent(fitted, [0, 2], structures, LEVELS)
+
+
+def errors(fitted, network, structures):
+    """|X̄ − ⟨C̄_B⟩| by the plain network, (temperature, level)."""
+    found = []
+    for p in structures:
+        columns = ((p.columns - fitted.mean) / fitted.std)[..., fitted.kept].reshape(1, -1, fitted.kept.sum())
+        features = architecture.state_features(p.temperature, LEVELS)
+        told = torch.as_tensor(columns, dtype=torch.float32), torch.as_tensor(features, dtype=torch.float32)[None]
+        found.append(fitted.net(*told)[network].mean(dim=-1).numpy() - LEVELS)
+    return np.abs(found)
+
+
+def test_the_mean_of_the_predictions_is_the_level_at_every_state(moved):
+    fitted, before, structures, (first, last) = moved
+    assert max(errors(fitted, n, structures).max() for n in (0, 2)) == pytest.approx(last, abs=1e-5)
+    assert last < 1e-4 < first
+    start = SimpleNamespace(**(vars(fitted) | {"net": type(fitted.net).of(before, fitted.net.columns)}))
+    assert max(errors(start, n, structures).max() for n in (0, 2)) == pytest.approx(first, abs=1e-5)
+
+
+def test_only_what_follows_the_bottleneck_of_the_chosen_networks_changes(moved):
+    fitted, before, _, _ = moved
+    kept = type(fitted.net).of(before, fitted.net.columns)
+    np.testing.assert_array_equal(fitted.net.table[1], before[1])
+    for name, values in fitted.net.weights.items():
+        same = torch.equal(values, kept.weights[name])
+        assert same == (name.split(".")[0] in ("attention", "mlp1", "bottleneck")), name
+
+
+def test_particles_keep_their_order(moved):
+    """The change is small: who is predicted to be slow stays so."""
+    fitted, before, structures, _ = moved
+    kept = type(fitted.net).of(before, fitted.net.columns)
+    p = structures[0]
+    columns = ((p.columns - fitted.mean) / fitted.std)[..., fitted.kept].reshape(1, -1, fitted.kept.sum())
+    told = (
+        torch.as_tensor(columns, dtype=torch.float32),
+        torch.as_tensor(architecture.state_features(0.4, LEVELS[1:]), dtype=torch.float32)[None],
+    )
+    for network in (0, 2):
+        for level in range(2):
+            pair = [net(*told)[network, level].numpy() for net in (fitted.net, kept)]
+            assert np.corrcoef(pair)[0, 1] > 0.98
