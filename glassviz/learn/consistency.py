@@ -14,9 +14,6 @@ from scipy.optimize import least_squares
 from glassviz.learn.factorised import Field
 from glassviz.learn.network import TGlassMLP
 
-EQUATION = r"\overline{\mathcal{X}}(T, \langle\bar{\mathcal{C}}_B\rangle) = \langle\bar{\mathcal{C}}_B\rangle"
-CAPTION = "Networks are moved by the smallest change that makes the mean of the predictions the mean propensity."
-
 STIFFNESS = 1e-4  # of the parameters' relative change against the error of a mean
 SMALLEST = 0.1  # parameters below it change as if they were of this size
 EVALUATIONS = 40

@@ -14,9 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-EQUATION = r"\ln w_k = \frac{\beta_L}{\alpha_L} \left(e^{-3(\tau - \tau_0)} - \bar u\right) + \mathrm{const}"
-CAPTION = "The weight of each length starts as a regression finds it at the temperatures that have labels."
-
 SATURATION = 3.0
 FROM = 0.5  # τ₀, of T = 0.40
 EVEN = 1e-3  # how much, of the labels' variance, holds α at 1 for all lengths

@@ -9,27 +9,15 @@ one lane are then near each other in all lanes, at any time, and a pair list tha
 import numpy as np
 from numba import njit
 
+from glassviz.simulate.fixed_point import sort_into_squares
 from glassviz.simulate.lanes import LANES, UNITS
-from glassviz.simulate.neighbors import cells_per_side, members
-
-EQUATION = (
-    r"\left|\mathbf{r}_i - \mathbf{r}^0_i\right|^2 + \left|\mathbf{r}_j - \mathbf{r}^0_j\right|^2 > "
-    r"\left|\mathbf{r}_i - \mathbf{r}^0_j\right|^2 + \left|\mathbf{r}_j - \mathbf{r}^0_i\right|^2"
-)
-CAPTION = "Two alike particles of a replica change slots where that brings them closer to the first replica's."
+from glassviz.simulate.neighbors import cells_per_side
 
 SEARCH = 1.5  # around a particle, for slots it may change to (σ)
 GAIN = 0.1  # least that a change lowers the sum of squared distances by (σ²)
 CONTENT = 0.6  # a particle this close to the first lane's does not look for another slot (σ)
 PASSES = 30  # at most; where lanes were close to each other before, one or two lead to where few pairs still change
 FEW = 0.01  # of the particles
-
-
-@njit(cache=True, error_model="numpy", inline="always")
-def _cell(x, y, side):
-    cx = np.int64(np.uint32(x) * np.uint64(side) >> np.uint64(32))
-    cy = np.int64(np.uint32(y) * np.uint64(side) >> np.uint64(32))
-    return cx, cy
 
 
 @njit(cache=True, error_model="numpy", inline="always")
@@ -43,7 +31,7 @@ def _squared(x, y, i, lane, slot):
 def _better_slot(x, y, species, i, lane, side, first, order, content, least):
     """The slot that is best for particle i of a lane to change with, i itself where none lowers the sum by `least`."""
     around = 1 if side >= 3 else 0
-    cx, cy = _cell(x[i, lane], y[i, lane], side)
+    cx, cy = (np.int64(np.uint32(x[i, lane])) * side) >> 32, (np.int64(np.uint32(y[i, lane])) * side) >> 32
     here, best, gain = _squared(x, y, i, lane, i), i, least
     if here < content:
         return i
@@ -83,11 +71,7 @@ def share_slots(x, y, vx, vy, traveled_x, traveled_y, particle, species, unit):
     """
     n = len(x)
     side = cells_per_side(UNITS, SEARCH / unit)
-    cell = np.empty(n, np.int32)
-    for i in range(n):
-        cx, cy = _cell(x[i, 0], y[i, 0], side)
-        cell[i] = cx * side + cy
-    first, order = members(cell, side * side)
+    first, order = sort_into_squares(np.ascontiguousarray(x[:, 0]), np.ascontiguousarray(y[:, 0]), n, side)
     content, least = (CONTENT / unit) ** 2, GAIN / unit**2
     changed = 0
     for lane in range(1, LANES):
