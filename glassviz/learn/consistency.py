@@ -14,9 +14,9 @@ from scipy.optimize import least_squares
 from glassviz.learn.factorised import Field
 from glassviz.learn.network import TGlassMLP
 
-STIFFNESS = 1e-4  # of the parameters' relative change against the error of a mean
+STIFFNESS = 1e-5  # of the parameters' relative change against the error of a mean
 SMALLEST = 0.1  # parameters below it change as if they were of this size
-EVALUATIONS = 40
+EVALUATIONS = 60
 
 
 def _states(fitted, network, branch, temperature, columns, levels):
