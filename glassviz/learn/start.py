@@ -62,19 +62,23 @@ class LinearStart:
             (batch.columns[:, :columns] - self.centers[float(batch.features[0, 0])]).astype(np.float32)
             for batch in batches
         ]
-        self.grams, self.products = zip(*(self._sums(k, means) for k in range(len(batches))), strict=True)
-        self.within = [] if lengths is None else [self._sums(k, 0.0) for k in range(len(batches))]
+        sums = [self._sums(k, (means, 0.0)) for k in range(len(batches))]
+        self.grams, self.products = zip(*(weighed for weighed, _ in sums), strict=True)
+        self.within = [within for _, within in sums]
 
-    def _sums(self, index, means):
-        """XᵀX (columns, columns) and yᵀX (level, columns) of a structure, its means weighing `means`."""
+    def _sums(self, index, weights):
+        """XᵀX (columns, columns) and yᵀX (level, columns) of a structure, for each weight of its means."""
         batch, x = self.batches[index], self.centered[index]
         labels = batch.labels.numpy()
         spread = np.maximum(labels.std(axis=1, keepdims=True), 1e-6)
         # Centered on the level, not on the structure, so that structures may differ in their mean (χ₄).
         normal = ((labels - batch.levels[:, None]) / spread).astype(np.float32)
-        mean = x.mean(axis=0)
-        less = (means - 1) * len(x) * mean
-        return x.T @ x + np.outer(less, mean), normal @ x + np.outer(normal.mean(axis=1), less)
+        mean, gram, product = x.mean(axis=0), x.T @ x, normal @ x
+        found = []
+        for weight in weights:
+            less = (weight - 1) * len(x) * mean
+            found.append((gram + np.outer(less, mean), product + np.outer(normal.mean(axis=1), less)))
+        return found
 
     def _usable(self, held_back, level):
         """Numbers of the batches outside a fold whose labels reach a level."""

@@ -162,9 +162,9 @@ def _farthest(x, y, from_x, from_y):
 @njit(cache=True, error_model="numpy", fastmath=True, nogil=True)
 def _advance(x, y, vx, vy, traveled_x, traveled_y, particle, species, length, time_step, steps):
     """Velocity Verlet for `steps` steps, in place; pair lists are made anew first, so a restart repeats a run."""
-    share_slots(x, y, vx, vy, traveled_x, traveled_y, particle, species, length / UNITS)
     n = len(x)
     unit = length / UNITS
+    share_slots(x, y, vx, vy, traveled_x, traveled_y, particle, species, unit)
     wide = (REACH.max() + WIDE_SKIN) / unit
     narrow2 = (((REACH + NARROW_SKIN) / unit).ravel() ** 2).astype(np.float32)
     scale = (unit**2 / mixture.SIGMA**2).astype(np.float32).ravel()

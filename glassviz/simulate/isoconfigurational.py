@@ -128,9 +128,8 @@ class _Ensemble:
         self.groups = [
             Lanes(
                 *(
-                    # early checkpoints have every particle in its own slot
-                    np.ascontiguousarray(saved.get(f"{name}_{g}", ("none", start)).values)
-                    for name, start in group._asdict().items()
+                    np.ascontiguousarray(saved[f"{name}_{g}"].values) if f"{name}_{g}" in saved else at_start
+                    for name, at_start in group._asdict().items()  # early checkpoints lack the particles of the slots
                 )
             )
             for g, group in enumerate(self.groups)

@@ -42,13 +42,17 @@ def _better_slot(x, y, species, i, lane, side, first, order, content, least):
                 j = np.int64(order[k])
                 if j == i or species[j] != species[i]:
                     continue
-                there = _squared(x, y, i, lane, j)
-                if there >= here + _squared(x, y, j, lane, j):
-                    continue
-                lower = here + _squared(x, y, j, lane, j) - there - _squared(x, y, j, lane, i)
+                lower = here + _squared(x, y, j, lane, j) - _squared(x, y, i, lane, j)
+                if lower > gain:
+                    lower -= _squared(x, y, j, lane, i)
                 if lower > gain:
                     best, gain = j, lower
     return best
+
+
+@njit(cache=True, error_model="numpy", inline="always")
+def _exchange(field, i, j, lane):
+    field[i, lane], field[j, lane] = field[j, lane], field[i, lane]
 
 
 @njit(cache=True, error_model="numpy")
@@ -80,13 +84,12 @@ def share_slots(x, y, vx, vy, traveled_x, traveled_y, particle, species, unit):
             for i in range(n):
                 j = _better_slot(x, y, species, i, lane, side, first, order, content, least)
                 if j != i:
-                    for field in (x, y):
-                        field[i, lane], field[j, lane] = field[j, lane], field[i, lane]
-                    for field in (vx, vy):
-                        field[i, lane], field[j, lane] = field[j, lane], field[i, lane]
-                    for field in (traveled_x, traveled_y):
-                        field[i, lane], field[j, lane] = field[j, lane], field[i, lane]
-                    particle[i, lane], particle[j, lane] = particle[j, lane], particle[i, lane]
+                    for integers in (x, y, particle):
+                        _exchange(integers, i, j, lane)
+                    for velocity in (vx, vy):
+                        _exchange(velocity, i, j, lane)
+                    for traveled in (traveled_x, traveled_y):
+                        _exchange(traveled, i, j, lane)
                     changed += 1
             if changed - before <= FEW * n:
                 break

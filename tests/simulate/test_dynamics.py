@@ -32,23 +32,22 @@ def test_energy_error_shrinks_with_the_square_of_the_time_step(liquid):
 
 
 def test_energy_does_not_drift_and_momentum_stays_zero(liquid):
-    """Ten thousand steps of many list renewals; a pair missed once would leave a jump in the energy.
+    """Twenty thousand steps of many list renewals; a pair missed once would leave a jump in the energy.
 
-    Over twelve seeds the difference of the two halves scatters by 3.7e-4 from replica to replica.
+    At half the time step the energy swings a fourth as far, and so do the means of the two halves by chance.
     """
     position, species, length = liquid
-    lanes = start_lanes(position, length, 0.8, 0.01, 8, REPLICAS)
-    advance(lanes, species, length, 1000)
+    lanes = start_lanes(position, length, 0.8, 0.005, 8, REPLICAS)
+    advance(lanes, species, length, 2000, 0.005)
     energies = []
     for _ in range(20):
-        advance(lanes, species, length, 500)
-        energies.append(total_energy(lanes, species, length))
+        advance(lanes, species, length, 1000, 0.005)
+        energies.append(total_energy(lanes, species, length, 0.005))
     energies = np.array(energies)
     drift = energies[10:].mean(axis=0) - energies[:10].mean(axis=0)
-    assert abs(drift.mean()) < 5e-4
-    assert np.abs(drift).max() < 1.6e-3
+    assert np.abs(drift).max() < 5e-4
     assert energies.std(axis=0).max() < 2e-3
-    velocity = velocities(lanes, length, 0.01)
+    velocity = velocities(lanes, length, 0.005)
     assert np.abs(velocity.mean(axis=1)).max() < 1e-4 * velocity.std()
 
 

@@ -3,6 +3,7 @@ import pytest
 import xarray as xr
 
 from glassviz import mixture
+from glassviz.files import netcdf
 from glassviz.mixture import InvalidData
 from glassviz.observe.propensity import replica_noise
 from glassviz.observe.susceptibility import chi4
@@ -104,6 +105,17 @@ def test_a_finished_run_goes_on_to_later_times_bit_for_bit(liquid_dataset, ensem
     np.testing.assert_allclose(measured_times(checkpoint), TIMES[:2])
     longer = isoconfigurational(liquid_dataset, TIMES, 16, seed=3, checkpoint=checkpoint)
     xr.testing.assert_identical(longer, ensemble)
+
+
+def test_a_checkpoint_from_before_particles_changed_slots_goes_on(liquid_dataset, tmp_path):
+    checkpoint = tmp_path / "checkpoint.nc"
+    isoconfigurational(liquid_dataset, TIMES[:2], 8, seed=3, checkpoint=checkpoint)
+    early = netcdf.load(checkpoint)
+    assert (early["particle_0"] == np.arange(early.sizes["particle"])[:, None]).all()
+    netcdf.save(early.drop_vars("particle_0"), checkpoint)
+    longer = isoconfigurational(liquid_dataset, TIMES, 8, seed=3, checkpoint=checkpoint)
+    whole = isoconfigurational(liquid_dataset, TIMES, 8, seed=3)
+    np.testing.assert_array_equal(longer["propensity"], whole["propensity"])
 
 
 @pytest.mark.parametrize(
