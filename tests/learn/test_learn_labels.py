@@ -109,25 +109,66 @@ def test_a_large_box_is_cut_into_patches_beside_small_ones():
         labels.state_points([large, small], levels=(0.8,), cut=False)
 
 
-@pytest.mark.parametrize("between", [0.0, 0.3, 0.5, 1.0])
-def test_noise_between_outputs(between):
-    """Six bonds each that break once, at rates that differ: the variance of interpolated labels around exact ones."""
-    random = np.random.default_rng(3)
-    replicas, times = 8, np.array([0.25, 0.5, 1.5])
-    rate = np.exp(random.normal(size=4000))
-    survived = (random.exponential(1 / rate, (6, replicas, 4000))[..., None] > times).mean(axis=0)
-    ds = xr.Dataset(
+def closed_for_good(random, rate, times):
+    """Bonds that each break once, (bond, replica, particle, time)."""
+    return random.exponential(1 / rate, (6, 8, len(rate)))[..., None] > times
+
+
+def rattling(random, rate, times):
+    """Bonds that also open now and then for a moment, a sixth of the time."""
+    return closed_for_good(random, rate, times) & (random.uniform(size=(6, 8, len(rate), len(times))) > 1 / 6)
+
+
+def forming_again(random, rate, times):
+    """Bonds that open and close at equal rates: telegraph noise."""
+    closed = np.ones((6, 8, len(rate)), bool)
+    found = []
+    for passed in np.diff(times, prepend=0.0):
+        closed = closed ^ (random.uniform(size=closed.shape) < (1 - np.exp(-rate * passed)) / 2)
+        found.append(closed)
+    return np.stack(found, axis=-1)
+
+
+def measured(survived, times):
+    """A propensity Dataset of the mean over bonds, (replica, particle, time)."""
+    dims = ("configuration", "particle", "time")
+    return xr.Dataset(
         {
-            "propensity": (("configuration", "particle", "time"), survived.mean(axis=0)[None]),
-            "propensity_variance": (("configuration", "particle", "time"), survived.var(axis=0, ddof=1)[None]),
+            "propensity": (dims, survived.mean(axis=0)[None]),
+            "propensity_variance": (dims, survived.var(axis=0, ddof=1)[None]),
         },
         coords={"time": times},
-        attrs={"replicas": replicas},
+        attrs={"replicas": len(survived)},
     ).transpose("configuration", "time", "particle")
+
+
+@pytest.mark.parametrize("between", [0.0, 0.3, 0.5, 1.0])
+def test_noise_between_outputs_where_bonds_stay_broken(between):
+    """The variance of interpolated labels around exact ones."""
+    random = np.random.default_rng(3)
+    times = np.array([0.25, 0.5, 1.5])
+    rate = np.exp(random.normal(size=4000))
+    ds = measured(closed_for_good(random, rate, times).mean(axis=0), times)
     at = times[1:2] * (times[2] / times[1]) ** between
     exact = np.exp(-rate * times[:, None])
     error = labels.at_times(ds, at)[0] - (exact[1] * (1 - between) + exact[2] * between)
-    np.testing.assert_allclose(labels.noise_at_times(ds, at).mean(), (error**2).mean(), rtol=0.05)
+    first, second, fraction = labels.around(ds, "propensity", at)
+    variances = labels.around(ds, "propensity_variance", at)[:2]
+    noise = labels.noise_between((first, second), variances, fraction) / 8
+    np.testing.assert_allclose(noise.mean(), (error**2).mean(), rtol=0.05)
+
+
+@pytest.mark.parametrize("between", [0.0, 0.3, 0.5, 1.0])
+@pytest.mark.parametrize("bonds", [closed_for_good, rattling, forming_again])
+def test_noise_of_labels_between_outputs(bonds, between):
+    """Six bonds each, at rates that differ: the variance of interpolated labels over replicas that are all known."""
+    random = np.random.default_rng(3)
+    times = np.array([0.25, 0.5, 1.1])
+    survived = bonds(random, np.exp(random.normal(size=4000) / 2), times).mean(axis=0)
+    at = times[1:2] * (times[2] / times[1]) ** between
+    (noise,) = labels.noise_at_times(measured(survived, times), at, np.arange(4000))
+    of_replicas = survived[..., 1] * (1 - between) + survived[..., 2] * between
+    np.testing.assert_allclose(noise, of_replicas.var(axis=0, ddof=1).mean() / 8, rtol=0.1)
 
 
 def test_what_holds_no_labels_is_refused():
