@@ -71,7 +71,8 @@ class TGlassMLP:
                 x = functional.elu(x)
         return x
 
-    def _decode(self, bottleneck, features):
+    def decode(self, bottleneck, features):
+        """Propensities (network, states, n) from bottleneck values (network, states, n, 2) and state inputs."""
         nodes, (batch, states, particles) = architecture.BOTTLENECK, bottleneck.shape[:3]
         weight, bias = self.dense("head", 0)
         constant = torch.baddbmm(bias, self._mlp("mlp2", features), weight[:, nodes:])
@@ -115,7 +116,7 @@ class TGlassMLP:
         (network, states, n) Tensor
         """
         columns, features = self._expanded(columns, features)
-        return self._decode(self.bottleneck(columns, features), features)
+        return self.decode(self.bottleneck(columns, features), features)
 
     def fast_forward(self, columns, features):
         """The same as a call, compiled; the softmax's exponentials must stay in the range of float32.

@@ -4,7 +4,8 @@ Step 1 trains networks for one level of ⟨C̄_B⟩ each, over all temperatures 
 missing, and kept where they are consistent with themselves: the mean of what they predict is the level they were told,
 |X̄ − ⟨C̄_B⟩| < ε. The paper asks for ε = 10⁻⁴ of 16 networks; here ε is the smallest of a ladder at which enough of them
 pass, and the file records which. Step 2 trains networks on everything, the predictions of step 1 included as labels,
-and the same test together with the loss on held-out structures selects the few that ship.
+and the same test together with the loss on held-out structures selects the few that ship. These are then moved onto
+ε = 10⁻⁴ (`consistency`).
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from glassviz.learn import labels, pattern, training, unlabelled
+from glassviz.learn.consistency import make_consistent
 from glassviz.learn.factorised import Field
 from glassviz.learn.inference import CONSTRAINED_SPECIES, Ensemble
 from glassviz.mixture import InvalidData
@@ -103,9 +105,12 @@ def two_step(
         transfer, first = stage.equal_time(points, structures, plan)
         fitted = stage.final(points + transfer.points, structures, plan)
         chosen, tolerance = _selected(fitted, transfer.points, preset.keep, kind)
+        own = {"consistency": tolerance}
+        if kind == CONSTRAINED_SPECIES and preset.consistent:
+            every = every_structure(datasets, configurations, kind, structures, **settings)
+            own["consistency_of_training"], own["consistency"] = make_consistent(fitted, chosen, every, plan.levels)
         header = training.described(points[0]) | {"minimum_temperature": min(p.temperature for p in points)}
-        own = training.recorded(points + transfer.points, fitted, chosen, seed)
-        own["consistency"] = tolerance
+        own |= training.recorded(points + transfer.points, fitted, chosen, seed)
         own["equal_time"] = first
         own["transferred"] = [
             {"temperature": t, "level": c, "tolerance": transfer.tolerance[t, c], "networks": transfer.networks[t, c]}
@@ -121,7 +126,7 @@ def two_step(
 def gathered(datasets, configurations, species, levels=labels.LEVELS, minimum_temperature=0.0, **settings):
     """Labelled state points at T ≥ T_min, and structures at every temperature that labels can be transferred to."""
     found = labels.structures(datasets)
-    tests = {str(ds["configuration"].values[0]) for ds in found if ds.attrs.get("role") == "test"}
+    tests = _test_names(found)
     chosen = [
         ds for ds in found if ds.attrs.get("role") != "test" and ds.attrs["temperature"] >= minimum_temperature - 1e-9
     ]
@@ -133,7 +138,19 @@ def gathered(datasets, configurations, species, levels=labels.LEVELS, minimum_te
     others = unlabelled.configuration_sets(configurations)
     others = [ds for ds in others if round(float(ds.attrs["temperature"]), 6) not in labelled]
     structures = [p.structures(slice(unlabelled.STRUCTURES)) for p in labelled.values()]
-    return points, structures + unlabelled.structures_to_transfer_to(others, species, without=tests, **settings)
+    return points, structures + unlabelled.structures_without_labels(others, species, without=tests, **settings)
+
+
+def every_structure(datasets, configurations, species, structures, **settings):
+    """All structures of a temperature but the test structures; those at hand where there are no configurations."""
+    sets, tests = unlabelled.configuration_sets(configurations), _test_names(labels.structures(datasets))
+    found = unlabelled.structures_without_labels(sets, species, without=tests, most=None, **settings)
+    known = {p.temperature for p in found}
+    return found + [p for p in structures if p.temperature not in known]
+
+
+def _test_names(found):
+    return {str(ds["configuration"].values[0]) for ds in found if ds.attrs.get("role") == "test"}
 
 
 def planned(datasets, configurations, levels=labels.LEVELS, minimum_temperature=0.0, **settings):

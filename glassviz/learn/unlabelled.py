@@ -66,7 +66,7 @@ def unlabelled(dataset, species, cutoff=16.0, tessellation="radical"):
     )
 
 
-def structures_to_transfer_to(datasets, species, *, without=(), cutoff=16.0, tessellation="radical"):
+def structures_without_labels(datasets, species, *, without=(), most=STRUCTURES, cutoff=16.0, tessellation="radical"):
     """Structures without labels as state points of no level.
 
     Parameters
@@ -77,6 +77,8 @@ def structures_to_transfer_to(datasets, species, *, without=(), cutoff=16.0, tes
         0-based.
     without : collection of str
         Names of test structures, which are left out.
+    most : int, optional
+        Of each Dataset; all where it is None.
     cutoff, tessellation : optional
         Of the descriptors.
 
@@ -87,7 +89,7 @@ def structures_to_transfer_to(datasets, species, *, without=(), cutoff=16.0, tes
     found = []
     for ds in datasets:
         names = [str(n) for n in ds["configuration"].values]
-        chosen = [k for k, name in enumerate(names) if name not in without][:STRUCTURES]
+        chosen = [k for k, name in enumerate(names) if name not in without][:most]
         if chosen:
             found.append(unlabelled(ds.isel(configuration=chosen), species, cutoff, tessellation))
     return found

@@ -116,6 +116,13 @@ def test_two_steps_from_labels_to_a_file(gathered, tmp_path):
         twostep.two_step([], [], PRESET, species=(1,))
 
 
+def test_networks_that_ship_are_consistent(gathered):
+    preset = replace(PRESET, consistent=True)
+    ensemble = twostep.two_step([], [], preset, species=(0,), levels=(0.9, 0.7, 0.5), seed=2)
+    record = ensemble.header["training"]["species1"]
+    assert record["consistency"] < 1e-4 < record["consistency_of_training"]
+
+
 @pytest.mark.parametrize("after", [3, 17, 30])
 def test_a_stopped_training_goes_on_to_the_same_networks(labelled, tmp_path, monkeypatch, after):
     whole = training.fit(labelled, 2, SHORT, 5)

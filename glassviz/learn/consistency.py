@@ -1,0 +1,155 @@
+r"""Networks that mean what they are told: the mean of the predictions is made the level at every state.
+
+The paper keeps of many networks those whose predictions at low temperature have the mean they were told, to 10⁻⁴.
+Training leaves some 10⁻², more than chance lets any network pass. So the chosen networks, those nearest to consistent,
+are moved onto X̄ = ⟨C̄_B⟩ by changing what follows the bottleneck (MLP2 and the head). It is a least-squares problem with
+one equation for the mean of each state and one for every particle of a sample, whose deviation from the mean has to
+stay what it was: were particles brought nearer to the mean, that would make it right as well. It holds at states with
+simulated labels too, where the mean over all structures is the level by the definition of a level.
+"""
+
+import numpy as np
+import torch
+from scipy.optimize import least_squares
+
+from glassviz.learn import architecture
+from glassviz.learn.factorised import Field
+from glassviz.learn.network import TGlassMLP
+
+EQUATION = (
+    r"\overline{\mathcal{X}} = \langle\bar{\mathcal{C}}_B\rangle,\quad "
+    r"\mathcal{X}_i - \overline{\mathcal{X}} \text{ as trained}"
+)
+CAPTION = "Networks are moved so that the mean of the predictions is the mean propensity and deviations from it stay."
+
+MEMBERS = 12  # particles of each state whose deviations are held
+ROUNDS = (3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 3e-5)  # errors of a mean, which weigh in each round as much as
+DISTORTION = 0.03  # this share of a state's standard deviation in the deviations of its particles
+EVALUATIONS = 60  # of one round
+STIFFNESS = 1e-3  # of the parameters' relative change, so that where little is asked for little changes
+SMALLEST = 0.1  # parameters below it change as if they were of this size
+
+
+def make_consistent(fitted, chosen, structures, levels):
+    """Move networks so that the mean of their predictions is the level, at all levels and temperatures.
+
+    Parameters
+    ----------
+    fitted : Fitted
+        Networks of species 1; those chosen are changed in place.
+    chosen : sequence of int
+        Which of them.
+    structures : list of StatePoints
+        Structures of every temperature, the more the better: a mean is known as well as they represent it.
+    levels : (level,) ndarray
+        ⟨C̄_B⟩.
+
+    Returns
+    -------
+    before, after : float
+        Largest |X̄ − ⟨C̄_B⟩| over states and networks.
+    """
+    columns = {}
+    for p in structures:
+        columns.setdefault(p.temperature, []).append(p.columns.reshape(-1, p.columns.shape[-1]))
+    columns = {temperature: np.concatenate(parts) for temperature, parts in columns.items()}
+    errors = [_move(fitted, network, columns, np.asarray(levels, float)) for network in chosen]
+    return tuple(float(error) for error in np.max(errors, axis=0))
+
+
+def _move(fitted, network, columns, levels):
+    """Change one network; the largest errors of its means before and after."""
+    target = np.tile(levels, len(columns))
+    predicted = _predicted(fitted, network, columns, levels)
+    means = np.array([values.mean(dtype=np.float64) for values in predicted])
+    before = np.abs(means - target).max()
+    members = [_representative(values) for values in predicted]
+    spread = np.array([values.std(dtype=np.float64) for values in predicted])
+    deviation = np.array([v[m] for v, m in zip(predicted, members, strict=True)], np.float64) - means[:, None]
+    sample = _Sample(fitted, network, columns, levels, members)
+    for error in ROUNDS:
+        missed = means - sample.predict().mean(axis=1)  # the sample's mean is that of all particles less this
+        sample.fit(target, missed, error, target[:, None] + deviation, spread)
+        means = np.array([v.mean(dtype=np.float64) for v in _predicted(fitted, network, columns, levels)])
+    return before, np.abs(means - target).max()
+
+
+def _predicted(fitted, network, columns, levels):
+    """Predictions of every particle, a list of (n,) ndarray for each state."""
+    branch, found = fitted.branch([network]), []
+    for temperature, of_particles in columns.items():
+        field = Field(branch, 0, of_particles, fitted.reference_temperature)
+        found += list(field.propensity(np.full(len(levels), temperature), levels))
+    return found
+
+
+def _representative(values):
+    """Particles evenly spaced in the order of their predictions, (MEMBERS,) ndarray of int."""
+    places = (np.arange(MEMBERS) + 0.5) * len(values) / MEMBERS
+    return np.argsort(values, kind="stable")[places.astype(int)]
+
+
+class _Sample:
+    """Some particles of every state, (state, member), and what follows the bottleneck of one network."""
+
+    def __init__(self, fitted, network, columns, levels, members):
+        branch, nodes, features = fitted.branch([network]), [], []
+        for k, (temperature, of_particles) in enumerate(columns.items()):
+            of_states = members[k * len(levels) : (k + 1) * len(levels)]
+            field = Field(branch, 0, of_particles[np.concatenate(of_states)], fitted.reference_temperature)
+            told = np.full(len(levels), temperature), levels
+            at_states = field.bottleneck(*told).reshape(len(levels), len(levels), MEMBERS, -1)
+            nodes.append(at_states[np.arange(len(levels)), np.arange(len(levels))])
+            features.append(np.repeat(field.features(*told)[:, None], MEMBERS, axis=1))
+        self.shape = (len(members), MEMBERS)
+        self.nodes = torch.as_tensor(np.concatenate(nodes).reshape(-1, architecture.BOTTLENECK), dtype=torch.float64)
+        self.features = torch.as_tensor(np.concatenate(features).reshape(-1, architecture.STATE_INPUTS))
+        self.row, self.columns = fitted.net.table[network], fitted.net.columns
+        free = architecture.parameter_count(self.columns, "mlp2") + architecture.parameter_count(self.columns, "head")
+        self.fixed, self.free = self.row[:-free].double(), self.row[-free:]
+
+    def _linear(self, parameters):
+        """Predictions (state, member) and their derivatives (state, member, parameter)."""
+        own = torch.as_tensor(parameters).repeat(len(self.nodes), 1).requires_grad_()  # a network for each particle
+        rows = torch.cat([self.fixed.expand(len(own), -1), own], dim=1)
+        values = TGlassMLP.of(rows, self.columns).decode(self.nodes[:, None, None], self.features[:, None])
+        (slopes,) = torch.autograd.grad(values.sum(), own)
+        return values.detach().numpy().reshape(self.shape), slopes.numpy().reshape(*self.shape, -1)
+
+    def predict(self):
+        """Predictions (state, member) of the network as it is."""
+        return self._linear(self.free.double())[0]
+
+    def fit(self, means, missed, error, wanted, spread):
+        """Change the network so that each state's mean, with what the sample `missed` of it, comes to `means`."""
+        start = self.free.double().numpy()
+        size = np.abs(start) + SMALLEST
+        hold = (1 / (DISTORTION * spread * np.sqrt(MEMBERS)))[:, None]
+        seen = {}
+
+        def at(change):
+            if change.tobytes() not in seen:
+                seen.clear()
+                seen[change.tobytes()] = self._linear(start + size * change)
+            return seen[change.tobytes()]
+
+        def residuals(change):
+            values = at(change)[0]
+            off = (values.mean(axis=1) + missed - means) / error
+            return np.concatenate([off, (hold * (values - wanted)).ravel(), STIFFNESS * change])
+
+        def jacobian(change):
+            slopes = at(change)[1] * size
+            held = (hold[..., None] * slopes).reshape(-1, len(size))
+            return np.vstack([slopes.mean(axis=1) / error, held, STIFFNESS * np.eye(len(size))])
+
+        found = least_squares(
+            residuals,
+            np.zeros(len(size)),
+            jac=jacobian,
+            method="lm",
+            x_scale="jac",
+            ftol=1e-4,
+            max_nfev=EVALUATIONS,
+        )
+        self.free.copy_(torch.as_tensor(start + size * found.x))
