@@ -126,6 +126,11 @@ def evaluation(name):
     text = f"\n## networks/{name}.safetensors\n\n"
     for species, record in ensemble.header["training"].items():
         text += f"- {species}: `{record['command']}` ({len(record['chosen'])} of {record['seeds']} networks kept)\n"
+        if "consistency_of_training" in record:
+            text += (
+                f"  - largest |X̄ − ⟨C̄_B⟩| over all states: {record['consistency_of_training']:.1e} as trained, "
+                f"{record['consistency']:.1e} as they ship\n"
+            )
     if "pattern" in ensemble.header:
         text += f"\n```\n{ensemble.header['pattern']['text']}\n```\n"
     text += (

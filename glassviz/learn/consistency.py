@@ -22,23 +22,28 @@ EQUATION = (
 )
 CAPTION = "Networks are moved so that the mean of the predictions is the mean propensity and deviations from it stay."
 
-MEMBERS = 12  # particles of each state whose deviations are held
-ROUNDS = (3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 3e-5)  # errors of a mean, which weigh in each round as much as
+MEMBERS = 24  # particles of each state whose deviations are held
+# Of each round: the error of a mean and the relative change of the parameters that weigh as much as the distortion
+# below, and evaluations. What a round misses is asked for once more in the next.
+ROUNDS = ((3e-3, 1e4, 40), (1e-3, 1e4, 150), (1e-3, 1e4, 150))
+SETTLING = ((1e-4, 10.0, 10),) * 12  # then deviations are held as they are, until the tolerance is met
 DISTORTION = 0.03  # this share of a state's standard deviation in the deviations of its particles
-EVALUATIONS = 60  # of one round
-STIFFNESS = 1e-3  # of the parameters' relative change, so that where little is asked for little changes
+TOLERANCE = 1e-4  # the largest error of a mean of a consistent network
+WITHIN_REACH = 1e-3  # a network that is not so near after the rounds would have to give up its deviations
 SMALLEST = 0.1  # parameters below it change as if they were of this size
 
 
-def make_consistent(fitted, chosen, structures, levels):
+def make_consistent(fitted, candidates, keep, structures, levels):
     """Move networks so that the mean of their predictions is the level, at all levels and temperatures.
 
     Parameters
     ----------
     fitted : Fitted
-        Networks of species 1; those chosen are changed in place.
-    chosen : sequence of int
-        Which of them.
+        Networks of species 1; those tried are changed in place.
+    candidates : sequence of int
+        Which of them, the best first; they are tried until enough have come to `TOLERANCE`.
+    keep : int
+        How many are enough.
     structures : list of StatePoints
         Structures of every temperature, the more the better: a mean is known as well as they represent it.
     levels : (level,) ndarray
@@ -46,15 +51,23 @@ def make_consistent(fitted, chosen, structures, levels):
 
     Returns
     -------
+    chosen : list of int
+        The first `keep` that came to the tolerance; where these are too few, also those that came nearest to it.
     before, after : float
-        Largest |X̄ − ⟨C̄_B⟩| over states and networks.
+        Largest |X̄ − ⟨C̄_B⟩| over states and the networks chosen.
     """
     columns = {}
     for p in structures:
         columns.setdefault(p.temperature, []).append(p.columns.reshape(-1, p.columns.shape[-1]))
     columns = {temperature: np.concatenate(parts) for temperature, parts in columns.items()}
-    errors = [_move(fitted, network, columns, np.asarray(levels, float)) for network in chosen]
-    return tuple(float(error) for error in np.max(errors, axis=0))
+    errors = {}
+    for network in candidates:
+        errors[network] = _move(fitted, network, columns, np.asarray(levels, float))
+        if sum(after <= TOLERANCE for _, after in errors.values()) == keep:
+            break
+    chosen = sorted(errors, key=lambda network: max(errors[network][1], TOLERANCE))[:keep]
+    before, after = np.max([errors[network] for network in chosen], axis=0)
+    return sorted(chosen), float(before), float(after)
 
 
 def _move(fitted, network, columns, levels):
@@ -67,10 +80,18 @@ def _move(fitted, network, columns, levels):
     spread = np.array([values.std(dtype=np.float64) for values in predicted])
     deviation = np.array([v[m] for v, m in zip(predicted, members, strict=True)], np.float64) - means[:, None]
     sample = _Sample(fitted, network, columns, levels, members)
-    for error in ROUNDS:
-        missed = means - sample.predict().mean(axis=1)  # the sample's mean is that of all particles less this
-        sample.fit(target, missed, error, target[:, None] + deviation, spread)
+    asked = target
+    for number, (error, change, evaluations) in enumerate(ROUNDS + SETTLING):
+        values = sample.predict()
+        if number >= len(ROUNDS):
+            if not TOLERANCE < np.abs(means - target).max() < WITHIN_REACH:
+                break
+            asked, deviation = target, values - means[:, None]
+        missed = means - values.mean(axis=1)  # the sample's mean is that of all particles less this
+        weights = 1 / error, 1 / (DISTORTION * spread), 1 / change
+        sample.fit(asked - missed, target[:, None] + deviation, weights, evaluations)
         means = np.array([v.mean(dtype=np.float64) for v in _predicted(fitted, network, columns, levels)])
+        asked = asked - (means - target)
     return before, np.abs(means - target).max()
 
 
@@ -104,9 +125,9 @@ class _Sample:
         self.shape = (len(members), MEMBERS)
         self.nodes = torch.as_tensor(np.concatenate(nodes).reshape(-1, architecture.BOTTLENECK), dtype=torch.float64)
         self.features = torch.as_tensor(np.concatenate(features).reshape(-1, architecture.STATE_INPUTS))
-        self.row, self.columns = fitted.net.table[network], fitted.net.columns
+        row, self.columns = fitted.net.table[network], fitted.net.columns
         free = architecture.parameter_count(self.columns, "mlp2") + architecture.parameter_count(self.columns, "head")
-        self.fixed, self.free = self.row[:-free].double(), self.row[-free:]
+        self.fixed, self.free = row[:-free].double(), row[-free:]  # the latter a part of the table
 
     def _linear(self, parameters):
         """Predictions (state, member) and their derivatives (state, member, parameter)."""
@@ -120,11 +141,16 @@ class _Sample:
         """Predictions (state, member) of the network as it is."""
         return self._linear(self.free.double())[0]
 
-    def fit(self, means, missed, error, wanted, spread):
-        """Change the network so that each state's mean, with what the sample `missed` of it, comes to `means`."""
+    def fit(self, means, wanted, weights, evaluations):
+        """Change the network so that the means of its predictions come to `means` (state,), these to `wanted`.
+
+        The weights are those of a mean's error, of the root mean square error of a state's predictions (state,), and
+        of the relative change of a parameter.
+        """
         start = self.free.double().numpy()
         size = np.abs(start) + SMALLEST
-        hold = (1 / (DISTORTION * spread * np.sqrt(MEMBERS)))[:, None]
+        of_mean, of_state, stiffness = weights
+        hold = (of_state / np.sqrt(MEMBERS))[:, None]
         seen = {}
 
         def at(change):
@@ -135,13 +161,13 @@ class _Sample:
 
         def residuals(change):
             values = at(change)[0]
-            off = (values.mean(axis=1) + missed - means) / error
-            return np.concatenate([off, (hold * (values - wanted)).ravel(), STIFFNESS * change])
+            off = of_mean * (values.mean(axis=1) - means)
+            return np.concatenate([off, (hold * (values - wanted)).ravel(), stiffness * change])
 
         def jacobian(change):
             slopes = at(change)[1] * size
             held = (hold[..., None] * slopes).reshape(-1, len(size))
-            return np.vstack([slopes.mean(axis=1) / error, held, STIFFNESS * np.eye(len(size))])
+            return np.vstack([of_mean * slopes.mean(axis=1), held, stiffness * np.eye(len(size))])
 
         found = least_squares(
             residuals,
@@ -149,7 +175,7 @@ class _Sample:
             jac=jacobian,
             method="lm",
             x_scale="jac",
-            ftol=1e-4,
-            max_nfev=EVALUATIONS,
+            ftol=1e-6,
+            max_nfev=evaluations,
         )
         self.free.copy_(torch.as_tensor(start + size * found.x))

@@ -4,8 +4,8 @@ Step 1 trains networks for one level of ⟨C̄_B⟩ each, over all temperatures 
 missing, and kept where they are consistent with themselves: the mean of what they predict is the level they were told,
 |X̄ − ⟨C̄_B⟩| < ε. The paper asks for ε = 10⁻⁴ of 16 networks; here ε is the smallest of a ladder at which enough of them
 pass, and the file records which. Step 2 trains networks on everything, the predictions of step 1 included as labels,
-and the same test together with the loss on held-out structures selects the few that ship. These are then moved onto
-ε = 10⁻⁴ (`consistency`).
+and the same test together with the loss on held-out structures selects the few that ship, of those that can be moved
+onto ε = 10⁻⁴ (`consistency`).
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -104,11 +104,12 @@ def two_step(
         points, structures = gathered(datasets, configurations, kind, levels, minimum_temperature, **settings)
         transfer, first = stage.equal_time(points, structures, plan)
         fitted = stage.final(points + transfer.points, structures, plan)
-        chosen, tolerance = _selected(fitted, transfer.points, preset.keep, kind)
-        own = {"consistency": tolerance}
+        candidates, tolerance = _candidates(fitted, transfer.points, preset.keep, kind)
+        chosen, own = sorted(candidates[: preset.keep]), {"consistency": tolerance}
         if kind == CONSTRAINED_SPECIES and preset.consistent:
             every = every_structure(datasets, configurations, kind, structures, **settings)
-            own["consistency_of_training"], own["consistency"] = make_consistent(fitted, chosen, every, plan.levels)
+            chosen, before, after = make_consistent(fitted, candidates, preset.keep, every, plan.levels)
+            own = {"consistency_of_training": before, "consistency": after}
         header = training.described(points[0]) | {"minimum_temperature": min(p.temperature for p in points)}
         own |= training.recorded(points + transfer.points, fitted, chosen, seed)
         own["equal_time"] = first
@@ -313,8 +314,8 @@ def consistent(means, level, keep, species=CONSTRAINED_SPECIES):
     return None, None
 
 
-def _selected(fitted, points, keep, species):
-    """The networks that ship: the consistent ones that do best on what they kept back, of different folds first.
+def _candidates(fitted, points, keep, species):
+    """The consistent networks, those first that do best on what they kept back, of different folds first.
 
     The error of a network is its largest |X̄ − ⟨C̄_B⟩| over the states with transferred labels; where too few are below
     the largest ε, the better half counts as consistent.
@@ -336,5 +337,4 @@ def _selected(fitted, points, keep, species):
     order = alive[np.argsort(fitted.last[alive], kind="stable")]
     folds = fitted.fold.numpy()
     rank = [np.count_nonzero(folds[order[:k]] == folds[n]) for k, n in enumerate(order)]
-    chosen = order[np.argsort(rank, kind="stable")][:keep]
-    return sorted(map(int, chosen)), tolerance
+    return [int(n) for n in order[np.argsort(rank, kind="stable")]], tolerance

@@ -19,7 +19,9 @@ def moved():
     fitted = training.fit(data, 3, Plan(squared=((20, 1e-3),), full=(), folds=2), 0)
     before = fitted.net.table.clone()
     structures = [replace(p, levels=np.empty(0)) for p in data]
-    return fitted, before, structures, make_consistent(fitted, [0, 2], structures, LEVELS)
+    chosen, *errors = make_consistent(fitted, [2, 0, 1], 2, structures, LEVELS)
+    assert chosen == [0, 2]
+    return fitted, before, structures, errors
 
 
 def predicted(fitted, net, p):
