@@ -161,19 +161,19 @@ def _structures(configurations, datasets):
 
 
 def _stage_progress(bars):
-    """A function that opens a bar for each stage of a training; quarters of it are told with the held-out loss."""
+    """A function that opens a bar for each stage of a training; quarters of it are told with how it goes."""
 
-    def stage(title):
+    def stage(title, going="steps, held-out loss {:.3f}"):
         bars.close()
         bar = bars.enter_context(progress_bar(title))
         quarters = set()
 
-        def told(done, total, loss):
+        def told(done, total, value):
             bar(done, total)
             quarter = 4 * done // total
             if quarter not in quarters:
                 quarters.add(quarter)
-                errors.print(f"{title}: {done} of {total} steps, held-out loss {loss:.3f}", highlight=False)
+                errors.print(f"{title}: {done} of {total} {going.format(value)}", highlight=False)
 
         return told
 

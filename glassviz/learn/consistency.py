@@ -33,7 +33,7 @@ WITHIN_REACH = 1e-3  # a network that is not so near after the rounds would have
 SMALLEST = 0.1  # parameters below it change as if they were of this size
 
 
-def make_consistent(fitted, candidates, keep, structures, levels):
+def make_consistent(fitted, candidates, keep, structures, levels, *, progress=None):
     """Move networks so that the mean of their predictions is the level, at all levels and temperatures.
 
     Parameters
@@ -48,6 +48,8 @@ def make_consistent(fitted, candidates, keep, structures, levels):
         Structures of every temperature, the more the better: a mean is known as well as they represent it.
     levels : (level,) ndarray
         ⟨C̄_B⟩.
+    progress : callable, optional
+        Called after each candidate as `progress(found, keep, error)`, with its largest |X̄ − ⟨C̄_B⟩|.
 
     Returns
     -------
@@ -63,7 +65,10 @@ def make_consistent(fitted, candidates, keep, structures, levels):
     errors = {}
     for network in candidates:
         errors[network] = _move(fitted, network, columns, np.asarray(levels, float))
-        if sum(after <= TOLERANCE for _, after in errors.values()) == keep:
+        found = sum(after <= TOLERANCE for _, after in errors.values())
+        if progress is not None:
+            progress(found, keep, errors[network][1])
+        if found == keep:
             break
     chosen = sorted(errors, key=lambda network: max(errors[network][1], TOLERANCE))[:keep]
     before, after = np.max([errors[network] for network in chosen], axis=0)

@@ -83,7 +83,8 @@ def two_step(
     record : dict, optional
         What else the file should say of the training.
     progress : callable, optional
-        Called as `progress(title)` for each stage and returns what `fit` calls.
+        Called as `progress(title)` for each training and returns what `fit` calls, and as `progress(title, going)` for
+        `make_consistent`, with the format of what comes after how many.
 
     Returns
     -------
@@ -108,7 +109,8 @@ def two_step(
         chosen, own = sorted(candidates[: preset.keep]), {"consistency": tolerance}
         if kind == CONSTRAINED_SPECIES and preset.consistent:
             every = every_structure(datasets, configurations, kind, structures, **settings)
-            chosen, before, after = make_consistent(fitted, candidates, preset.keep, every, plan.levels)
+            told = progress and progress(f"species {kind + 1}, onto the level", "networks, largest error {:.1e}")
+            chosen, before, after = make_consistent(fitted, candidates, preset.keep, every, plan.levels, progress=told)
             own = {"consistency_of_training": before, "consistency": after}
         header = training.described(points[0]) | {"minimum_temperature": min(p.temperature for p in points)}
         own |= training.recorded(points + transfer.points, fitted, chosen, seed)
