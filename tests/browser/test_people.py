@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
 import glassviz as gv
 from glassviz.explore import citation
@@ -138,8 +139,7 @@ def test_the_other_colours_are_everywhere(open_app):
     blue = app.colours()
     app.choose("Colours", CIVIDIS)
     app.page.wait_for_function("(blue) => Math.abs(glass.redness() - blue) > 20", arg=blue)
-    bar = app.page.locator(".bar").first
-    assert "254, 232, 56" in bar.evaluate("(e) => getComputedStyle(e).backgroundImage")
+    expect(app.page.locator(".bar").first).to_have_css("background-image", re.compile("254, 232, 56"))
     app.choose("Colours", MAPS[0])
     app.page.wait_for_function("(blue) => Math.abs(glass.redness() - blue) < 5", arg=blue)
 
