@@ -13,7 +13,7 @@ TIMEOUT = 15  # to reach a scheduler (s)
 
 
 @contextmanager
-def connected(workers=None, scheduler=None):
+def connected(workers=None, scheduler=None, together=1):
     """A client of a cluster.
 
     Parameters
@@ -23,6 +23,8 @@ def connected(workers=None, scheduler=None):
     scheduler : str, optional
         Address of a running scheduler to use instead, for instance tcp://host:8786. Its workers must have glassviz and
         see the campaign's folder under the same path.
+    together : int, optional
+        Jobs that a worker process on this machine does at the same time.
 
     Yields
     ------
@@ -42,19 +44,19 @@ def connected(workers=None, scheduler=None):
             yield client
     else:
         # No limit of memory, since a worker over it would be killed, and nobody looks at the dashboard.
-        options = {"threads_per_worker": 1, "memory_limit": 0, "dashboard_address": None, "silence_logs": "CRITICAL"}
-        with LocalCluster(n_workers=workers, **options) as cluster, Client(cluster) as client:
+        options = {"memory_limit": 0, "dashboard_address": None, "silence_logs": "CRITICAL"}
+        with LocalCluster(n_workers=workers, threads_per_worker=together, **options) as cluster, Client(cluster) as client:
             yield client
 
 
-def run_jobs(jobs, workers, scheduler, progress):
+def run_jobs(jobs, workers, scheduler, progress, together=1):
     """Run jobs on a cluster until every file is complete; without anything to do no cluster is started.
 
     Parameters
     ----------
     jobs : sequence of glassviz.campaign.jobs.Job
         In an order in which each comes after the job it waits for; those that are done are left out.
-    workers, scheduler
+    workers, scheduler, together
         See `connected`.
     progress : callable
         Called with (jobs done, jobs in all), fractions of jobs included.
@@ -67,7 +69,7 @@ def run_jobs(jobs, workers, scheduler, progress):
     """
     missing = [job for job in jobs if not job.complete(job.target)]
     if missing:
-        with connected(workers, scheduler) as client:
+        with connected(workers, scheduler, together) as client:
             _follow(client, missing, len(jobs), progress)
     progress(len(jobs), len(jobs))
 

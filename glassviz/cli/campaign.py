@@ -13,6 +13,8 @@ campaign = cyclopts.App(
 )
 app.command(campaign)
 
+ON_ONE_GPU = 64  # structures at a time; the GPU takes their blocks as there is room
+
 
 @campaign.command
 def equilibrate(
@@ -123,7 +125,8 @@ def dynamics(
     device
         Where the dynamics runs; cuda needs an NVIDIA GPU at every worker.
     workers
-        Worker processes on this machine; by default one for each core.
+        Structures that run at the same time on this machine: on the processor by default one for each core, on a GPU
+        all that make it busy, from one process.
     scheduler
         Address of a Dask scheduler to use instead, for instance tcp://host:8786.
     """
@@ -151,8 +154,9 @@ def dynamics(
         typed_command(),
         device,
     )
+    workers, together = (1, workers or ON_ONE_GPU) if device == "cuda" else (workers, 1)
     with progress_bar(f"T = {ds.attrs['temperature']:.2f}") as progress:
-        run_jobs(jobs, workers, scheduler, progress)
+        run_jobs(jobs, workers, scheduler, progress, together)
     console.print(f"{len(jobs)} files in {output}", highlight=False)
 
 
