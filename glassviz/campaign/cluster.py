@@ -45,7 +45,10 @@ def connected(workers=None, scheduler=None, together=1):
     else:
         # No limit of memory, since a worker over it would be killed, and nobody looks at the dashboard.
         options = {"memory_limit": 0, "dashboard_address": None, "silence_logs": "CRITICAL"}
-        with LocalCluster(n_workers=workers, threads_per_worker=together, **options) as cluster, Client(cluster) as client:
+        with (
+            LocalCluster(n_workers=workers, threads_per_worker=together, **options) as cluster,
+            Client(cluster) as client,
+        ):
             yield client
 
 

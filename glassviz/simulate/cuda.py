@@ -179,7 +179,9 @@ def _run(
         kick = _HALF if step == 0 or step == steps else _ONE
         i = first
         while i < n:
-            fx, fy = _force(x, y, i, np.uint32(3 * species[i]), neighbor, np.uint32(begin + i), count[i], scale, strength)
+            fx, fy = _force(
+                x, y, i, np.uint32(3 * species[i]), neighbor, np.uint32(begin + i), count[i], scale, strength
+            )
             vx[i] += kick * fx
             vy[i] += kick * fy
             i += stride
@@ -194,7 +196,11 @@ def _run(
 
 
 def _await(stream):
-    """Wait for a stream without keeping other threads from theirs, as waiting in the driver does."""
+    """Wait for a stream without keeping other threads from theirs, as waiting in the driver does.
+
+    Waiting for every launch keeps the driver's queue short: it takes a thousand launches of all streams together, and
+    where it is full, threads wait for it in the driver.
+    """
     if config.ENABLE_CUDASIM:
         return  # there it has been done
     done = cuda.event(timing=False)
@@ -250,7 +256,7 @@ def advance(groups, species, length, steps, time_step=TIME_STEP):
     for done in range(0, steps, STEPS_PER_LAUNCH):
         now = min(STEPS_PER_LAUNCH, steps - done)
         _run[launch](*state, *work, *constants, side, limit, now, overflow)
-    _await(stream)
+        _await(stream)
     overflowed = overflow.copy_to_host(stream=stream)
     columns = [values.copy_to_host(stream=stream).T for values in state]
     stream.synchronize()

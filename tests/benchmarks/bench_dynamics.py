@@ -5,12 +5,14 @@ Processor seconds, so that other work on the machine does not count; ratios in o
 
 import ctypes
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
-from time import process_time
+from time import perf_counter, process_time
 
 import numpy as np
 import pytest
+from numba import cuda as numba_cuda
 from numba import njit
 
 from glassviz import mixture
@@ -132,6 +134,32 @@ def timed(engine, steps):
     start = process_time()
     engine.command(f"run {steps} pre no post no")
     return process_time() - start
+
+
+@pytest.mark.skipif(not numba_cuda.is_available(), reason="there is no GPU here")
+def test_on_a_gpu(sample, report, spent):
+    """16 ensembles of 24 replicas at the same time on the GPU against eight lanes on one core."""
+    from glassviz.simulate import cuda
+
+    position, species, length = sample(0.30)
+
+    def groups(seed, count):
+        return [
+            start_lanes(position, length, 0.30, TIME_STEP, seed, range(LANES * g, LANES * (g + 1)))
+            for g in range(count)
+        ]
+
+    (lanes,) = groups(1, 1)
+    advance(lanes, species, length, 50)
+    core = 2000 * LANES / spent(lambda: advance(lanes, species, length, 2000))
+    cuda.advance(groups(1, 1), species, length, 10)
+    ensembles = [groups(seed, 3) for seed in range(16)]
+    with ThreadPoolExecutor(len(ensembles)) as pool:
+        start = perf_counter()
+        list(pool.map(lambda ensemble: cuda.advance(ensemble, species, length, 50_000), ensembles))
+        gpu = 50_000 * LANES * 3 * len(ensembles) / (perf_counter() - start)
+    report(f"GPU: {gpu:,.0f} replica-steps/s, {gpu / core:.0f} × one core")
+    assert gpu / core >= 20
 
 
 @pytest.mark.parametrize("temperature", [0.30, 0.40])

@@ -147,6 +147,21 @@ def test_a_job_that_fails_stops_only_those_that_wait_for_it(local, tmp_path):
     assert not after.exists()
 
 
+def meet(target, report):
+    """Make a file and wait for the three others that are made at the same time."""
+    target.write_text("here")
+    deadline = time.monotonic() + 20
+    while len(list(target.parent.iterdir())) < 4:
+        assert time.monotonic() < deadline, "the others do not come"
+        time.sleep(0.01)
+
+
+def test_a_worker_does_several_jobs_together(tmp_path):
+    jobs = [Job(tmp_path / f"{k}.nc", meet, ()) for k in range(4)]
+    run_jobs(jobs, 1, None, lambda *_: None, together=4)
+    assert len(list(tmp_path.iterdir())) == 4
+
+
 def test_dynamics_makes_one_file_per_structure(local, tmp_path, undisturbed):
     ds = undisturbed[1]
     jobs = dynamics_jobs(

@@ -15,19 +15,25 @@ from glassviz.simulate.dynamics import Lanes, advance, start_lanes
 from glassviz.simulate.equilibration import random_start
 from glassviz.simulate.isoconfigurational import isoconfigurational
 from glassviz.simulate.lanes import LANES
+from glassviz.simulate.neighbors import cells_per_side
 from glassviz.simulate.swap_chain import SwapMonteCarlo
 
 STEPS = 12
 
 
-@pytest.fixture(scope="module")
-def droplet():
-    """A tiny box of the mixture, hot: (position, species, box length)."""
-    start = random_start(43, seed=1)
+def hot(particles):
+    """A small box of the mixture at T = 1: (position, species, box length)."""
+    start = random_start(particles, seed=1)
     species, length = start["species"].values[0], start.attrs["box_length"]
     chain = SwapMonteCarlo(start["position"].values[0], species, length, 1.0, seed=2)
     chain.run(500)
     return np.asarray(chain.position), np.asarray(chain.species), length
+
+
+@pytest.fixture(scope="module")
+def droplet():
+    """A box too small for cells."""
+    return hot(43)
 
 
 def simulated(program, *arguments):
@@ -56,9 +62,14 @@ np.savez(sys.argv[1], **{f"{name}{k}": a for k, g in enumerate(groups) for name,
 """
 
 
-def test_the_kernels_follow_the_processor(droplet, tmp_path):
-    """Forces, paths and unwrapped displacements in two launches; the skin is so thin that lists are renewed often."""
-    position, species, length = droplet
+@pytest.mark.parametrize("particles", [43, 120])
+def test_the_kernels_follow_the_processor(particles, tmp_path):
+    """Forces, paths and unwrapped displacements in two launches; the skin is so thin that lists are renewed often.
+
+    The smaller box is a single cell, the larger one has three along a side.
+    """
+    position, species, length = hot(particles)
+    assert cells_per_side(length, 2.6) == (1 if particles == 43 else 3)
     lanes = start_lanes(position, length, 1.0, 0.01, 3, range(LANES))
     file = tmp_path / "lanes.npz"
     state = {f"{name}0": values for name, values in lanes._asdict().items()}
@@ -112,6 +123,31 @@ def test_an_ensemble_on_the_gpu_is_that_of_the_processor_and_resumes(droplet, tm
     assert theirs.attrs["dynamics_device"] == "cuda"
     assert ours.attrs["dynamics_device"] == "cpu"
     assert ours["mean_square_displacement"].values[0, -1] > 0.002
+
+
+TOO_MANY = """
+from glassviz.mixture import InvalidData
+from glassviz.simulate import cuda
+from glassviz.simulate.dynamics import start_lanes
+from glassviz.simulate.equilibration import random_start
+start = random_start(43, seed=1)
+how = start["species"].values[0], start.attrs["box_length"]
+lanes = start_lanes(start["position"].values[0], how[1], 1.0, 0.01, 3, range(8))
+for name, value in (("MOST", 42), ("CAPACITY", 3)):
+    before = getattr(cuda, name)
+    setattr(cuda, name, value)
+    try:
+        cuda.advance([lanes], *how, 1)
+    except InvalidData as error:
+        print(error)
+    setattr(cuda, name, before)
+"""
+
+
+def test_what_a_block_cannot_take_is_said():
+    large, dense = simulated(TOO_MANY).splitlines()
+    assert large == "device 'cuda': 43 particles; expected at most 42, or device 'cpu'."
+    assert dense == "dynamics: a particle has more than 3 neighbours; expected a liquid."
 
 
 @pytest.mark.skipif(numba_cuda.is_available(), reason="there is a GPU here")
