@@ -32,10 +32,10 @@ coolings from random starts, each with the record of its whole cooling. Those of
 before the moves got their present width and interval; 58 coolings were finished, of which as many are kept at each
 temperature as make 60 samples with the others.
 
-Samples without labels from T = 0.40 to 0.18, and those of `N1290_T0.15.nc`, were then run on at their own temperature, by
-the present engine, until half of their bonds were forgotten (at 0.25 nearly so for nine); that run is the last stage of their
-cooling, and its command names the file they were taken from as it was before (`runs/starts` for those that have no
-labels of a file whose others have). Samples with labels are kept as they were when the dynamics began.
+Samples without labels from T = 0.40 to 0.18, and those of `N1290_T0.15.nc`, were then run on at their own temperature,
+by the present engine, until half of their bonds were forgotten (at 0.25 nearly so for nine); that run is the last stage
+of their cooling, and its command names the file they were taken from as it was before (`runs/starts` for a part of a
+file). Samples with labels are kept as they were when the dynamics began.
 
 Files of earlier versions were written anew by `python precomputed/repack.py`, every stored value as it was; energies of
 inherent structures, which follow from the inherent positions, are not kept.
