@@ -107,6 +107,17 @@ def test_tabs_may_be_opened_in_quick_succession(open_app):
         assert app.problems == []
 
 
+def test_a_button_right_after_a_tab(open_app):
+    """What comes within Panel's grace of 50 ms after a change is handled without the session's lock."""
+    app = open_app()
+    places = ("tab", "Time"), ("button", "Cite")
+    tab, button = (app.page.get_by_role(role, name=name).element_handle() for role, name in places)
+    app.page.evaluate("([tab, button]) => { tab.click(); setTimeout(() => button.click(), 5) }", [tab, button])
+    app.page.get_by_role("button", name="Copy BibTeX").wait_for()
+    app.page.get_by_text("Vogel–Fulcher–Tammann").first.wait_for()
+    app.wait_for("location.search.includes('tab=Time')")
+
+
 def test_comparison_with_molecular_dynamics(open_app, library):
     rows = [(t, r) for t in library.temperatures for r in library.propensity_files(t) if r.role == "test"]
     rows = [(t, r) for t, r in rows if r.particles < derive.LARGE]

@@ -148,6 +148,16 @@ class View(pn.viewable.Viewer):
         raise NotImplementedError
 
 
+def tell(model, **values):
+    """Change a model that is not Panel's, whether or not the session's lock is held.
+
+    Panel runs what follows a change in the browser with the lock, but not where another event comes within its 50 ms of
+    grace; its own components are written past the lock, and so is this.
+    """
+    with pn.io.unlocked():
+        model.update(**values)
+
+
 def put(place, view, then):
     """Put a new view in a place of a page that is already shown; `then` is called once the browser has its models.
 

@@ -8,7 +8,7 @@ import panel_material_ui as pmui
 from bokeh.models import ColumnDataSource, Div
 
 from glassviz.explore import derive
-from glassviz.explore.views.base import CARD, View, javascript, on_session, run
+from glassviz.explore.views.base import CARD, View, javascript, on_session, run, tell
 
 STOPS = [round(0.99 - 0.01 * k, 2) for k in range(95)]
 """Stops of the ⟨C̄_B⟩ slider, 0.99 … 0.05, forward in time."""
@@ -242,7 +242,7 @@ class Controls(View):
         """The mean propensity was set elsewhere than in the browser."""
         if abs(event.new - self._scrub.settled) > 1e-9:
             self.level.value = STOPS[_nearest_stop(event.new)]
-            self._scrub.update(level=event.new, settled=event.new, answered=event.new)
+            tell(self._scrub, level=event.new, settled=event.new, answered=event.new)
 
     def _settle(self, _attr, _old, new):
         """The browser asks for a mean propensity."""

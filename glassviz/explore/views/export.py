@@ -16,7 +16,7 @@ from glassviz.explore import records
 from glassviz.explore.movie import Cancelled, render_movie
 from glassviz.explore.picture import SHAPES, Stage
 from glassviz.explore.standalone import standalone
-from glassviz.explore.views.base import View, on_session, run
+from glassviz.explore.views.base import View, on_session, run, tell
 from glassviz.explore.views.dialog import dialog
 from glassviz.explore.views.share import BUTTON
 from glassviz.files import netcdf
@@ -174,7 +174,7 @@ class Export(View):
     def _figure_options(self):
         self.figure = pmui.Select(label="Figure", options={"–": ""}, description=HELP["figure"], **FULL)
         self._shown = Shown()
-        self.figure.param.watch(lambda event: setattr(self._shown, "value", event.new or ""), "value")
+        self.figure.param.watch(lambda event: tell(self._shown, value=event.new or ""), "value")
         buttons = []
         for kind in ("PNG", "SVG"):
             button = pmui.Button(label=kind, icon="download", description=HELP[kind.lower()], color="primary", margin=0)

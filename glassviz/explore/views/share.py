@@ -8,7 +8,7 @@ from bokeh.core.properties import String
 from bokeh.model import DataModel
 
 from glassviz.explore import address, citation
-from glassviz.explore.views.base import javascript, run
+from glassviz.explore.views.base import javascript, run, tell
 from glassviz.explore.views.dialog import dialog
 
 SHARED = ["temperature", "mean_propensity", "sample", "network", "tab", "colors", "selected"]
@@ -75,7 +75,7 @@ class Share:
         )
 
     def _write(self, *_events):
-        self._link.query = address.write(self._state)
+        tell(self._link, query=address.write(self._state))
 
 
 class Cite:
