@@ -10,7 +10,7 @@ simulated labels too, where the mean over all structures is the level by the def
 
 import numpy as np
 import torch
-from scipy.optimize import least_squares
+from scipy.optimize import minimize
 
 from glassviz.learn import architecture
 from glassviz.learn.factorised import Field
@@ -24,12 +24,13 @@ CAPTION = "Networks are moved so that the mean of the predictions is the mean pr
 
 MEMBERS = 24  # particles of each state whose deviations are held
 # Of each round: the error of a mean and the relative change of the parameters that weigh as much as the distortion
-# below, and evaluations. What a round misses is asked for once more in the next.
-ROUNDS = ((3e-3, 1e4, 40), (1e-3, 1e4, 150), (1e-3, 1e4, 150))
+# below, and steps. What a round misses is asked for once more in the next.
+ROUNDS = ((3e-3, 1e4, 40), *[(1e-3, 1e4, 150)] * 5)
+NEAR = 3e-4  # the largest error of a mean after which there are no more rounds
 SETTLING = ((1e-4, 10.0, 10),) * 12  # then deviations are held as they are, until the tolerance is met
-DISTORTION = 0.03  # this share of a state's standard deviation in the deviations of its particles
-TOLERANCE = 1e-4  # the largest error of a mean of a consistent network
 WITHIN_REACH = 1e-3  # a network that is not so near after the rounds would have to give up its deviations
+TOLERANCE = 1e-4  # the largest error of a mean of a consistent network
+DISTORTION = 0.03  # this share of a state's standard deviation in the deviations of its particles
 SMALLEST = 0.1  # parameters below it change as if they were of this size
 
 
@@ -85,18 +86,23 @@ def _move(fitted, network, columns, levels):
     spread = np.array([values.std(dtype=np.float64) for values in predicted])
     deviation = np.array([v[m] for v, m in zip(predicted, members, strict=True)], np.float64) - means[:, None]
     sample = _Sample(fitted, network, columns, levels, members)
-    asked = target
-    for number, (error, change, evaluations) in enumerate(ROUNDS + SETTLING):
-        values = sample.predict()
-        if number >= len(ROUNDS):
-            if not TOLERANCE < np.abs(means - target).max() < WITHIN_REACH:
-                break
-            asked, deviation = target, values - means[:, None]
-        missed = means - values.mean(axis=1)  # the sample's mean is that of all particles less this
+
+    def moved(means, asked, deviation, error, change, steps):
+        missed = means - sample.predict().mean(axis=1)  # the sample's mean is that of all particles less this
         weights = 1 / error, 1 / (DISTORTION * spread), 1 / change
-        sample.fit(asked - missed, target[:, None] + deviation, weights, evaluations)
-        means = np.array([v.mean(dtype=np.float64) for v in _predicted(fitted, network, columns, levels)])
+        sample.fit(asked - missed, target[:, None] + deviation, weights, steps)
+        return np.array([v.mean(dtype=np.float64) for v in _predicted(fitted, network, columns, levels)])
+
+    asked = target
+    for settings in ROUNDS:
+        means = moved(means, asked, deviation, *settings)
         asked = asked - (means - target)
+        if np.abs(means - target).max() < NEAR:
+            break
+    for settings in SETTLING:
+        if not TOLERANCE < np.abs(means - target).max() < WITHIN_REACH:
+            break
+        means = moved(means, target, sample.predict() - means[:, None], *settings)
     return before, np.abs(means - target).max()
 
 
@@ -146,11 +152,11 @@ class _Sample:
         """Predictions (state, member) of the network as it is."""
         return self._linear(self.free.double())[0]
 
-    def fit(self, means, wanted, weights, evaluations):
+    def fit(self, means, wanted, weights, steps):
         """Change the network so that the means of its predictions come to `means` (state,), these to `wanted`.
 
         The weights are those of a mean's error, of the root mean square error of a state's predictions (state,), and
-        of the relative change of a parameter.
+        of the relative change of a parameter. Steps are those of Gauss and Newton within a region of trust.
         """
         start = self.free.double().numpy()
         size = np.abs(start) + SMALLEST
@@ -158,29 +164,38 @@ class _Sample:
         hold = (of_state / np.sqrt(MEMBERS))[:, None]
         seen = {}
 
-        def at(change):
+        def linear(change):
+            """Residuals and their derivatives."""
             if change.tobytes() not in seen:
                 seen.clear()
-                seen[change.tobytes()] = self._linear(start + size * change)
+                values, slopes = self._linear(start + size * change)
+                slopes *= size
+                off = of_mean * (values.mean(axis=1) - means)
+                residuals = np.concatenate([off, (hold * (values - wanted)).ravel(), stiffness * change])
+                held = (hold[..., None] * slopes).reshape(-1, len(size))
+                slopes = np.vstack([of_mean * slopes.mean(axis=1), held, stiffness * np.eye(len(size))])
+                seen[change.tobytes()] = residuals, slopes
             return seen[change.tobytes()]
 
-        def residuals(change):
-            values = at(change)[0]
-            off = of_mean * (values.mean(axis=1) - means)
-            return np.concatenate([off, (hold * (values - wanted)).ravel(), stiffness * change])
+        # Parameters to which the predictions are equally sensitive, as a region of trust is round.
+        _, slopes = linear(np.zeros(len(size)))
+        unit = 1 / np.linalg.norm(slopes, axis=0)
+        unit /= np.median(unit)
 
-        def jacobian(change):
-            slopes = at(change)[1] * size
-            held = (hold[..., None] * slopes).reshape(-1, len(size))
-            return np.vstack([of_mean * slopes.mean(axis=1), held, stiffness * np.eye(len(size))])
+        def cost(scaled):
+            residuals, slopes = linear(unit * scaled)
+            return residuals @ residuals / 2, unit * (residuals @ slopes)
 
-        found = least_squares(
-            residuals,
+        def curvature(scaled):
+            slopes = linear(unit * scaled)[1] * unit
+            return slopes.T @ slopes
+
+        found = minimize(
+            cost,
             np.zeros(len(size)),
-            jac=jacobian,
-            method="lm",
-            x_scale="jac",
-            ftol=1e-6,
-            max_nfev=evaluations,
+            jac=True,
+            hess=curvature,
+            method="trust-exact",
+            options={"maxiter": steps, "max_trust_radius": 1e6, "gtol": 1e-6},
         )
-        self.free.copy_(torch.as_tensor(start + size * found.x))
+        self.free.copy_(torch.as_tensor(start + size * unit * found.x))

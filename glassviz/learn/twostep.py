@@ -317,13 +317,13 @@ def consistent(means, level, keep, species=CONSTRAINED_SPECIES):
 
 
 def _candidates(fitted, points, keep, species):
-    """The consistent networks, those first that do best on what they kept back, of different folds first.
+    """The networks, the consistent ones first, of them those first that do best on what they kept back.
 
     The error of a network is its largest |X̄ − ⟨C̄_B⟩| over the states with transferred labels; where too few are below
     the largest ε, the better half counts as consistent.
     """
     alive = np.flatnonzero(fitted.alive)
-    tolerance = None
+    near, tolerance = np.ones(len(alive), bool), None
     if species == CONSTRAINED_SPECIES and points:
         branch = fitted.branch(alive)
         error = np.zeros(len(alive))
@@ -334,9 +334,14 @@ def _candidates(fitted, points, keep, species):
                 predicted = Field(branch, n, columns, fitted.reference_temperature).propensity(*told)
                 error[n] = max(error[n], np.abs(predicted.mean(axis=1, dtype=np.float64) - p.levels).max())
         tolerance = next((e for e in LADDER if np.count_nonzero(error < e) >= min(keep, len(alive))), None)
-        half = np.argsort(error)[: max(keep, len(alive) // 2)]
-        alive = alive[half] if tolerance is None else alive[error < tolerance]
-    order = alive[np.argsort(fitted.last[alive], kind="stable")]
+        half = np.sort(error)[: max(keep, len(alive) // 2)][-1]
+        near = error <= half if tolerance is None else error < tolerance
+    return _best_first(fitted, alive[near]) + _best_first(fitted, alive[~near]), tolerance
+
+
+def _best_first(fitted, networks):
+    """Networks in the order of their loss on what they kept back, those of different folds first."""
+    order = networks[np.argsort(fitted.last[networks], kind="stable")]
     folds = fitted.fold.numpy()
     rank = [np.count_nonzero(folds[order[:k]] == folds[n]) for k, n in enumerate(order)]
-    return [int(n) for n in order[np.argsort(rank, kind="stable")]], tolerance
+    return [int(n) for n in order[np.argsort(rank, kind="stable")]]
