@@ -120,7 +120,8 @@ class App:
         return self.evaluate("glass.clock().data.times[20]")
 
     def choose(self, label, option):
-        """Pick an option of a select."""
+        """Pick an option of a select, once its menu of before is closed."""
+        self.page.locator(".MuiMenuItem-root").first.wait_for(state="hidden")
         self.page.get_by_label(label, exact=True).click()
         self.page.locator(".MuiMenuItem-root", has_text=re.compile(f"^{re.escape(option)}$")).click()
 
