@@ -88,7 +88,11 @@ def _move(fitted, network, columns, levels):
     sample = _Sample(fitted, network, columns, levels, members)
 
     def moved(means, asked, deviation, error, change, steps):
-        missed = means - sample.predict().mean(axis=1)  # the sample's mean is that of all particles less this
+        """Means after a fit; without deviations to hold, those that there are."""
+        values = sample.predict()
+        missed = means - values.mean(axis=1)  # the sample's mean is that of all particles less this
+        if deviation is None:
+            deviation = values - means[:, None]
         weights = 1 / error, 1 / (DISTORTION * spread), 1 / change
         sample.fit(asked - missed, target[:, None] + deviation, weights, steps)
         return np.array([v.mean(dtype=np.float64) for v in _predicted(fitted, network, columns, levels)])
@@ -102,7 +106,7 @@ def _move(fitted, network, columns, levels):
     for settings in SETTLING:
         if not TOLERANCE < np.abs(means - target).max() < WITHIN_REACH:
             break
-        means = moved(means, target, sample.predict() - means[:, None], *settings)
+        means = moved(means, target, None, *settings)
     return before, np.abs(means - target).max()
 
 
