@@ -29,7 +29,7 @@ class Batch:
     fold : int
         Networks that keep this fold back do not learn from the structure.
     unlabelled : bool
-        Whether only the mean over the particles is known, which is the level; `labels` are NaN.
+        Whether only the mean over the particles is known; `labels` are that mean, (level, 1).
     transferred : bool
         Whether the labels are predictions of step 1 instead of simulated.
     """
@@ -52,7 +52,7 @@ class Batch:
         `states` is (1, states) where all networks predict the same levels, (network, 1) where each its own.
         """
         if self.unlabelled:
-            return loss.squared_shift(prediction, torch.from_numpy(self.levels)[states]).mean(dim=-1)
+            return loss.squared_shift(prediction, self.labels[states][..., 0]).mean(dim=-1)
         if phase == "squared":
             return loss.squared_error(prediction, self.labels[states], plan.means).mean(dim=-1)
         if self._full is None:
@@ -152,7 +152,7 @@ def stretched(points, stretch):
     return points.labels + stretch * (1 - levels) * (points.labels.mean(axis=-1, keepdims=True) - levels)
 
 
-def mixed(points, levels, folds, mean, std, kept):
+def mixed(points, levels, means, folds, mean, std, kept):
     """Batches of particles from all structures of a temperature, whose mean propensity is known and nothing else.
 
     Parameters
@@ -160,7 +160,9 @@ def mixed(points, levels, folds, mean, std, kept):
     points : StatePoints
         Structures of one temperature.
     levels : (level,) ndarray
-        ⟨C̄_B⟩ at which nothing is known of them.
+        ⟨C̄_B⟩ at which they have no labels.
+    means : (level,) ndarray
+        Mean propensity of their species there.
     folds : int
         Number of folds that the batches are dealt into.
     mean, std, kept
@@ -178,7 +180,7 @@ def mixed(points, levels, folds, mean, std, kept):
             padded(np.concatenate([part[k :: len(points)] for part in columns])),
             np.asarray(levels, np.float32),
             features,
-            torch.full((len(levels), 1), torch.nan),
+            torch.as_tensor(means, dtype=torch.float32)[:, None],
             torch.ones(len(levels)),
             points.position[0],
             points.box_length[0],

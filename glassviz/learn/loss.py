@@ -113,10 +113,10 @@ def squared_error(prediction, labels, means=1.0):
     return (error.square().mean(dim=-1) - (1 - means) * error.mean(dim=-1).square()) / variance
 
 
-def squared_shift(prediction, levels):
-    """Square of what the mean of (network, states, n) misses the levels by, over a typical variance C (1 − C) / 5."""
-    typical = (levels * (1 - levels) / 5).clamp_min(SMALLEST_VARIANCE)
-    return (prediction.mean(dim=-1) - levels).square() / typical
+def squared_shift(prediction, means):
+    """Square of what the mean of (network, states, n) misses known ones by, over a typical variance C (1 − C) / 5."""
+    typical = (means * (1 - means) / 5).clamp_min(SMALLEST_VARIANCE)
+    return (prediction.mean(dim=-1) - means).square() / typical
 
 
 class FullLoss:

@@ -37,7 +37,7 @@ class Plan:
         than what varies, by the share that it explains, and of the means it explains little, least of the late ones:
         without stretching χ₄ comes out too small.
     consistency : float
-        Weight of the mean of the predictions on structures without labels, which is known: it is the level.
+        Weight of the mean of the predictions on structures without labels, see `twostep.species_means`.
     transferred : float
         Weight of labels that step 1 transferred; simulated ones have 1.
     linear : bool

@@ -74,8 +74,8 @@ def fit(points, networks, plan, seed, *, levels=None, known=(), threads=1, check
         Seed of initial weights and order of structures: the same seed gives the same networks.
     levels : (network,) array_like, optional
         The one level of ⟨C̄_B⟩ that each network learns; by default all learn all levels.
-    known : sequence of (StatePoints, levels), optional
-        Structures without labels at these levels, where the mean of the predictions has to be the level.
+    known : sequence of (StatePoints, levels, means), optional
+        Structures without labels at these levels, and what the mean of the predictions has to be there.
     threads : int, optional
         Threads of the compiled kernels and of torch; the result does not depend on it beyond rounding in torch.
     checkpoint : path, optional
@@ -99,7 +99,7 @@ def fit(points, networks, plan, seed, *, levels=None, known=(), threads=1, check
     batches = prepared(points, assign_folds(points, plan.folds), mean, std, kept, plan.stretch)
     plan = plan.counted(len(batches))
     if plan.consistency:
-        batches += [batch for p, at in known for batch in mixed(p, at, plan.folds, mean, std, kept)]
+        batches += [batch for p, at, m in known for batch in mixed(p, at, m, plan.folds, mean, std, kept)]
     lengths = np.broadcast_to(np.array(descriptors.LENGTHS)[:, None], _column_shape()).ravel()[kept]
     net = TGlassMLP(networks, int(kept.sum()), seed)
     fold = torch.arange(networks) % plan.folds

@@ -104,7 +104,7 @@ def two_step(
         stage = _Stage(kind, preset, seed, threads, folder, progress)
         points, structures = gathered(datasets, configurations, kind, levels, minimum_temperature, **settings)
         transfer, first = stage.equal_time(points, structures, plan)
-        fitted = stage.final(points + transfer.points, structures, plan)
+        fitted = stage.final(points, transfer.points, structures, plan)
         candidates, tolerance = _candidates(fitted, transfer.points, preset.keep, kind)
         chosen, own = sorted(candidates[: preset.keep]), {"consistency": tolerance}
         if kind == CONSTRAINED_SPECIES and preset.consistent:
@@ -186,7 +186,7 @@ class _Stage:
             plan.of(self.species),
             self.seed + 100 * self.species + 10 * step,
             levels=levels,
-            known=known if self.species == CONSTRAINED_SPECIES else (),
+            known=known,
             threads=self.threads,
             checkpoint=None
             if self.folder is None
@@ -201,9 +201,9 @@ class _Stage:
             return Transfer([], {}, {}), None
         chosen = [p for p in (p.at_levels(wanted) for p in points) if len(p.levels)]
         levels = np.repeat(wanted, self.preset.seeds)
-        missing = _without_labels(structures, plan, pattern.TRANSFERRED)
+        missing = self._without_labels(points, structures, plan, pattern.TRANSFERRED)
         fitted = self._fit(chosen, len(levels), self.preset.equal_time, 1, levels, missing)
-        found = transferred(fitted, levels, structures, plan, self.preset.keep, self.species)
+        found = transferred(fitted, levels, missing, plan, self.preset.keep, self.species)
         record = {
             "levels": wanted.round(6).tolist(),
             "seeds": self.preset.seeds,
@@ -215,20 +215,53 @@ class _Stage:
         }
         return found, record
 
-    def final(self, points, structures, plan):
-        """Train step 2."""
-        missing = _without_labels(structures, plan, pattern.TRANSFERRED, pattern.PREDICTED)
-        return self._fit(points, self.preset.seeds, self.preset.final, 2, known=missing)
+    def final(self, points, given, structures, plan):
+        """Train step 2, on simulated labels and those that step 1 has given."""
+        missing = self._without_labels(points, structures, plan, pattern.TRANSFERRED, pattern.PREDICTED)
+        return self._fit(points + given, self.preset.seeds, self.preset.final, 2, known=missing)
+
+    def _without_labels(self, points, structures, plan, *marks):
+        """Structures of every temperature, the levels that are so marked there, and their species' mean at these."""
+        marked, found = [state for mark in marks for state in plan.where(mark)], []
+        for p in structures:
+            levels = np.array([level for t, level in marked if np.isclose(t, p.temperature)])
+            means = species_means(points, levels, self.species)
+            known = np.isfinite(means)
+            if known.any():
+                found.append((p, levels[known], means[known]))
+        return found
 
 
-def _without_labels(structures, plan, *marks):
-    """Structures of every temperature with the levels that are so marked there."""
-    marked = [state for mark in marks for state in plan.where(mark)]
-    at = [(p, np.array([level for t, level in marked if np.isclose(t, p.temperature)])) for p in structures]
-    return [(p, levels) for p, levels in at if len(levels)]
+def species_means(points, levels, species=CONSTRAINED_SPECIES):
+    """Mean propensity of a species at levels of ⟨C̄_B⟩ where it has no labels.
+
+    For species 1 it is the level itself. For the others it depends so little on temperature at a given level (by at
+    most 0.012 between T = 0.40 and 0.25) that it is taken as it is at the lowest temperature with labels there.
+
+    Parameters
+    ----------
+    points : list of StatePoints
+        Simulated labels of the species.
+    levels : (level,) ndarray
+    species : int, optional
+        0-based.
+
+    Returns
+    -------
+    (level,) ndarray
+        NaN where there are no labels at any temperature.
+    """
+    if species == CONSTRAINED_SPECIES:
+        return np.asarray(levels, float)
+    means = np.full(len(levels), np.nan)
+    for p in sorted(points, key=lambda p: -p.temperature):
+        here = np.isclose(np.asarray(levels)[:, None], p.levels)
+        at = here.any(axis=1)
+        means[at] = p.labels.mean(axis=(0, 2), dtype=np.float64)[here.argmax(axis=1)[at]]
+    return means
 
 
-def transferred(fitted, levels, structures, plan, keep, species=CONSTRAINED_SPECIES):
+def transferred(fitted, levels, missing, plan, keep, species=CONSTRAINED_SPECIES):
     """Labels that equal-time networks give to structures without labels.
 
     Parameters
@@ -237,10 +270,10 @@ def transferred(fitted, levels, structures, plan, keep, species=CONSTRAINED_SPEC
         Networks of step 1.
     levels : (network,) ndarray
         The level each was trained for.
-    structures : list of StatePoints
-        At every temperature.
+    missing : list of (StatePoints, levels, means)
+        Structures that lack labels at these levels, and the mean of their species there.
     plan : Pattern
-        Says which states lack labels; for species 1, states that fail are rejected from it.
+        For species 1, states that fail are rejected from it.
     keep : int
         Networks that must be self-consistent at a state.
     species : int, optional
@@ -249,16 +282,15 @@ def transferred(fitted, levels, structures, plan, keep, species=CONSTRAINED_SPEC
     Returns
     -------
     Transfer
-        Labels are the mean over the networks that passed, moved so that its mean is the level (species 1), and with the
+        Labels are the mean over the networks that passed, moved so that its mean is that of the species, and with the
         variance that these networks have one by one.
     """
     branch = fitted.branch(range(fitted.net.networks))
     found = Transfer([], {}, {})
-    for p in structures:
+    for p, at, means in missing:
         columns = p.columns.reshape(-1, p.columns.shape[-1])
-        missing = [level for t, level in plan.where(pattern.TRANSFERRED) if np.isclose(t, p.temperature)]
         given = []
-        for level in missing:
+        for level, center in zip(at, means, strict=True):
             own = np.flatnonzero(np.isclose(levels, level) & fitted.alive)
             told = (np.array([p.temperature]), np.array([level]))
             reference = fitted.reference_temperature
@@ -270,7 +302,6 @@ def transferred(fitted, levels, structures, plan, keep, species=CONSTRAINED_SPEC
             chosen = values[passed].astype(np.float64)
             mean = chosen.mean(axis=0)
             width = np.sqrt(chosen.var(axis=1).mean() / max(mean.var(), 1e-12))
-            center = level if species == CONSTRAINED_SPECIES else mean.mean()
             given.append((level, center + width * (mean - mean.mean())))
             found.tolerance[p.temperature, float(level)] = tolerance
             found.networks[p.temperature, float(level)] = int(passed.sum())
@@ -300,7 +331,7 @@ def consistent(means, level, keep, species=CONSTRAINED_SPECIES):
     keep : int
         How many must pass.
     species : int, optional
-        Other species than the first have no known mean: all finite networks pass, ε is None.
+        The mean of other species than the first is only about known: all finite networks pass, ε is None.
 
     Returns
     -------

@@ -102,7 +102,7 @@ def test_the_mean_starts_alike_at_every_temperature():
     without = replace(hot, temperature=0.2, columns=hot.columns + 3 * toward)
     levels = np.array(LATE)
     plan = Plan(squared=STILL, full=(), folds=2)
-    fitted = training.fit([hot, cold], 2, plan, 0, known=[(without, levels)])
+    fitted = training.fit([hot, cold], 2, plan, 0, known=[(without, levels, levels)])
     means = []
     for p in (hot, cold, without):
         columns = ((p.columns - fitted.mean) / fitted.std)[..., fitted.kept].reshape(-1, fitted.kept.sum())

@@ -64,9 +64,9 @@ def test_equal_time_networks_learn_their_own_level(labelled):
 def test_transferred_labels_have_the_level_as_mean_and_the_networks_spread(labelled, cold):
     plan = pattern_of(labelled, [0.2, 0.3, 0.4], (0.9, 0.7))
     levels = np.repeat([0.9, 0.7], 4)
-    known = [(cold, np.array([0.9, 0.7]))]
+    known = [(cold, np.array([0.9, 0.7]), np.array([0.9, 0.7]))]
     fitted = training.fit(labelled, 8, replace(SHORT, squared=((300, 2e-3),)), 0, levels=levels, known=known)
-    found = twostep.transferred(fitted, levels, [cold], plan, keep=2)
+    found = twostep.transferred(fitted, levels, known, plan, keep=2)
     (given,) = found.points
     np.testing.assert_allclose(given.labels.mean(axis=(0, 2)), given.levels, atol=1e-6)
     assert set(found.tolerance.values()) <= set(twostep.LADDER)
@@ -75,19 +75,29 @@ def test_transferred_labels_have_the_level_as_mean_and_the_networks_spread(label
     assert len(plan.where("t")) == len(given.levels)
 
 
-def test_the_known_mean_makes_networks_consistent(labelled, cold):
+def test_the_mean_of_other_species_is_that_of_the_lowest_temperature_with_labels(labelled):
+    levels = np.array([0.9, 0.7, 0.5, 0.2])
+    np.testing.assert_array_equal(twostep.species_means(labelled, levels), levels)
+    found = twostep.species_means(labelled[::-1], levels, species=1)
+    hot, cold = labelled
+    expected = [cold.labels[:, 0].mean(), cold.labels[:, 1].mean(), hot.labels[:, 2].mean(), np.nan]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("mean", [0.9, 0.75])
+def test_the_known_mean_is_learnt(labelled, cold, mean):
     """Structures unlike the labelled ones mislead the mean; training on the mean, which is known, brings it back."""
     strange = replace(cold, columns=cold.columns + cold.columns.std(axis=(0, 1)))
     columns = strange.columns.reshape(-1, cold.columns.shape[-1])
     networks, level = 8, 0.9
     missed = []
-    for known in ((), [(strange, np.array([level]))]):
+    for known in ((), [(strange, np.array([level]), np.array([mean]))]):
         plan = Plan(squared=((300, 2e-3),), full=(), folds=2)
         fitted = training.fit(labelled, networks, plan, 0, levels=[level] * networks, known=known)
         branch, reference = fitted.branch(range(networks)), fitted.reference_temperature
         fields = [twostep.Field(branch, n, columns, reference) for n in range(networks)]
         means = [field.propensity(np.array([0.2]), np.array([level])).mean() for field in fields]
-        missed.append(np.abs(np.array(means) - level).mean())
+        missed.append(np.abs(np.array(means) - mean).mean())
     assert missed[1] < 0.5 * missed[0]
 
 
