@@ -37,7 +37,7 @@ class Plan:
         than what varies, by the share that it explains, and of the means it explains little, least of the late ones:
         without stretching χ₄ comes out too small.
     consistency : float
-        Weight of the mean of the predictions on structures without labels, see `twostep.species_means`.
+        Weight of the mean of the predictions on structures without labels, see `unlabelled.species_means`.
     transferred : float
         Weight of labels that step 1 transferred; simulated ones have 1.
     linear : bool
@@ -63,7 +63,7 @@ class Plan:
     absolute: bool = False
     clusters: float = 0.0
     means: float = 0.2
-    stretch: float = 4.0
+    stretch: float = 2.0
     consistency: float = 1.0
     transferred: float = 0.03
     linear: bool = True

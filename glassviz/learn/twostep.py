@@ -225,40 +225,11 @@ class _Stage:
         marked, found = [state for mark in marks for state in plan.where(mark)], []
         for p in structures:
             levels = np.array([level for t, level in marked if np.isclose(t, p.temperature)])
-            means = species_means(points, levels, self.species)
+            means = unlabelled.species_means(points, levels, self.species)
             known = np.isfinite(means)
             if known.any():
                 found.append((p, levels[known], means[known]))
         return found
-
-
-def species_means(points, levels, species=CONSTRAINED_SPECIES):
-    """Mean propensity of a species at levels of ⟨C̄_B⟩ where it has no labels.
-
-    For species 1 it is the level itself. For the others it depends so little on temperature at a given level (by at
-    most 0.012 between T = 0.40 and 0.25) that it is taken as it is at the lowest temperature with labels there.
-
-    Parameters
-    ----------
-    points : list of StatePoints
-        Simulated labels of the species.
-    levels : (level,) ndarray
-    species : int, optional
-        0-based.
-
-    Returns
-    -------
-    (level,) ndarray
-        NaN where there are no labels at any temperature.
-    """
-    if species == CONSTRAINED_SPECIES:
-        return np.asarray(levels, float)
-    means = np.full(len(levels), np.nan)
-    for p in sorted(points, key=lambda p: -p.temperature):
-        here = np.isclose(np.asarray(levels)[:, None], p.levels)
-        at = here.any(axis=1)
-        means[at] = p.labels.mean(axis=(0, 2), dtype=np.float64)[here.argmax(axis=1)[at]]
-    return means
 
 
 def transferred(fitted, levels, missing, plan, keep, species=CONSTRAINED_SPECIES):

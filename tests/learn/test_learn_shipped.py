@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from glassviz.files import netcdf, store
-from glassviz.learn import labels, twostep
+from glassviz.learn import labels, unlabelled
 from glassviz.learn.networkfile import load_networks
 from glassviz.structure.cache import cached_descriptors
 
@@ -33,4 +33,4 @@ def test_the_mean_of_every_species_is_known_at_the_glass_transition(
     points = labels.state_points(training_structures, species, LEVELS)
     predicted = load_networks(name).predict(at_the_glass_transition, GLASS_TRANSITION, LEVELS)
     found = predicted.where(predicted["species"] == species).mean(("network", "configuration", "particle"))
-    np.testing.assert_allclose(found, twostep.species_means(points, LEVELS, species), atol=0.05)
+    np.testing.assert_allclose(found, unlabelled.species_means(points, LEVELS, species), atol=0.05)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from glassviz.learn import baselines, training, twostep
+from glassviz.learn import baselines, training, twostep, unlabelled
 from glassviz.learn.checkpoint import Checkpoint, digest
 from glassviz.learn.networkfile import available_networks, load_networks
 from glassviz.learn.pattern import pattern_of
@@ -77,8 +77,8 @@ def test_transferred_labels_have_the_level_as_mean_and_the_networks_spread(label
 
 def test_the_mean_of_other_species_is_that_of_the_lowest_temperature_with_labels(labelled):
     levels = np.array([0.9, 0.7, 0.5, 0.2])
-    np.testing.assert_array_equal(twostep.species_means(labelled, levels), levels)
-    found = twostep.species_means(labelled[::-1], levels, species=1)
+    np.testing.assert_array_equal(unlabelled.species_means(labelled, levels), levels)
+    found = unlabelled.species_means(labelled[::-1], levels, species=1)
     hot, cold = labelled
     expected = [cold.labels[:, 0].mean(), cold.labels[:, 1].mean(), hot.labels[:, 2].mean(), np.nan]
     np.testing.assert_allclose(found, expected, rtol=1e-6)
