@@ -147,6 +147,6 @@ TABLE_2 = Plan(
 
 PRESETS = {
     "paper": Preset(TABLE_2, replace(TABLE_2, states=0)),
-    "precomputed": Preset(Plan().lasting(2200), Plan(), consistent=True),
+    "precomputed": Preset(Plan().lasting(2200), replace(Plan(), absolute=True, clusters=0.5), consistent=True),
     "quick": Preset(Plan().lasting(300), Plan().lasting(1000), seeds=4, keep=2),
 }
