@@ -83,8 +83,12 @@ class Plan:
         return replace(self, squared=next(parts), full=next(parts), epochs=False)
 
     def of(self, species):
-        """The same plan for a species, 0-based: levels are means of species 1, other means are not stretched."""
-        return self if species == 0 else replace(self, stretch=0.0)
+        """The same plan for a species, 0-based.
+
+        Levels are means of species 1: those of others are not stretched. So is the noise of clusters that the full
+        loss takes off (`loss.NOISE_CORRELATIONS`): others are trained on the squared error and the spread.
+        """
+        return self if species == 0 else replace(self, stretch=0.0, absolute=False, clusters=0.0)
 
     def counted(self, batches):
         """The same plan with its lengths in steps, `batches` of which make an epoch."""

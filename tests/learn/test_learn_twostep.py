@@ -185,6 +185,12 @@ def test_presets_have_the_papers_numbers():
     assert PRESETS["quick"].changed(seeds=2, steps=50).final.steps == pytest.approx(50, abs=5)
 
 
+def test_only_species_1_learns_clusters_as_only_its_noise_is_known():
+    final = PRESETS["precomputed"].final
+    assert final.of(0) == final
+    assert (final.of(1).absolute, final.of(1).clusters) == (False, 0)
+
+
 def test_single_state_baseline_knows_only_the_mean(labelled, tmp_path):
     ensemble = baselines.glassmlp(labelled, PRESET, temperature=0.3, level=0.7)
     columns = labelled[0].columns.reshape(-1, 176)
