@@ -77,7 +77,8 @@ def train(
     output
         Network file to write (.safetensors).
     model
-        tglassmlp, or a baseline: glassmlp learns the lowest level of the lowest temperature alone, ridge is linear.
+        tglassmlp, or a baseline: glassmlp learns one state alone, the lowest temperature that reaches ⟨C̄_B⟩ = 0.8,
+        ridge is linear.
     preset
         The paper's numbers of steps and rates, those of the networks that ship, or a quick look (2 minutes).
     species
