@@ -100,7 +100,7 @@ def species_means(points, levels, species=CONSTRAINED_SPECIES):
     """Mean propensity of a species at levels of ⟨C̄_B⟩ where it has no labels.
 
     For species 1 it is the level itself. For the others it depends so little on temperature at a given level (by at
-    most 0.012 between T = 0.40 and 0.25) that it is taken as it is at the lowest temperature with labels there.
+    most 0.014 between T = 0.40 and 0.25) that it is taken as it is at the lowest temperature with labels there.
 
     Parameters
     ----------
