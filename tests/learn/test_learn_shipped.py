@@ -14,8 +14,7 @@ FEW = slice(8)  # structures
 @pytest.fixture(scope="module")
 def at_the_glass_transition():
     """Descriptors of structures that nobody has simulated."""
-    files = [row for row in store.available_configurations() if row.particles == labels.SMALL_BOX]
-    (path,) = [row.path for row in files if row.path.name == f"N1290_T{GLASS_TRANSITION:.2f}.nc"]
+    path = store.precomputed("configurations") / f"N1290_T{GLASS_TRANSITION:.2f}.nc"
     return cached_descriptors(netcdf.load(path).isel(configuration=FEW))
 
 
