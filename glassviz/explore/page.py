@@ -6,6 +6,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from glassviz.explore import address
+from glassviz.explore.delivery import deliver_all
 from glassviz.explore.leaving import let_go_at_the_end
 from glassviz.explore.library import Library
 from glassviz.explore.own import OwnLibrary
@@ -59,6 +60,7 @@ def build():
     panel_material_ui.Page
         With one sentence instead of the views where the store holds nothing to show.
     """
+    deliver_all()
     pn.extension("katex", notifications=True, reconnect=True, respect_explicit_sizing=True, raw_css=[TOOLTIPS])
     try:
         chosen, complaints = address.read(pn.state.session_args, library())
