@@ -28,7 +28,7 @@ STATES = {"mlp1": (0.0, 1.75, 0.13), "mlp2": (0.75, -1.75, 0.13)}
 CAPTIONS = (
     (0.8, -1.2, "descriptors", "center"),
     (1.36, 1.12, "attention", "left"),
-    (2.5, 0.42, "bottleneck", "center"),
+    (2.5, 0.75, "bottleneck", "center"),
     (4.22, 1.08, "hidden layers", "center"),
     (5.6, 0.16, "X", "center"),
     (0.62, 2.24, "MLP 1", "center"),
