@@ -11,6 +11,7 @@ simulated labels too, where the mean over all structures is the level by the def
 import numpy as np
 import torch
 from scipy.optimize import minimize
+from threadpoolctl import ThreadpoolController
 
 from glassviz.learn import architecture
 from glassviz.learn.factorised import Field
@@ -33,7 +34,10 @@ TOLERANCE = 1e-4  # the largest error of a mean of a consistent network
 DISTORTION = 0.03  # this share of a state's standard deviation in the deviations of its particles
 SMALLEST = 0.1  # parameters below it change as if they were of this size
 
+_libraries = ThreadpoolController()
 
+
+@_libraries.wrap(limits=1, user_api="blas")  # threads of NumPy, SciPy and torch in turn would wait for each other
 def make_consistent(fitted, candidates, keep, structures, levels, *, progress=None):
     """Move networks so that the mean of their predictions is the level, at all levels and temperatures.
 
