@@ -9,6 +9,7 @@ from panel.io import document as panel_document
 from tornado.locks import Lock
 
 from glassviz.explore.delivery import _deliver_marked, deliver_all
+from tests.explore.users import run
 
 
 class Browser:
@@ -55,9 +56,9 @@ def restored(monkeypatch):
 
 def test_a_message_that_waits_is_not_forgotten(restored):
     deliver_all()
-    assert asyncio.run(two_messages()) == ["first", "second"]
+    assert run(two_messages()) == ["first", "second"]
 
 
 def test_panel_alone_forgets_it(restored):
     """Once it does not, `delivery` has no reason to be."""
-    assert asyncio.run(two_messages()) == ["first"]
+    assert run(two_messages()) == ["first"]
