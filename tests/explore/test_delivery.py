@@ -43,8 +43,8 @@ async def two_messages():
         put_off(document, browser, "second")
         await asyncio.sleep(0)  # the second delivery finds the connection busy and waits
         browser.taken.set()
-        await asyncio.sleep(0.005)  # the first delivery has ended
-    await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # the first delivery has ended, the second tries again and again
+    await asyncio.sleep(0.5)
     return browser.titles
 
 
