@@ -1,25 +1,21 @@
-r"""Displacements on all cores: cells of a checkerboard whose particles stay in them.
+r"""A checkerboard of cells, so that all cores can work on a large box at the same time.
 
 A grid of cells with a random origin is laid over the box. Its four colours take their turns, and the cells of one
 colour are worked on at the same time: moves that leave their cell are refused, and cells of one colour lie a whole cell
-apart, further than the interaction reaches, so none sees what another does. Each cell's moves are Metropolis moves of
-fixed members in a fixed surrounding, hence keep exp(−βE); the next grid lies elsewhere, so nobody stays confined.
-
-Every cell numbers its own random words and lists its own neighbours: the number of threads does not change the result.
+apart, further than the interaction reaches, so none sees what another does. Each cell's moves are those of fixed
+members in a fixed surrounding, hence keep exp(−βE); the next grid lies elsewhere, so nobody stays confined.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
-from glassviz.simulate.displacement import displace
-from glassviz.simulate.fixed_point import GHOST, UNITS, neighbor_rows, sort_into_squares
+from glassviz.simulate.fixed_point import GHOST, sort_into_squares
 from glassviz.simulate.philox import below, random_words
 
 CELL = 11.0  # least side of a cell (σ)
 COLOURS = 4
-FIRST_STREAM = 2  # cell c takes the stream of random words FIRST_STREAM + c
 
 
 class Board(NamedTuple):
@@ -64,7 +60,7 @@ def cells_of(colour, side):
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _edges(cell, side):
+def edges_of(cell, side):
     """Left, right, lower and upper edge of a cell (fixed-point units, before the shift)."""
     cx, cy = cell // side, cell % side
     return np.array([-((-(k << 32)) // side) for k in (cx, cx + 1, cy, cy + 1)])
@@ -102,7 +98,7 @@ def with_surroundings(x, y, species, cells, board, reach):
     edges = np.empty((len(cells), 4), np.int64)
     beside = np.empty((len(cells), 9), np.int64)
     for k, cell in enumerate(cells):
-        edges[k] = _edges(cell, side)
+        edges[k] = edges_of(cell, side)
         for way in range(9):
             cx, cy = (cell // side + way // 3 - 1) % side, (cell % side + way % 3 - 1) % side
             beside[k, way] = cx * side + cy
@@ -129,65 +125,3 @@ def with_surroundings(x, y, species, cells, board, reach):
     for k in range(n):
         near_x[k], near_y[k], kinds[k] = x[whom[k]], y[whom[k]], species[whom[k]]
     return whom[:n], members, near_x, near_y, kinds
-
-
-@njit(cache=True, error_model="numpy", nogil=True)
-def _visit(x, y, species, beta, step, sweeps, key, phase, scale, reach, travel, cell, board):
-    """All moves of one cell; returns moves made and accepted."""
-    whom, members, near_x, near_y, kinds = with_surroundings(x, y, species, np.array([cell]), board, reach)
-    left, right, lower, upper = _edges(cell, board[0])
-    shift = board[1]
-    area = (np.int32(shift[0] + np.int32(left)), np.int32(shift[1] + np.int32(lower)), right - left, upper - lower)
-    counter = (FIRST_STREAM + cell, phase)
-    moves, done, accepted = sweeps * members, 0, 0
-    while done < moves:
-        rows = neighbor_rows(near_x, near_y, len(whom), reach / UNITS, members)
-        from_x, from_y = near_x.copy(), near_y.copy()
-        state = (near_x, near_y, kinds, beta, step, members, area, (done, moves), key, counter, rows, scale)
-        done, more = displace(*state, from_x, from_y, travel)
-        accepted += more
-    for k in range(members):
-        x[whom[k]], y[whom[k]] = near_x[k], near_y[k]
-    return moves, accepted
-
-
-@njit(cache=True, error_model="numpy", nogil=True, parallel=True)
-def _visit_colour(x, y, species, beta, step, sweeps, key, phase, scale, reach, travel, colour, board):
-    cells = cells_of(colour, board[0])
-    made, accepted = np.zeros(len(cells), np.int64), np.zeros(len(cells), np.int64)
-    for k in prange(len(cells)):
-        state = (x, y, species, beta, step, sweeps, key, phase, scale, reach, travel)
-        made[k], accepted[k] = _visit(*state, cells[k], board)
-    return made.sum(), accepted.sum()
-
-
-def checkerboard(x, y, species, beta, step, sweeps, key, phase, scale, reach, travel, side):
-    """Displacements of all particles, so many sweeps, on numba's threads.
-
-    Parameters
-    ----------
-    x, y, species : (n + 1,) ndarray of int32
-        Fixed-point coordinates, changed in place, and species, the ghost last.
-    beta : float
-        Inverse temperature.
-    step : int
-        Half-width of the square of a move (fixed-point units).
-    sweeps : int
-        Moves of every particle, on average.
-    key, phase : (2,) ndarray of uint64, int
-        Key and number of the random words.
-    scale : (4, 4) ndarray of float32
-        From `scale_table`.
-    reach, travel : float
-        Reach of the lists, how far a particle may be from where they were made (fixed-point units).
-    side : int
-        Cells along a side, from `cells_per_side`.
-
-    Returns
-    -------
-    made, accepted : int
-    """
-    board, colours = lay_out(x, y, side, key, phase)
-    state = (x, y, species, beta, step, sweeps, key, phase, scale, reach, travel)
-    counts = [_visit_colour(*state, colour, board) for colour in colours]
-    return np.sum(counts, axis=0)

@@ -94,8 +94,8 @@ def displace(x, y, species, beta, step, mobile, area, moves, key, counter, rows,
         Inverse temperature.
     step : int
         Half-width of the square of a move (fixed-point units).
-    mobile : int
-        The first so many particles move.
+    mobile : tuple of int
+        First of the particles that move, and the one behind the last of them.
     area : tuple of int
         Left and lower edge, width and height of where they must stay (fixed-point units); 2³² is the whole box.
     moves : tuple of int
@@ -114,7 +114,9 @@ def displace(x, y, species, beta, step, mobile, area, moves, key, counter, rows,
     Returns
     -------
     stopped, accepted : int
-        The move to go on with, and how many were accepted; before the last the rows must be renewed.
+        The move to go on with, and how many were accepted.
+    left : bool
+        Whether a particle has left its list, so that the rows must be renewed.
     """
     left, lower, width, height = area
     travel2 = np.float32(travel * travel)
@@ -122,7 +124,7 @@ def displace(x, y, species, beta, step, mobile, area, moves, key, counter, rows,
     accepted = 0
     for move in range(moves[0], moves[1]):
         chosen, first, second, decision = random_words(key, move, move >> 32, counter[0], counter[1])
-        i = below(chosen, mobile)
+        i = mobile[0] + below(chosen, mobile[1] - mobile[0])
         to_x = np.int32(x[i] + below(first, choices) - step)
         to_y = np.int32(y[i] + below(second, choices) - step)
         if np.int64(np.uint32(to_x - left)) >= width or np.int64(np.uint32(to_y - lower)) >= height:
@@ -134,5 +136,5 @@ def displace(x, y, species, beta, step, mobile, area, moves, key, counter, rows,
             y[i] = to_y
             dx, dy = np.float32(np.int32(to_x - from_x[i])), np.float32(np.int32(to_y - from_y[i]))
             if dx * dx + dy * dy > travel2:
-                return move + 1, accepted
-    return moves[1], accepted
+                return move + 1, accepted, True
+    return moves[1], accepted, False

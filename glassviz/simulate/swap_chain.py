@@ -30,8 +30,8 @@ import numba
 import numpy as np
 
 from glassviz import mixture
-from glassviz.simulate.cell_swaps import swap_in_cells
-from glassviz.simulate.checkerboard import CELL, cells_per_side, checkerboard
+from glassviz.simulate.cell_groups import move_in_groups
+from glassviz.simulate.checkerboard import CELL, cells_per_side
 from glassviz.simulate.displacement import displace, scale_table
 from glassviz.simulate.fixed_point import GHOST, UNITS, Rows, fixed_point, neighbor_rows, sort_into_squares, with_ghost
 from glassviz.simulate.philox import new_key
@@ -41,7 +41,7 @@ from glassviz.simulate.swap_weights import new_weights
 STEP = 0.08  # half-width of the displacement square (σ)
 SKIN = 1.0
 SWEEPS_BETWEEN_SWAPS, PROPOSALS_PER_PARTICLE = 5, 0.1  # sweeps, and the balanced swap proposals that follow them
-IN_CELLS = 20, 0.31  # the same in the cells of a checkerboard, where each phase lists its neighbours anew
+SWEEPS_OF_A_BOARD = 20  # before the cells of a large box are laid out anew
 PLAIN_SHARE = 0.2  # of all moves, in the plain chain
 CLASS_SHARES = np.array([0.795, 0.2, 0.005])  # of 1↔3, 2↔3, 1↔2
 
@@ -96,7 +96,6 @@ class SwapMonteCarlo:
         self.length = float(box_length)
         self.beta = 1 / float(temperature)
         self.swap = swap
-        self.between, self.proposals = (SWEEPS_BETWEEN_SWAPS, PROPOSALS_PER_PARTICLE) if threads is None else IN_CELLS
         self.key = new_key(seed)
         self.phase = 0  # counts what is done, and numbers its random words
         self.displacements = np.zeros(2, np.int64)  # made, accepted
@@ -128,12 +127,10 @@ class SwapMonteCarlo:
         """What this chain does, for the record: two chains of other moves are other chains, whatever their seeds."""
         swaps = f"{PLAIN_SHARE:g} of all moves plain swaps"
         if self.swap == "balanced":
+            proposed = f"{PROPOSALS_PER_PARTICLE:g} balanced swap proposals per particle"
             classes = ":".join(f"{share:g}" for share in CLASS_SHARES)
-            swaps = (
-                f"{self.proposals:g} balanced swap proposals per particle after every {self.between} sweeps, "
-                f"1↔3 : 2↔3 : 1↔2 = {classes}"
-            )
-        cells = "" if self.threads is None else ", in the cells of a checkerboard"
+            swaps = f"{proposed} after every {SWEEPS_BETWEEN_SWAPS} sweeps, 1↔3 : 2↔3 : 1↔2 = {classes}"
+        cells = f", in the cells of a checkerboard laid anew every {SWEEPS_OF_A_BOARD} sweeps" if self.threads else ""
         return f"displacements within ±{STEP:g} σ, {swaps}{cells}"
 
     def checkpoint(self):
@@ -164,19 +161,18 @@ class SwapMonteCarlo:
     def run(self, sweeps):
         """Make `sweeps` sweeps of N displacements, with the swaps that belong to them."""
         n = len(self.rank)
+        between = SWEEPS_BETWEEN_SWAPS if self.swap == "balanced" else 1
+        visit = between if self.threads is None or self.swap == "plain" else SWEEPS_OF_A_BOARD
         while sweeps > 0:
-            block = min(sweeps, self.between if self.swap == "balanced" else 1)
+            block = min(sweeps, visit)
             if self.threads is None:
                 self._displace(block * n)
             else:
-                self._displace_in_cells(block)
-            per_particle = self.proposals * block / self.between
-            if self.swap == "balanced" and self.threads is None:
-                self._swap_balanced(round(per_particle * n))
-            elif self.swap == "balanced":
-                self._swap_in_cells(per_particle)
-            else:
+                self._move_in_cells(block)
+            if self.swap == "plain":
                 self._swap_plain(round(n * PLAIN_SHARE / (1 - PLAIN_SHARE)))
+            elif self.threads is None:
+                self._swap_balanced(round(PROPOSALS_PER_PARTICLE * n * block / between))
             sweeps -= block
 
     def _displace(self, moves):
@@ -185,22 +181,26 @@ class SwapMonteCarlo:
         everywhere = (np.int32(0), np.int32(0), 1 << 32, 1 << 32)
         done = 0
         while done < moves:
-            state = (self.x, self.y, self._species, self.beta, step, len(self.rank), everywhere, (done, moves))
+            state = (self.x, self.y, self._species, self.beta, step, (0, len(self.rank)), everywhere, (done, moves))
             random = (self.key, (_DISPLACEMENTS, self.phase))
-            stopped, accepted = displace(*state, *random, self.rows, self._scale, *self._from, travel)
+            stopped, accepted, left = displace(*state, *random, self.rows, self._scale, *self._from, travel)
             self.displacements += [stopped - done, accepted]
             done = stopped
-            if done < moves:
+            if left:
                 self.renew_neighbors()
-        self._renew_if_left(travel)
         self.phase += 1
 
-    def _displace_in_cells(self, sweeps):
+    def _move_in_cells(self, sweeps):
+        """Displacements on all threads and, in the balanced chain, the swaps that belong to them."""
         unit = self.length / UNITS
         step, reach, travel = round(STEP / unit), (REACH + SKIN) / unit, allowed_travel(SKIN, STEP) / unit
-        state = (self.x, self.y, self._species, self.beta, step, sweeps, self.key, self.phase, self._scale)
+        chain = (self.beta, unit, step, self._scale, reach, travel, CLASS_SHARES)
+        schedule = (sweeps, SWEEPS_BETWEEN_SWAPS, PROPOSALS_PER_PARTICLE if self.swap == "balanced" else 0.0)
+        side = cells_per_side(self.length)
         with self._on_threads():
-            self.displacements += checkerboard(*state, reach, travel, cells_per_side(self.length))
+            done = move_in_groups(self.x, self.y, self._species, chain, schedule, self.key, self.phase, side)
+        self.displacements += done[0]
+        self.swaps += done[1].sum(axis=1)
         if self.swap == "plain":
             self.renew_neighbors()
         self.phase += 1
@@ -213,22 +213,9 @@ class SwapMonteCarlo:
         yield
         numba.set_num_threads(before)
 
-    def _renew_if_left(self, travel):
-        """The last move may have taken a particle out of its list."""
-        dx, dy = ((now - then).astype(np.float64) for now, then in zip((self.x, self.y), self._from, strict=True))
-        if (dx * dx + dy * dy).max() > travel * travel:
-            self.renew_neighbors()
-
     def _swap_balanced(self, proposals):
         state = (self.x, self.y, self._species, self.beta, self.length, proposals, CLASS_SHARES)
         proposed, accepted = balanced_swap(*state, self.key, (_SWAPS, self.phase), self.rows, self._weights)
-        self.swaps += [proposed.sum(), accepted.sum()]
-        self.phase += 1
-
-    def _swap_in_cells(self, per_particle):
-        state = (self.x, self.y, self._species, self.beta, self.length, per_particle, CLASS_SHARES)
-        with self._on_threads():
-            proposed, accepted = swap_in_cells(*state, self.key, self.phase, cells_per_side(self.length))
         self.swaps += [proposed.sum(), accepted.sum()]
         self.phase += 1
 

@@ -5,14 +5,16 @@ Processor seconds, so that other work on the machine does not count; the two thr
 
 from pathlib import Path
 from time import perf_counter, process_time
+from unittest.mock import patch
 
 import numba
 import numpy as np
 import pytest
 
 from glassviz import files
+from glassviz.simulate import swap_chain
 from glassviz.simulate.bonds import initial_bonds, surviving_fraction
-from glassviz.simulate.swap_chain import SwapMonteCarlo
+from glassviz.simulate.swap_chain import SWEEPS_OF_A_BOARD, SwapMonteCarlo
 
 CONFIGURATIONS = Path(__file__).parents[2] / "precomputed" / "configurations"
 SAMPLES = 6  # at most, over which the loss of bonds is averaged
@@ -52,38 +54,38 @@ def spent(call, clock=process_time, repeats=3):
     return min(times)
 
 
+def moves(chain, proposals, sweeps=SWEEPS_OF_A_BOARD):
+    """Sweeps with so many swap proposals per particle after every few of them."""
+    with patch.object(swap_chain, "PROPOSALS_PER_PARTICLE", proposals):
+        chain.run(sweeps)
+
+
 @pytest.mark.parametrize("particles", [1290, 82560])
 def test_displacements(chain, report, particles):
     """Bar: 5 million moves/s/core, lists included."""
     moving = chain(0.25, particles, threads=1 if particles > 1290 else None)
-    sweeps = 400 if particles == 1290 else moving.between
+    sweeps = 400 if particles == 1290 else SWEEPS_OF_A_BOARD
     before = moving.displacements[0]
-    call = moving._displace_in_cells if moving.threads else lambda sweeps: moving._displace(sweeps * particles)
-    time = spent(lambda: call(sweeps))
+    time = spent(lambda: moves(moving, 0, sweeps))
     made = (moving.displacements[0] - before) / 4
     report(f"displacements, N = {particles}: {1e-6 * made / time:.1f} million moves/s/core (bar 5)")
     assert made / time > 5e6
 
 
 def test_swap_proposals(chain, report):
-    """Bar: 1.5 µs whatever the size of the box, which the cells of a large one are for; the preparation apart."""
+    """Bar: 1.5 µs whatever the size of the box, which the cells of a large one are for; all that is apart from them."""
     times = {}
     for particles, per_particle in ((1290, 80.0), (82560, 1.0)):
         one = chain(0.25, particles, threads=1 if particles > 1290 else None)
-        phase = (
-            one._swap_in_cells
-            if one.threads
-            else lambda many, one=one, n=particles: one._swap_balanced(round(many * n))
-        )
-        ready = spent(lambda phase=phase: phase(0.0))
+        few = 1e-2
+        without = spent(lambda one=one, few=few: moves(one, few))
         before = one.swaps.copy()
-        times[particles] = (
-            (spent(lambda phase=phase, many=per_particle: phase(many)) - ready) / per_particle / particles
-        )
+        taken = spent(lambda one=one, many=per_particle: moves(one, many)) - without
         made, accepted = one.swaps - before
+        times[particles] = taken / (made / 4) * per_particle / (per_particle - few)
         report(
             f"swap proposals, N = {particles}: {1e6 * times[particles]:.2f} µs (bar 1.5), "
-            f"{accepted / made:.2f} accepted; a phase is prepared in {1e9 * ready / particles:.0f} ns per particle"
+            f"{accepted / made:.2f} accepted"
         )
     assert times[82560] < 1.5 * times[1290]
 
@@ -142,5 +144,5 @@ def test_two_threads(chain, report):
     times = {}
     for threads in (1, 2):
         running = chain(0.25, 82560, threads=threads)
-        times[threads] = spent(lambda running=running: running.run(running.between), perf_counter)
+        times[threads] = spent(lambda running=running: running.run(SWEEPS_OF_A_BOARD), perf_counter)
     report(f"two threads, N = 82560: {times[1] / times[2]:.2f} × one (bar 1.7)\n")

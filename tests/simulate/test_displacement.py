@@ -77,7 +77,19 @@ def test_two_particles_are_as_far_apart_as_boltzmann_says(pair):
     found = np.empty(15_000)
     step = round(0.9 / length * UNITS)
     for k in range(len(found)):
-        state = (x, y, with_ghost(pair, GHOST), 1 / temperature, step, 2, EVERYWHERE, (0, moves), KEY, (0, k), rows)
+        state = (
+            x,
+            y,
+            with_ghost(pair, GHOST),
+            1 / temperature,
+            step,
+            (0, 2),
+            EVERYWHERE,
+            (0, moves),
+            KEY,
+            (0, k),
+            rows,
+        )
         assert displace(*state, scale_table(length), x.copy(), y.copy(), 1e12)[0] == moves
         found[k] = np.hypot(np.int32(np.int64(x[0]) - x[1]), np.int32(np.int64(y[0]) - y[1])) * length / UNITS
     counts, expected = np.histogram(found, np.append(0, edges))[0], probability * len(found)
@@ -110,13 +122,13 @@ def test_the_number_of_threads_does_not_change_a_checkerboard(large):
 
 
 def test_a_chain_goes_on_from_its_checkpoint_bit_for_bit(large):
-    for threads in (None, 1):
-        chain = SwapMonteCarlo(*large, 0.6, seed=3, threads=threads)
+    for threads, swap in ((None, "balanced"), (1, "balanced"), (1, "plain")):
+        chain = SwapMonteCarlo(*large, 0.6, seed=3, swap=swap, threads=threads)
         chain.run(20)
         chain.renew_neighbors()
         saved = {name: np.array(values) for name, (_, values) in chain.checkpoint().items()}
         chain.run(40)
-        other = SwapMonteCarlo(*large, 0.6, seed=4, threads=threads)
+        other = SwapMonteCarlo(*large, 0.6, seed=4, swap=swap, threads=threads)
         other.restore(saved)
         other.run(40)
         np.testing.assert_array_equal(other.position, chain.position)

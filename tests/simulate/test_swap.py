@@ -8,8 +8,9 @@ from scipy import stats
 
 from glassviz.mixture import CUTOFF, SIGMA
 from glassviz.simulate import swap
-from glassviz.simulate.cell_swaps import swap_in_cells
+from glassviz.simulate.cell_groups import move_in_groups
 from glassviz.simulate.checkerboard import cells_per_side
+from glassviz.simulate.displacement import scale_table
 from glassviz.simulate.fixed_point import GHOST, UNITS, Rows, fixed_point, neighbor_rows, with_ghost
 from glassviz.simulate.philox import new_key
 from glassviz.simulate.potential import potential_energy
@@ -112,11 +113,13 @@ def test_swaps_in_cells_visit_all_labelings_as_often_as_boltzmann():
     apart = np.array([[0, 0], [22, 22], [44, 66]])  # so that they often are in cells of one colour
     position = (CLUSTERS.reshape(3, 3, 2) + apart[:, None]).reshape(-1, 2)
     x, y, labels, _ = arrays(position, species, length)
+    unit = length / UNITS
+    chain = (1 / temperature, unit, 0, scale_table(length), REACH / unit, 1 / unit, MIXED)  # displacements by nothing
     visited = np.empty(12_000, int)
     phase = 0
     for k in range(len(visited)):
         for _ in range(24):
-            swap_in_cells(x, y, labels, 1 / temperature, length, 3.0, MIXED, KEY, phase, cells_per_side(length))
+            move_in_groups(x, y, labels, chain, (1, 1, 3.0), KEY, phase, cells_per_side(length))
             phase += 1
         visited[k] = index[tuple(labels[:-1].tolist())]
     check_independent(energies[visited])

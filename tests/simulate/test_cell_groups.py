@@ -1,12 +1,13 @@
-"""Swaps among groups of cells: the same distribution, whoever shares the work."""
+"""Moves in groups of cells: who sees whom, and the same result, whoever shares the work."""
 
 import numba
 import numpy as np
 import pytest
 
 from glassviz.mixture import CUTOFF, SIGMA
-from glassviz.simulate.cell_swaps import CELLS, swap_in_cells
+from glassviz.simulate.cell_groups import CELLS, move_in_groups
 from glassviz.simulate.checkerboard import cells_of, cells_per_side, lay_out, with_surroundings
+from glassviz.simulate.displacement import scale_table
 from glassviz.simulate.fixed_point import GHOST, UNITS, fixed_point, with_ghost
 from glassviz.simulate.philox import new_key
 from glassviz.simulate.swap import REACH
@@ -68,20 +69,39 @@ def test_cells_of_one_colour_do_not_interact(wide):
     np.testing.assert_array_equal(np.sort(np.concatenate(seen)), np.arange(len(species)))
 
 
-def test_the_number_of_threads_does_not_change_the_swaps(wide):
+def test_the_number_of_threads_does_not_change_the_moves(wide):
     position, species, length = wide
-    side, before = cells_per_side(length), numba.get_num_threads()
+    side, before, unit = cells_per_side(length), numba.get_num_threads(), length / UNITS
     assert side**2 // 4 // CELLS > 1
+    chain = (2.0, unit, round(0.1 / unit), scale_table(length), (REACH + 1) / unit, 0.4 / unit, SHARES)
     results = []
     for threads in (1, min(2, numba.config.NUMBA_NUM_THREADS)):
         numba.set_num_threads(threads)
         x, y, labels = kernel_arrays(position, species, length)
-        counts = [swap_in_cells(x, y, labels, 2.0, length, 0.5, SHARES, KEY, phase, side) for phase in range(3)]
-        results.append((labels, np.array(counts)))
+        counts = [move_in_groups(x, y, labels, chain, (7, 3, 0.5), KEY, phase, side) for phase in range(3)]
+        displaced, swapped = (np.sum(each, axis=0) for each in zip(*counts, strict=True))
+        results.append((x, y, labels, displaced, swapped))
     numba.set_num_threads(before)
     for one, other in zip(*results, strict=True):
         np.testing.assert_array_equal(one, other)
-    labels, counts = results[0]
+    x, y, labels, displaced, swapped = results[0]
     np.testing.assert_array_equal(np.bincount(labels[:-1]), np.bincount(species))
-    assert counts[:, 0].sum() == pytest.approx(3 * 0.5 * len(species), rel=0.01)
+    assert displaced[0] == 3 * 7 * len(species)
+    assert 0.05 * displaced[0] < displaced[1] < displaced[0]
+    assert swapped[0].sum() == pytest.approx(3 * 0.5 * (7 / 3) * len(species), rel=0.01)
     assert (labels[:-1] != species).mean() > 0.05
+
+
+def test_nobody_leaves_the_cell(wide):
+    """Where hot particles fly about, those of a board's cells are still the same at the end."""
+    position, species, length = wide
+    side, unit = cells_per_side(length), length / UNITS
+    x, y, labels = kernel_arrays(position, species, length)
+    board, _ = lay_out(x, y, side, KEY, 6)
+    chain = (0.02, unit, round(0.4 / unit), scale_table(length), (REACH + 2) / unit, 0.7 / unit, SHARES)
+    displaced, _ = move_in_groups(x, y, labels, chain, (20, 5, 0.0), KEY, 6, side)
+    assert displaced[1] > 0.1 * displaced[0]
+    assert np.abs(x[:-1] - fixed_point(position, length)[0]).max() * unit > 1.0
+    after = lay_out(x, y, side, KEY, 6)[0]
+    np.testing.assert_array_equal(after.first, board.first)
+    np.testing.assert_array_equal(after.order, board.order)
