@@ -75,6 +75,7 @@ def test_a_killed_equilibrate_goes_on_to_the_same_end(tmp_path):
     process.wait()
     assert not (broken / "N400_T0.60.nc").exists(), "it was not killed in the middle"
     run("equilibrate", broken, *arguments)
+    assert [path.name for path in broken.iterdir()] == ["N400_T0.60.nc"]
     first, second = (netcdf.load(folder / "N400_T0.60.nc") for folder in (whole, broken))
     np.testing.assert_array_equal(first["position"], second["position"])
     np.testing.assert_array_equal(first["energy_series"], second["energy_series"])

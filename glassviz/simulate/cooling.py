@@ -147,10 +147,11 @@ def cool_sample(target, start, name, stage, seed, swap, record, progress=None, t
     InvalidData
         Where the checkpoint is of another run, or the box too small for so many threads.
     """
+    checkpoint = target.with_name(f".{target.stem.lstrip('.')}.checkpoint.nc")
     if target.exists():
+        checkpoint.unlink(missing_ok=True)
         return
     temperature, sweeps = stage
-    checkpoint = target.with_name(f".{target.stem.lstrip('.')}.checkpoint.nc")
     result = equilibrate(
         start,
         temperature=temperature,
@@ -166,6 +167,7 @@ def cool_sample(target, start, name, stage, seed, swap, record, progress=None, t
     result.attrs |= {"seed": seed[0], "provenance": f"{swap} swap Monte Carlo: {record['command']}", **record}
     result.attrs["verdict"] = statement(result)
     netcdf.save(result, target, encoding=netcdf.compact(result))
+    checkpoint.unlink()
     for path in (target, checkpoint):
         remove_leftovers(path)
 

@@ -100,8 +100,6 @@ def _run_one(ds, temperature, sweeps, seed, swap, threads, checkpoint, progress)
             _save_chain(chain, run, start, energies, bonds, checkpoint)
         if progress:
             progress(len(energies), BLOCKS)
-    if checkpoint:
-        checkpoint.unlink(missing_ok=True)
     names = ds["configuration"].values
     result = mixture.configurations(chain.position, chain.species, length, temperature, names=names)
     result = result.assign(
@@ -145,8 +143,8 @@ def equilibrate(
     threads : int, optional
         Displace and swap in checkerboard cells on so many threads, for large boxes; see `SwapMonteCarlo`.
     checkpoint : path, optional
-        File that takes the chain's state ten times along the run and from which an interrupted run goes on, bit for
-        bit; removed at the end. One configuration at a time.
+        File that takes the chain's state ten times along the run, the end among them, and from which an interrupted
+        run goes on, bit for bit; to be removed when the result is safe. One configuration at a time.
     progress : callable, optional
         Called with (blocks done, blocks in all).
 

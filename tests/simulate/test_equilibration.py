@@ -5,8 +5,9 @@ import pytest
 import xarray as xr
 
 from glassviz import mixture
+from glassviz.files import netcdf
 from glassviz.mixture import InvalidData
-from glassviz.simulate import swap_chain
+from glassviz.simulate import cooling, swap_chain
 from glassviz.simulate.bonds import initial_bonds, surviving_fraction
 from glassviz.simulate.equilibration import BLOCKS, BLOCKS_BETWEEN_CHECKPOINTS, equilibrate, random_start
 from glassviz.simulate.fixed_point import UNITS
@@ -122,7 +123,11 @@ def test_an_interrupted_run_goes_on_bit_for_bit(liquid_dataset, tmp_path, swap, 
     xr.testing.assert_identical(resumed, expected)
     kept = stop - stop % BLOCKS_BETWEEN_CHECKPOINTS
     assert seen == list(range(kept + 1, BLOCKS + 1))
-    assert list(tmp_path.iterdir()) == []
+    seen.clear()
+    again = equilibrate(liquid_dataset, **options, checkpoint=checkpoint, progress=lambda done, _: seen.append(done))
+    xr.testing.assert_identical(again, expected)
+    assert seen == [], "a finished run is not run again"
+    assert list(tmp_path.iterdir()) == [checkpoint]
 
 
 @pytest.mark.parametrize(
@@ -223,3 +228,20 @@ def test_plain_and_balanced_chains_sample_the_same_liquid(chains):
     assert filled.sum() > 40
     assert np.abs(z).max() < 5
     assert (z**2).mean() < 2
+
+
+def test_a_run_killed_before_its_file_is_written_is_not_run_again(liquid_dataset, tmp_path):
+    """Inherent structures of a large box take minutes: hours of sweeps must not be lost in them."""
+    target = tmp_path / "N200_T0.60.nc"
+    record = {"command": "glassviz equilibrate", "version": "0"}
+    arguments = (target, liquid_dataset, "s0-0", (0.6, 400), (0, 0, 0), "balanced", record)
+    with (
+        patch.object(cooling, "inherent_structures", side_effect=Interruption),
+        pytest.raises(Interruption),
+    ):
+        cooling.cool_sample(*arguments)
+    blocks = []
+    cooling.cool_sample(*arguments, lambda done, _: blocks.append(done))
+    assert blocks == []
+    assert list(tmp_path.iterdir()) == [target]
+    assert netcdf.load(target)["sweeps"].item() == 400
