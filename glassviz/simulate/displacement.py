@@ -1,7 +1,7 @@
 r"""Displacements: a random particle moves uniformly in a square, and Metropolis decides.
 
 The energy change is one pass over the particle's neighbours, sixteen at a time. Coordinates are fixed-point and a step
-is a whole number of their units, so a move and its reverse are exactly as likely to be proposed.
+is an even number of their units, so a move and its reverse are exactly as likely to be proposed.
 """
 
 import numpy as np
@@ -15,6 +15,7 @@ from glassviz.simulate.exponential import exponential
 from glassviz.simulate.fixed_point import GHOST, LANES, UNITS
 from glassviz.simulate.philox import UNIT, below, random_words
 from glassviz.simulate.vectors import F32, I64, Vectors, data
+from glassviz.simulate.words import particle, particles, word, words
 
 EQUATION = r"p_\mathrm{acc} = \min\left(1, e^{-\beta\,\Delta E}\right)"
 CAPTION = "A particle is moved a little, and Metropolis decides."
@@ -34,20 +35,17 @@ def scale_table(box_length):
 
 
 @intrinsic
-def energy_change(typingctx, x, y, species, i, to_x, to_y, begin, end, neighbor, scale, strength):
-    """Energy change of moving particle i to (to_x, to_y), from neighbor[begin:end]."""
+def energy_change(typingctx, packed, here, there, begin, end, neighbor, scale, strength):
+    """Energy change of moving a particle from one word to another, from its neighbor[begin:end] among those packed."""
 
     def codegen(context, builder, signature, args):
-        x, y, species, i, to_x, to_y, begin, end, neighbor, scale, strength = data(context, builder, signature, args)
+        packed, here, there, begin, end, neighbor, scale, strength = data(context, builder, signature, args)
         v = Vectors(builder, LANES, F32)
         one = v.constant(1)
 
-        def here(base):
-            return builder.load(builder.gep(base, [i]))
-
-        def row(base, columns):
-            first = builder.mul(builder.sext(here(species), I64), ir.Constant(I64, SPECIES))
-            at = [builder.gep(base, [builder.add(first, ir.Constant(I64, b))]) for b in range(columns)]
+        def row(base, kind):
+            first = builder.mul(kind, ir.Constant(I64, SPECIES))
+            at = [builder.gep(base, [builder.add(first, ir.Constant(I64, b))]) for b in range(SPECIES)]
             return [v.splat(builder.load(address)) for address in at]
 
         def energy(s, inverse):
@@ -56,16 +54,14 @@ def energy_change(typingctx, x, y, species, i, to_x, to_y, begin, end, neighbor,
             value = v.fma(inverse3, v.sub(inverse3, one), smooth)
             return builder.select(v.below(s, v.constant(mixture.CUTOFF**2)), value, v.constant(0))
 
-        origin = v.splat(here(x)), v.splat(here(y))
-        target = v.splat(to_x), v.splat(to_y)
-        scales, strengths = row(scale, SPECIES), row(strength, SPECIES)
+        origin, kind = particle(v, here)
+        target, _ = particle(v, there)
+        scales, strengths = row(scale, kind), row(strength, kind)
         total = cgutils.alloca_once(builder, v.reals)
         builder.store(v.constant(0), total)
         with cgutils.for_range_slice(builder, begin, end, ir.Constant(I64, LANES), I64) as (k, _):
-            j = v.load(neighbor, k, v.ints)
-            other = v.gather(x, j), v.gather(y, j)
-            kind = v.gather(species, j)
-            unit = v.choose(kind, scales)
+            other, bits = particles(v, packed, neighbor, k)
+            unit = v.choose(bits, scales)
 
             def squared(at, other=other, unit=unit):
                 dx, dy = (v.number(builder.sub(a, b)) for a, b in zip(at, other, strict=True))
@@ -74,12 +70,11 @@ def energy_change(typingctx, x, y, species, i, to_x, to_y, begin, end, neighbor,
             before, after = squared(origin), squared(target)
             both = v.div(one, v.mul(before, after))  # one division serves both
             change = v.sub(energy(after, v.mul(before, both)), energy(before, v.mul(after, both)))
-            builder.store(v.fma(v.choose(kind, strengths), change, builder.load(total)), total)
+            builder.store(v.fma(v.choose(bits, strengths), change, builder.load(total)), total)
         return v.total(builder.load(total))
 
-    index, coordinate = types.int64, types.int32
-    arguments = (x, y, species, index, coordinate, coordinate, index, index, neighbor, scale, strength)
-    return types.float32(*arguments), codegen
+    word, index = types.int64, types.int64
+    return types.float32(packed, word, word, index, index, neighbor, scale, strength), codegen
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -120,20 +115,24 @@ def displace(x, y, species, beta, step, mobile, area, moves, key, counter, rows,
     """
     left, lower, width, height = area
     travel2 = np.float32(travel * travel)
+    step //= 2
     choices = 2 * step + 1
+    packed = words(x, y, species)
     accepted = 0
     for move in range(moves[0], moves[1]):
         chosen, first, second, decision = random_words(key, move, move >> 32, counter[0], counter[1])
         i = mobile[0] + below(chosen, mobile[1] - mobile[0])
-        to_x = np.int32(x[i] + below(first, choices) - step)
-        to_y = np.int32(y[i] + below(second, choices) - step)
+        to_x = np.int32(x[i] + 2 * (below(first, choices) - step))
+        to_y = np.int32(y[i] + 2 * (below(second, choices) - step))
         if np.int64(np.uint32(to_x - left)) >= width or np.int64(np.uint32(to_y - lower)) >= height:
             continue
-        change = energy_change(x, y, species, i, to_x, to_y, rows[0][i], rows[0][i + 1], rows[2], scale, STRENGTH)
+        there = word(to_x, to_y, species[i])
+        change = energy_change(packed, packed[i], there, rows[0][i], rows[0][i + 1], rows[2], scale, STRENGTH)
         if change <= 0 or decision * UNIT < exponential(-beta * change):
             accepted += 1
             x[i] = to_x
             y[i] = to_y
+            packed[i] = there
             dx, dy = np.float32(np.int32(to_x - from_x[i])), np.float32(np.int32(to_y - from_y[i]))
             if dx * dx + dy * dy > travel2:
                 return move + 1, accepted, True

@@ -1,7 +1,8 @@
 """Fixed-point coordinates in a periodic box, and neighbours listed in rows that fill vectors.
 
 The box is the range of a 32-bit integer, so that a wrapping difference of two coordinates *is* the distance to the
-nearest image, exact to L/2³². A ghost behind the last particle fills the rows up; no species interacts with it.
+nearest image. Coordinates are even, since their last bits give way to the species in `glassviz.simulate.words`. A ghost
+behind the last particle fills the rows up; no species interacts with it.
 """
 
 from typing import NamedTuple
@@ -26,8 +27,9 @@ class Rows(NamedTuple):
 
 
 def fixed_point(position, box_length):
-    """Positions (n, 2) (σ) as two arrays (n,) of int32."""
-    steps = np.rint(np.asarray(position, dtype=np.float64) * (UNITS / box_length)).astype(np.int64).astype(np.int32)
+    """Positions (n, 2) (σ) as two arrays (n,) of int32, all even."""
+    steps = 2 * np.rint(np.asarray(position, dtype=np.float64) * (UNITS / 2 / box_length)).astype(np.int64)
+    steps = steps.astype(np.int32)
     return steps[:, 0].copy(), steps[:, 1].copy()
 
 

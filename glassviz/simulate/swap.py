@@ -30,6 +30,7 @@ from glassviz.simulate.swap_weights import (
     sum_weights,
 )
 from glassviz.simulate.vectors import prefetch
+from glassviz.simulate.words import relabelled, words
 
 EQUATION = (
     r"p_\mathrm{acc} = \min\left(1, \frac{W_{ab}\,W_{ba}}{W'_{ab}\,W'_{ba}}\right),"
@@ -42,7 +43,7 @@ REACH = mixture.CUTOFF * mixture.SIGMA.max()  # any particle may take any specie
 
 
 @njit(cache=True, error_model="numpy", nogil=True, inline="always")
-def _touch(x, y, one, old, new, unit, rows, energy, scratch, count):
+def _touch(packed, one, old, new, unit, rows, energy, scratch, count):
     """Change the energies around a particle that turns from old to new; the scratch keeps whose, and what they were.
 
     Energies are kept of the first particles only, which may be fewer than there are neighbours.
@@ -50,24 +51,29 @@ def _touch(x, y, one, old, new, unit, rows, energy, scratch, count):
     changes, _, touched, energies, _ = scratch
     width = len(changes) // 3
     begin, near = rows[0][one], rows[1][one]
-    changes_by_species(x, y, one, np.int64(old), np.int64(new), begin, begin + near, rows[2], unit, changes, width)
-    first = count
+    changes_by_species(packed, one, np.int64(old), np.int64(new), begin, begin + near, rows[2], unit, changes, width)
     for k in range(near):
-        touched[count] = rows[2][begin + k]
-        for c in range(3):
-            energies[count, c] = changes[c * width + k]
+        one = rows[2][begin + k]
         felt = (changes[k] != 0.0) | (changes[width + k] != 0.0) | (changes[2 * width + k] != 0.0)
-        count += felt & (rows[2][begin + k] < len(energy))
-    for t in range(first, count):
-        for c in range(3):
-            before = energy[touched[t], c]
-            energy[touched[t], c] = before + energies[t, c]
-            energies[t, c] = before
+        if felt and one < len(energy):
+            touched[count] = one
+            for c in range(3):
+                before = energy[one, c]
+                energies[count, c] = before
+                energy[one, c] = before + changes[c * width + k]
+            count += 1
     return count
 
 
+@njit(cache=True, error_model="numpy", nogil=True, inline="always")
+def _exchange_species(packed, species, i, j):
+    """Of two unlike particles, in their words too."""
+    species[i], species[j] = species[j], species[i]
+    packed[i], packed[j] = relabelled(packed[i], species[i]), relabelled(packed[j], species[j])
+
+
 @njit(cache=True, error_model="numpy", nogil=True)
-def exchange(x, y, species, beta, unit, rows, weights, i, j, scratch):
+def exchange(packed, species, beta, unit, rows, weights, i, j, scratch):
     """Exchange the species of i and j, which do not interact, in energies, weights and totals.
 
     Blocks and groups are left as they were, for `confirm`; the scratch keeps what `take_back` needs.
@@ -80,13 +86,13 @@ def exchange(x, y, species, beta, unit, rows, weights, i, j, scratch):
     energy, weight, _, _, total, _ = weights
     _, arguments, touched, _, old_weights = scratch
     a, b = species[i], species[j]
-    count = _touch(x, y, i, a, b, unit, rows, energy, scratch, 0)
-    count = _touch(x, y, j, b, a, unit, rows, energy, scratch, count)
+    count = _touch(packed, i, a, b, unit, rows, energy, scratch, 0)
+    count = _touch(packed, j, b, a, unit, rows, energy, scratch, count)
     touched[count], touched[count + 1] = i, j
     for one, kind in ((i, 2 * a), (j, 2 * b)):
         total[kind] -= weight[one, 0]
         total[kind + 1] -= weight[one, 1]
-    species[i], species[j] = b, a
+    _exchange_species(packed, species, i, j)
     for t in range(count + 2):
         one = touched[t]
         kind = species[one]
@@ -133,12 +139,12 @@ def confirm(species, weights, scratch, count):
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def take_back(species, weights, scratch, count, totals):
+def take_back(packed, species, weights, scratch, count, totals):
     """Undo an exchange, to the last bit."""
     energy, weight, _, _, total, _ = weights
     _, _, touched, energies, old_weights = scratch
     i, j = touched[count - 2], touched[count - 1]
-    species[i], species[j] = species[j], species[i]
+    _exchange_species(packed, species, i, j)
     for t in range(count - 1, -1, -1):
         for column in range(2):
             weight[touched[t], column] = old_weights[t, column]
@@ -174,7 +180,8 @@ def interact(x, y, i, j, unit):
 @njit(cache=True, error_model="numpy", nogil=True)
 def propose(x, y, species, beta, unit, proposals, class_shares, key, counter, rows, weights):
     """Prepare energies and weights and make the proposals; parameters and result as of `balanced_swap`."""
-    all_energies(x, y, species, unit, rows, weights[0])
+    packed = words(x, y, species)
+    all_energies(packed, unit, rows, weights[0])
     sum_weights(species, beta, weights)
     scratch = new_scratch(rows)
     total = weights[4]
@@ -200,12 +207,12 @@ def propose(x, y, species, beta, unit, proposals, class_shares, key, counter, ro
         if i < 0 or j < 0 or interact(x, y, i, j, unit):
             continue
         totals[:] = total
-        count = exchange(x, y, species, beta, unit, rows, weights, i, j, scratch)
+        count = exchange(packed, species, beta, unit, rows, weights, i, j, scratch)
         if decision * UNIT * total[there] * total[back] < before:
             confirm(species, weights, scratch, count)
             accepted[kind] += 1
         else:
-            take_back(species, weights, scratch, count, totals)
+            take_back(packed, species, weights, scratch, count, totals)
     return proposed, accepted
 
 
@@ -256,6 +263,7 @@ def plain_swap(x, y, species, beta, length, moves, key, counter, rows):
     n = len(x) - 1
     unit = length / UNITS
     energy = np.empty((n, 3))
+    packed = words(x, y, species)
     accepted = 0
     for move in range(moves):
         first, second, decision, _ = random_words(key, move, 0, counter[0], counter[1])
@@ -264,11 +272,11 @@ def plain_swap(x, y, species, beta, length, moves, key, counter, rows):
         if a == b:
             continue
         for one in (i, j):
-            energies_by_species(x, y, species, one, rows[0][one], rows[0][one] + rows[1][one], rows[2], unit, energy)
+            energies_by_species(packed, one, rows[0][one], rows[0][one] + rows[1][one], rows[2], unit, energy)
         change = energy[i, b] - energy[i, a] + energy[j, a] - energy[j, b]
         if interact(x, y, i, j, unit):  # each has met the other under the species that the other gives up
             change += 2 * _pair(x, y, i, j, unit, a, b) - _pair(x, y, i, j, unit, a, a) - _pair(x, y, i, j, unit, b, b)
         if change <= 0 or decision * UNIT < exponential(-beta * change):
-            species[i], species[j] = b, a
+            _exchange_species(packed, species, i, j)
             accepted += 1
     return accepted

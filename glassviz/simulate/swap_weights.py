@@ -18,6 +18,7 @@ from glassviz.simulate.displacement import SPECIES
 from glassviz.simulate.exponential import exponentials
 from glassviz.simulate.fixed_point import GHOST
 from glassviz.simulate.vectors import F64, I64, Vectors, data
+from glassviz.simulate.words import particle, particles
 
 OTHERS = np.array([[1, 2], [2, 0], [0, 1]])  # species that each may turn into
 BLOCK = 16  # particles whose weights are summed together
@@ -55,34 +56,31 @@ def _pair_energy(v, s, inverse):
     return v.builder.select(v.below(s, v.constant(mixture.CUTOFF**2)), value, v.constant(0))
 
 
-def _squared_distances(v, x, y, i, j, unit):
-    """r²/σ² of particle i and a vector of others."""
-    builder = v.builder
-    steps = []
-    for base in (x, y):
-        here = v.splat(builder.load(builder.gep(base, [i])))
-        steps.append(v.mul(v.number(builder.sub(here, v.gather(base, j))), v.splat(unit)))
-    return v.fma(steps[0], steps[0], v.mul(steps[1], steps[1]))
+def _squared_distances(v, here, others, unit):
+    """r² (σ²) from the coordinates of one particle to those of a vector of others."""
+    dx, dy = (v.mul(v.number(v.builder.sub(a, b)), unit) for a, b in zip(here, others, strict=True))
+    return v.fma(dx, dx, v.mul(dy, dy))
 
 
 @intrinsic
-def energies_by_species(typingctx, x, y, species, i, begin, end, neighbor, unit, energies):
+def energies_by_species(typingctx, packed, i, begin, end, neighbor, unit, energies):
     """Energy of particle i as each of the three species, into energies[i]."""
 
     def codegen(context, builder, signature, args):
-        x, y, species, i, begin, end, neighbor, unit, energies = data(context, builder, signature, args)
+        packed, i, begin, end, neighbor, unit, energies = data(context, builder, signature, args)
         v = Vectors(builder, LANES, F64)
+        here, _ = particle(v, builder.load(builder.gep(packed, [i])))
+        unit = v.splat(unit)
         sums = [cgutils.alloca_once(builder, v.reals) for _ in range(GHOST)]
         for total in sums:
             builder.store(v.constant(0), total)
         with cgutils.for_range_slice(builder, begin, end, ir.Constant(I64, LANES), I64) as (k, _):
-            j = v.load(neighbor, k, v.ints)
-            r2 = _squared_distances(v, x, y, i, j, unit)
+            others, bits = particles(v, packed, neighbor, k)
+            r2 = _squared_distances(v, here, others, unit)
             inverse = v.div(v.constant(1), r2)
-            kind = v.gather(species, j)
             for c, total in enumerate(sums):
                 scale, sigma2, strength = (
-                    v.choose(kind, [v.constant(value) for value in table[c]])
+                    v.choose(bits, [v.constant(value) for value in table[c]])
                     for table in (_INVERSE_SIGMA2, SIGMA2, STRENGTH)
                 )
                 energy = _pair_energy(v, v.mul(r2, scale), v.mul(inverse, sigma2))
@@ -94,19 +92,21 @@ def energies_by_species(typingctx, x, y, species, i, begin, end, neighbor, unit,
         return context.get_dummy_value()
 
     index = types.int64
-    return types.void(x, y, species, index, index, index, neighbor, types.float64, energies), codegen
+    return types.void(packed, index, index, index, neighbor, types.float64, energies), codegen
 
 
 @intrinsic
-def changes_by_species(typingctx, x, y, i, old, new, begin, end, neighbor, unit, changes, width):
+def changes_by_species(typingctx, packed, i, old, new, begin, end, neighbor, unit, changes, width):
     """Change of the neighbours' energies as each of the three species, where i turns from old to new.
 
     For the k-th neighbour as species c into changes[c * width + k].
     """
 
     def codegen(context, builder, signature, args):
-        x, y, i, old, new, begin, end, neighbor, unit, changes, width = data(context, builder, signature, args)
+        packed, i, old, new, begin, end, neighbor, unit, changes, width = data(context, builder, signature, args)
         v = Vectors(builder, LANES, F64)
+        here, _ = particle(v, builder.load(builder.gep(packed, [i])))
+        unit = v.splat(unit)
 
         def column(table, kind):
             """table[c, kind] for every c, as vectors."""
@@ -122,7 +122,7 @@ def changes_by_species(typingctx, x, y, i, old, new, begin, end, neighbor, unit,
         tables = _INVERSE_SIGMA2, SIGMA2, STRENGTH
         before, after = ([column(table, kind) for table in tables] for kind in (old, new))
         with cgutils.for_range_slice(builder, begin, end, ir.Constant(I64, LANES), I64) as (k, _):
-            r2 = _squared_distances(v, x, y, i, v.load(neighbor, k, v.ints), unit)
+            r2 = _squared_distances(v, here, particles(v, packed, neighbor, k)[0], unit)
             inverse = v.div(v.constant(1), r2)
             for c in range(GHOST):
                 was, will = (
@@ -134,15 +134,15 @@ def changes_by_species(typingctx, x, y, i, old, new, begin, end, neighbor, unit,
         return context.get_dummy_value()
 
     index = types.int64
-    arguments = (x, y, index, index, index, index, index, neighbor, types.float64, changes, index)
+    arguments = (packed, index, index, index, index, index, neighbor, types.float64, changes, index)
     return types.void(*arguments), codegen
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def all_energies(x, y, species, unit, rows, energy):
+def all_energies(packed, unit, rows, energy):
     """Energies of the first particles, as many as `energy` has room for, under every species."""
     for i in range(len(energy)):
-        energies_by_species(x, y, species, i, rows[0][i], rows[0][i] + rows[1][i], rows[2], unit, energy)
+        energies_by_species(packed, i, rows[0][i], rows[0][i] + rows[1][i], rows[2], unit, energy)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)

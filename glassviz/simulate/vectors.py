@@ -10,7 +10,6 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 I32, I64, F32, F64 = ir.IntType(32), ir.IntType(64), ir.FloatType(), ir.DoubleType()
-_I1 = ir.IntType(1)
 
 
 def data(context, builder, signature, args):
@@ -19,21 +18,6 @@ def data(context, builder, signature, args):
         context.make_array(kind)(context, builder, value).data if isinstance(kind, types.Array) else value
         for kind, value in zip(signature.args, args, strict=True)
     ]
-
-
-class _Addresses(ir.Instruction):
-    """Addresses of base[index] for a vector of indices, which llvmlite's own getelementptr does not form."""
-
-    def __init__(self, parent, base, index, element):
-        lanes = index.type.count
-        super().__init__(parent, ir.VectorType(base.type, lanes), "getelementptr", [base, index])
-        self.element = element
-
-    def descr(self, buf):
-        base, index = self.operands
-        buf.append(
-            f"getelementptr {self.element}, {base.type} {base.get_reference()}, {index.type} {index.get_reference()}\n"
-        )
 
 
 class Vectors:
@@ -74,19 +58,21 @@ class Vectors:
         at = self.builder.bitcast(self.builder.gep(base, [first]), value.type.as_pointer())
         self.builder.store(value, at, align=4)
 
-    def gather(self, base, index):
-        """base[index] in every lane, of an array of 32-bit integers."""
-        where = _Addresses(self.builder.block, base, index, I32)
-        self.builder._insert(where)
-        mask = ir.VectorType(_I1, self.lanes)
-        kind = ir.FunctionType(self.ints, [where.type, I32, mask, self.ints])
-        function = cgutils.get_or_insert_function(
-            self.builder.module, kind, f"llvm.masked.gather.v{self.lanes}i32.v{self.lanes}p0"
-        )
-        every = ir.Constant(mask, [1] * self.lanes)
-        return self.builder.call(
-            function, [where, ir.Constant(I32, 4), every, ir.Constant(self.ints, [0] * self.lanes)]
-        )
+    def pick(self, words, index, first):
+        """Lower and upper halves of words[index[first + lane]], 64 bits each.
+
+        They are loaded one by one: many processors gather more slowly than that.
+        """
+        picked = ir.Constant(ir.VectorType(I64, self.lanes), ir.Undefined)
+        for lane in range(self.lanes):
+            at = self.builder.gep(index, [self.builder.add(first, ir.Constant(I64, lane))])
+            which = self.builder.sext(self.builder.load(at), I64)
+            word = self.builder.load(self.builder.gep(words, [which]))
+            picked = self.builder.insert_element(picked, word, ir.Constant(I32, lane))
+        halves = self.builder.bitcast(picked, ir.VectorType(I32, 2 * self.lanes))
+        nothing = ir.Constant(halves.type, ir.Undefined)
+        lower, upper = (ir.Constant(self.ints, list(range(half, 2 * self.lanes, 2))) for half in range(2))
+        return tuple(self.builder.shuffle_vector(halves, nothing, order) for order in (lower, upper))
 
     def number(self, ints):
         """Integers as numbers."""
@@ -119,13 +105,11 @@ class Vectors:
         """Whether a < bound, lane by lane."""
         return self.builder.fcmp_ordered("<", a, bound)
 
-    def choose(self, index, options):
-        """options[index] in every lane; the last option where the index is larger."""
-        chosen = options[-1]
-        for k in range(len(options) - 2, -1, -1):
-            here = self.builder.icmp_signed("==", index, ir.Constant(self.ints, [k] * self.lanes))
-            chosen = self.builder.select(here, options[k], chosen)
-        return chosen
+    def choose(self, bits, options):
+        """Of four options the one whose number the two bits, the lower first, give in every lane."""
+        lower, upper = bits
+        below, above = (self.builder.select(lower, options[k + 1], options[k]) for k in (0, 2))
+        return self.builder.select(upper, above, below)
 
     def total(self, a):
         """Sum over the lanes: halves added until one lane is left."""

@@ -16,6 +16,7 @@ from glassviz.simulate.philox import new_key
 from glassviz.simulate.potential import potential_energy
 from glassviz.simulate.swap import CLASSES, REACH, balanced_swap, plain_swap
 from glassviz.simulate.swap_weights import BLOCK, OTHERS, draw, new_weights
+from glassviz.simulate.words import words
 
 LENGTH = 16.0
 KEY = new_key(1)
@@ -146,7 +147,7 @@ def prepared(position, species, beta, length):
     """Energies and weights of all particles, as a phase of balanced swaps sets out with."""
     x, y, species, rows = arrays(position, species, length)
     weights = new_weights(len(position))
-    swap.all_energies(x, y, species, length / UNITS, rows, weights.energy)
+    swap.all_energies(words(x, y, species), length / UNITS, rows, weights.energy)
     swap.sum_weights(species, beta, weights)
     return x, y, species, rows, weights
 
@@ -155,7 +156,7 @@ def prepared(position, species, beta, length):
 def swappable(liquid):
     """The small liquid on the kernels' own grid, so that their coordinates and those of the reference are the same."""
     position, species, length = liquid
-    return np.rint(position * UNITS / length) * length / UNITS, species, length
+    return np.rint(position * UNITS / 2 / length) * 2 * length / UNITS, species, length
 
 
 def test_energy_under_another_species_is_that_of_the_relabeled_box(swappable):
@@ -193,7 +194,8 @@ def test_a_swap_and_its_reverse_balance_in_detail(swappable, kind):
     beta = 1 / 0.4
     x, y, labels, rows, weights = prepared(position, species, beta, length)
     scratch = swap.new_scratch(rows)
-    exchange = (x, y, labels, beta, length / UNITS, rows, weights)
+    packed = words(x, y, labels)
+    exchange = (packed, labels, beta, length / UNITS, rows, weights)
     before_energy = potential_energy(position, species, length).sum()
     generator = np.random.default_rng(3)
     checked = 0
@@ -208,6 +210,7 @@ def test_a_swap_and_its_reverse_balance_in_detail(swappable, kind):
             before = weights.total[there_and_back].prod()
             forward = weights.weight[i, to_b] * weights.weight[j, to_a] / before
             count = swap.exchange(*exchange, i, j, scratch)
+            np.testing.assert_array_equal(packed, words(x, y, labels))
             after = weights.total[there_and_back].prod()
             backward = weights.weight[j, to_b] * weights.weight[i, to_a] / after
             change = potential_energy(position, labels[:-1], length).sum() - before_energy
@@ -223,9 +226,11 @@ def test_a_swap_and_its_reverse_balance_in_detail(swappable, kind):
             for values, old in zip(weights, saved, strict=True):
                 values[:] = old
             labels[[i, j]] = a, b
+            packed[:] = words(x, y, labels)
             count = swap.exchange(*exchange, i, j, scratch)
-            swap.take_back(labels, weights, scratch, count, saved[4])
+            swap.take_back(packed, labels, weights, scratch, count, saved[4])
             np.testing.assert_array_equal(labels[:-1], species)
+            np.testing.assert_array_equal(packed, words(x, y, labels))
             for values, old in zip(weights, saved, strict=True):
                 np.testing.assert_array_equal(values, old)
             checked += 1
