@@ -123,19 +123,19 @@ def confirm(species, weights, scratch, count):
     _, _, block, group, _, span = weights
     _, arguments, touched, _, old_weights = scratch
     i, j = touched[count - 2], touched[count - 1]
-    for t in range(count):
+    for t in range(count - 2):
         one = touched[t]
-        b = one // BLOCK
-        now = 2 * species[one]
-        before = now
-        if t >= count - 2:
-            before = 2 * (species[j] if one == i else species[i])
+        kind, b = 2 * species[one], one // BLOCK
         for column in range(2):
-            lost, gained = old_weights[t, column], arguments[2 * t + column]
-            block[b, before + column] -= lost
-            group[b // span[0], before + column] -= lost
-            block[b, now + column] += gained
-            group[b // span[0], now + column] += gained
+            change = arguments[2 * t + column] - old_weights[t, column]
+            block[b, kind + column] += change
+            group[b // span[0], kind + column] += change
+    for one, before, t in ((i, 2 * species[j], count - 2), (j, 2 * species[i], count - 1)):
+        now, b = 2 * species[one], one // BLOCK
+        for sums, place in ((block, b), (group, b // span[0])):
+            for column in range(2):
+                sums[place, before + column] -= old_weights[t, column]
+                sums[place, now + column] += arguments[2 * t + column]
 
 
 @njit(cache=True, error_model="numpy", nogil=True)

@@ -29,6 +29,7 @@ STRENGTH = np.zeros((SPECIES, SPECIES))
 STRENGTH[:GHOST, :GHOST] = 4 * mixture.EPSILON
 SIGMA2 = np.ones((SPECIES, SPECIES))
 SIGMA2[:GHOST, :GHOST] = mixture.SIGMA**2
+_SIGMA6 = SIGMA2**3
 _INVERSE_SIGMA2 = np.full((SPECIES, SPECIES), np.inf)
 _INVERSE_SIGMA2[:GHOST, :GHOST] = 1 / mixture.SIGMA**2
 
@@ -48,9 +49,14 @@ class Weights(NamedTuple):
     span: np.ndarray
 
 
-def _pair_energy(v, s, inverse):
-    """V/4ε at s = (r/σ_ab)², zero beyond the cutoff."""
-    inverse3 = v.mul(v.mul(inverse, inverse), inverse)
+def _inverse_cube(v, r2):
+    """1/r⁶."""
+    inverse = v.div(v.constant(1), r2)
+    return v.mul(v.mul(inverse, inverse), inverse)
+
+
+def _pair_energy(v, s, inverse3):
+    """V/4ε at s = (r/σ_ab)², with 1/s³, zero beyond the cutoff."""
     smooth = v.fma(s, v.fma(v.constant(mixture.C4), s, v.constant(mixture.C2)), v.constant(mixture.C0))
     value = v.fma(inverse3, v.sub(inverse3, v.constant(1)), smooth)
     return v.builder.select(v.below(s, v.constant(mixture.CUTOFF**2)), value, v.constant(0))
@@ -77,13 +83,13 @@ def energies_by_species(typingctx, packed, i, begin, end, neighbor, unit, energi
         with cgutils.for_range_slice(builder, begin, end, ir.Constant(I64, LANES), I64) as (k, _):
             others, bits = particles(v, packed, neighbor, k)
             r2 = _squared_distances(v, here, others, unit)
-            inverse = v.div(v.constant(1), r2)
+            inverse3 = _inverse_cube(v, r2)
             for c, total in enumerate(sums):
-                scale, sigma2, strength = (
+                scale, sigma6, strength = (
                     v.choose(bits, [v.constant(value) for value in table[c]])
-                    for table in (_INVERSE_SIGMA2, SIGMA2, STRENGTH)
+                    for table in (_INVERSE_SIGMA2, _SIGMA6, STRENGTH)
                 )
-                energy = _pair_energy(v, v.mul(r2, scale), v.mul(inverse, sigma2))
+                energy = _pair_energy(v, v.mul(r2, scale), v.mul(inverse3, sigma6))
                 builder.store(v.fma(strength, energy, builder.load(total)), total)
         first = builder.mul(i, ir.Constant(I64, GHOST))
         for c, total in enumerate(sums):
@@ -119,15 +125,15 @@ def changes_by_species(typingctx, packed, i, old, new, begin, end, neighbor, uni
                 chosen.append(v.splat(value))
             return chosen
 
-        tables = _INVERSE_SIGMA2, SIGMA2, STRENGTH
+        tables = _INVERSE_SIGMA2, _SIGMA6, STRENGTH
         before, after = ([column(table, kind) for table in tables] for kind in (old, new))
         with cgutils.for_range_slice(builder, begin, end, ir.Constant(I64, LANES), I64) as (k, _):
             r2 = _squared_distances(v, here, particles(v, packed, neighbor, k)[0], unit)
-            inverse = v.div(v.constant(1), r2)
+            inverse3 = _inverse_cube(v, r2)
             for c in range(GHOST):
                 was, will = (
-                    v.mul(strength[c], _pair_energy(v, v.mul(r2, scale[c]), v.mul(inverse, sigma2[c])))
-                    for scale, sigma2, strength in (before, after)
+                    v.mul(strength[c], _pair_energy(v, v.mul(r2, scale[c]), v.mul(inverse3, sigma6[c])))
+                    for scale, sigma6, strength in (before, after)
                 )
                 at = builder.add(builder.mul(width, ir.Constant(I64, c)), builder.sub(k, begin))
                 v.store(v.sub(will, was), changes, at)
