@@ -53,14 +53,14 @@ def _touch(packed, one, old, new, unit, rows, energy, scratch, count):
     begin, near = rows[0][one], rows[1][one]
     changes_by_species(packed, one, np.int64(old), np.int64(new), begin, begin + near, rows[2], unit, changes, width)
     for k in range(near):
-        one = rows[2][begin + k]
+        other = rows[2][begin + k]
         felt = (changes[k] != 0.0) | (changes[width + k] != 0.0) | (changes[2 * width + k] != 0.0)
-        if felt and one < len(energy):
-            touched[count] = one
+        if felt and other < len(energy):
+            touched[count] = other
             for c in range(3):
-                before = energy[one, c]
+                before = energy[other, c]
                 energies[count, c] = before
-                energy[one, c] = before + changes[c * width + k]
+                energy[other, c] = before + changes[c * width + k]
             count += 1
     return count
 
