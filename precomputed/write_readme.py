@@ -37,6 +37,10 @@ by the present engine, until half of their bonds were forgotten (at 0.25 nearly 
 of their cooling, and its command names the file they were taken from as it was before (`runs/starts` for a part of a
 file). Samples with labels are kept as they were when the dynamics began.
 
+The boxes of N = 82560 are one cooling, s81. From T = 0.25 on it went on with kernels that make the same moves faster
+and round them differently, so its command typed again makes another, equally distributed cooling. Of the labels of the
+box at T = 0.40 every other output time is kept.
+
 Files of earlier versions were written anew by `python precomputed/repack.py`, every stored value as it was; energies of
 inherent structures, which follow from the inherent positions, are not kept.
 
