@@ -73,8 +73,8 @@ def energy_change(typingctx, packed, here, there, begin, end, neighbor, scale, s
             builder.store(v.fma(v.choose(bits, strengths), change, builder.load(total)), total)
         return v.total(builder.load(total))
 
-    word, index = types.int64, types.int64
-    return types.float32(packed, word, word, index, index, neighbor, scale, strength), codegen
+    whole = types.int64
+    return types.float32(packed, whole, whole, whole, whole, neighbor, scale, strength), codegen
 
 
 @njit(cache=True, error_model="numpy", nogil=True)

@@ -53,7 +53,7 @@ def exponentials(typingctx, values, count):
         v = Vectors(builder, LANES, F64)
         zero, step = ir.Constant(I64, 0), ir.Constant(I64, LANES)
         with cgutils.for_range_slice(builder, zero, count, step, I64) as (k, _):
-            v.store(_exponential(v, v.load(values, k, v.reals)), values, k)
+            v.store(_exponential(v, v.load(values, k)), values, k)
         return context.get_dummy_value()
 
     return types.void(values, types.int64), codegen

@@ -48,9 +48,9 @@ class Vectors:
         vector = self.builder.insert_element(empty, scalar, ir.Constant(I32, 0))
         return self.builder.shuffle_vector(vector, empty, ir.Constant(self.ints, [0] * self.lanes))
 
-    def load(self, base, first, kind):
-        """Elements from base[first] on."""
-        at = self.builder.bitcast(self.builder.gep(base, [first]), kind.as_pointer())
+    def load(self, base, first):
+        """Numbers from base[first] on."""
+        at = self.builder.bitcast(self.builder.gep(base, [first]), self.reals.as_pointer())
         return self.builder.load(at, align=4)
 
     def store(self, value, base, first):
