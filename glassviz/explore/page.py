@@ -1,5 +1,6 @@
 """The page: one state, the bar of controls and the tabs under it."""
 
+import secrets
 from functools import cache, partial
 
 import panel as pn
@@ -10,6 +11,7 @@ from glassviz.explore.delivery import deliver_all
 from glassviz.explore.leaving import let_go_at_the_end
 from glassviz.explore.library import Library
 from glassviz.explore.own import OwnLibrary
+from glassviz.explore.resuming import resume_when_lost
 from glassviz.explore.state import ExplorerState
 from glassviz.explore.tabs import Tabs
 from glassviz.explore.views.base import Scrub
@@ -99,7 +101,9 @@ def _theme(main, on_main, header):
 
 def _contents(state):
     """What stands in the main area and in the header."""
-    scrub = Scrub(level=state.mean_propensity, settled=state.mean_propensity, answered=state.mean_propensity)
+    level = state.mean_propensity
+    scrub = Scrub(level=level, settled=level, answered=level, session=secrets.token_hex(8))
+    resume_when_lost(pn.state.curdoc, scrub)
     made = Made(state)
     controls = Controls(state, scrub, made.button)
     tabs = Tabs(state, scrub, VIEWS, controls.follow)

@@ -14,6 +14,7 @@ from glassviz.mixture import InvalidData
 MOST_PROCESSES = 64
 FORGET = 120_000  # ms a session without a connection is kept, for those who come back
 CHECK = 10_000  # ms between two looks for such sessions
+ADMIT = 86_400  # s after it was opened in which a page may take up its session
 
 
 def serve(port, address, show=False, processes=1, basic_auth=None, allow_origin=()):
@@ -72,5 +73,6 @@ def listen(port, address, show=False, **options):
         warm=True,
         unused_session_lifetime_milliseconds=FORGET,
         check_unused_sessions_milliseconds=CHECK,
+        session_token_expiration=ADMIT,
         **options,
     )

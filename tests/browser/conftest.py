@@ -37,14 +37,20 @@ def library():
         pytest.skip(str(error))
 
 
-@contextmanager
-def served(log_path, **environment):
-    """`panel serve app.py` on a free port of the loopback interface; the address."""
+def free_port():
+    """A port of the loopback interface that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def served(log_path, *options, port=None, **environment):
+    """`panel serve app.py` on a port of the loopback interface; the address."""
+    port = free_port() if port is None else port
     log = log_path.open("w+")
-    command = [sys.executable, "-m", "panel", "serve", "app.py", "--port", str(port), "--address", "127.0.0.1"]
+    options = ["--port", str(port), "--address", "127.0.0.1", *options]
+    command = [sys.executable, "-m", "panel", "serve", "app.py", *options]
     server = subprocess.Popen(
         command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, **environment}
     )

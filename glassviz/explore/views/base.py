@@ -7,7 +7,7 @@ from pathlib import Path
 
 import panel as pn
 import param
-from bokeh.core.properties import Bool, Float
+from bokeh.core.properties import Bool, Float, String
 from bokeh.core.property.descriptors import UnsetValueError
 from bokeh.model import DataModel
 from bokeh.models import CustomJS
@@ -48,6 +48,7 @@ class Scrub(DataModel):
     speed = Float(0.12)
     loop = Bool(True)
     sweeping = Bool(False)
+    session = String()
 
 
 def run(task, *names, **expressions):
