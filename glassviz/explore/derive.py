@@ -16,7 +16,7 @@ from glassviz.learn.transfer import LEVELS as TRANSFER_LEVELS
 from glassviz.learn.transfer import size_transfer
 from glassviz.observe.attention import length_distribution, xi_int
 from glassviz.observe.chords import chord_length
-from glassviz.observe.structure_factor import fit_xi4, structure_factor
+from glassviz.observe.structure_factor import fit_xi4, structure_factor, xi4_error
 from glassviz.observe.susceptibility import chi4
 
 LEVELS = np.round(np.linspace(0.99, 0.05, 40), 4)
@@ -328,8 +328,8 @@ def dynamic_length(library, temperature, network):
     Returns
     -------
     Dataset (state) or None
-        `xi4`, `xi4_error` (over the networks, where there are several, else of the fit; NaN where not determined),
-        `time`, `simulated`, `mean_propensity`; attributes `structures`, `particles`. None where there is no large box.
+        `xi4`, `xi4_error` (of the fit and over the networks; NaN where not determined), `time`, `simulated`,
+        `mean_propensity`; attributes `structures`, `particles`. None where there is no large box.
     """
     particles = library.sizes(temperature)[0]
     if particles < LARGE:
@@ -339,10 +339,9 @@ def dynamic_length(library, temperature, network):
         C = propensities(library, temperature, particles, network).isel(state=slice(1, None, 3))
         ds = library.configurations(temperature, particles)
         fit = fit_xi4(structure_factor(C, ds), window=WINDOW)
-        error = fit["xi4_network_error"] if "xi4_network_error" in fit else fit["xi4_error"]
         attributes = {"structures": ds.sizes["configuration"], "particles": particles}
         curves = xr.Dataset(
-            {"xi4": ("state", fit["xi4"].values), "xi4_error": ("state", error.values)}, attrs=attributes
+            {"xi4": ("state", fit["xi4"].values), "xi4_error": ("state", xi4_error(fit).values)}, attrs=attributes
         )
         return _plain(curves.where(xr.DataArray(C["converged"].values.all(axis=0), dims="state")))
 

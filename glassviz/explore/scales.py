@@ -8,7 +8,7 @@ import xarray as xr
 from glassviz.explore import derive
 from glassviz.observe.attention import length_distribution, xi_int
 from glassviz.observe.chords import chord_length, chord_segments
-from glassviz.observe.structure_factor import fit_xi4, structure_factor
+from glassviz.observe.structure_factor import fit_xi4, structure_factor, xi4_error
 
 FACTORS = {"xi4": 1.0, "chord": 0.5, "xi_int": 1.5}
 """What the paper multiplies each length with to lay them over each other (Fig. 12)."""
@@ -71,9 +71,8 @@ def scales(library, temperature, network, mean_propensity):
     -------
     Dataset
         Scalars `xi4`, `A`, `chord`, `xi_int` (σ, without the factors of Fig. 12; A has no unit) and their `_error`s:
-        over networks, of ξ₄ and A over networks or, where larger, of the fit. NaN where not determined, A also
-        where its error exceeds it; attributes
-        `why` (why ξ₄ is not), `boxes` and `particles` of ξ₄, `structures` of the others.
+        over networks, of ξ₄ also of the fit, of A of the fit. NaN where not determined, A also where its error
+        exceeds it; attributes `why` (why ξ₄ is not), `boxes` and `particles` of ξ₄, `structures` of the others.
     """
     found, why = spectrum(library, temperature, network, mean_propensity)
     level = round(mean_propensity, DIGITS)
@@ -105,9 +104,8 @@ def scales(library, temperature, network, mean_propensity):
         why = str(fit["reason"].item())
     values = {"xi4": np.nan, "xi4_error": np.nan, "A": np.nan, "A_error": np.nan}
     if fit is not None:
-        spread = float(fit["xi4_network_error"]) if "xi4_network_error" in fit else np.nan
         values = {name: float(fit[name]) for name in values}
-        values["xi4_error"] = float(np.fmax(values["xi4_error"], spread))
+        values["xi4_error"] = float(xi4_error(fit))
         if not values["A_error"] < values["A"]:
             values["A"] = np.nan
     about = {"boxes": found.boxes, "particles": found.particles} if found else {"boxes": 0, "particles": 0}

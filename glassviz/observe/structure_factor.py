@@ -204,6 +204,25 @@ def fit_xi4(s4, window=FIT_WINDOW):
     return xr.Dataset({name: (dims, values) for name, values in variables.items()}, coordinates)
 
 
+def xi4_error(fit):
+    """Error of ξ₄: that of the fit and the spread over networks, which are independent of each other.
+
+    Parameters
+    ----------
+    fit : Dataset (...)
+        From `fit_xi4`.
+
+    Returns
+    -------
+    DataArray (...)
+        √(`xi4_error`² + `xi4_network_error`²) in σ, without the second where there are no two networks; NaN where ξ₄ is
+        not determined.
+    """
+    if "xi4_network_error" not in fit:
+        return fit["xi4_error"]
+    return np.hypot(fit["xi4_error"], fit["xi4_network_error"].fillna(0.0))
+
+
 def _fit_with_errors(s4, q, modes, longest, cubic):
     """Parameters and errors (..., 3) of curves (..., q), and the reason (...) where they are not determined."""
     shape = s4.shape[:-1]

@@ -5,7 +5,7 @@ import xarray as xr
 
 from glassviz.mixture import InvalidData
 from glassviz.observe.chords import chord_length
-from glassviz.observe.structure_factor import fit_xi4, structure_factor
+from glassviz.observe.structure_factor import fit_xi4, structure_factor, xi4_error
 from glassviz.observe.susceptibility import chi4
 from glassviz.report.material import LARGE, LEVELS, listed
 from glassviz.report.plates import (
@@ -70,7 +70,8 @@ def lengths(material, temperature):
         predicted = boxes.predict(material.main, LEVELS)
         s4 = structure_factor(predicted, boxes.dataset())
         fit = fit_xi4(s4, window=WINDOW)
-        variables = {name: ("state", fit[name].values) for name in ("xi4", "xi4_error", "A", "A_error")}
+        variables = {name: ("state", fit[name].values) for name in ("xi4", "A", "A_error")}
+        variables["xi4_error"] = "state", xi4_error(fit).values
         variables["xi4_paper_window"] = "state", fit_xi4(s4)["xi4"].values
         return _reached(variables, boxes, predicted)
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from glassviz.mixture import InvalidData
-from glassviz.observe.structure_factor import fit_xi4, structure_factor
+from glassviz.observe.structure_factor import fit_xi4, structure_factor, xi4_error
 from glassviz.report.heterogeneity import WINDOW, curves, growth, lengths, measured_chords
 from glassviz.report.material import LARGE, LEVEL, LEVELS
 from glassviz.report.network import intrinsic_length
@@ -150,7 +150,7 @@ def size_transfer_plate(material):
             row = {"temperature": boxes.temperature, "particles": boxes.particles, "mean_propensity": float(level)}
             row |= {"time": float(boxes.times[k]), "variance_md": variance, "variance_predicted": float(mean[k].var())}
             for name, fit in zip(("md", "predicted"), fits, strict=True):
-                row |= {f"xi4_{name}": float(fit["xi4"][k]), f"xi4_{name}_error": float(fit["xi4_error"][k])}
+                row |= {f"xi4_{name}": float(fit["xi4"][k]), f"xi4_{name}_error": float(xi4_error(fit)[k])}
             table.append(row)
         at = int(np.abs(boxes.levels - LEVEL).argmin())
         shown.append((boxes, at, s4))

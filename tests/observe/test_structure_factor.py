@@ -4,7 +4,7 @@ import xarray as xr
 
 from glassviz import mixture
 from glassviz.mixture import InvalidData
-from glassviz.observe.structure_factor import fit_xi4, ring_coordinates, structure_factor
+from glassviz.observe.structure_factor import fit_xi4, ring_coordinates, structure_factor, xi4_error
 
 
 def naive(position, species, values, length, rings):
@@ -104,6 +104,17 @@ def test_networks_are_averaged_and_their_spread_is_given(gaussian_fields, large_
     assert float(fit.xi4_oz) == pytest.approx(float(fit_xi4(s4.mean("network")).xi4_oz))
     single = fit_xi4(s4.rename(network="state"))
     assert float(fit.xi4_oz_network_error) == pytest.approx(float(single.xi4_oz.std(ddof=1)), rel=0.3)
+
+
+def test_the_error_of_a_length_is_that_of_the_fit_and_the_spread_over_networks(gaussian_fields, large_box):
+    s4 = structure_factor(gaussian_fields(4.0, 6, chi=2.0, seed=7), large_box)
+    fit = fit_xi4(s4, window=(0.0, 0.6))
+    assert float(fit.xi4_network_error) > 0
+    assert float(xi4_error(fit)) ** 2 == pytest.approx(float(fit.xi4_error) ** 2 + float(fit.xi4_network_error) ** 2)
+    alone = fit_xi4(s4.mean("network"), window=(0.0, 0.6))
+    assert float(xi4_error(alone)) == float(alone.xi4_error)
+    assert np.isnan(xi4_error(fit.assign(xi4_error=np.nan, xi4_network_error=np.nan)))
+    assert float(xi4_error(fit.assign(xi4_network_error=np.nan))) == float(fit.xi4_error)
 
 
 def test_a_fit_that_runs_away_is_called_so(large_box):

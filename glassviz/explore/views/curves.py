@@ -45,7 +45,8 @@ QUANTITIES = {
     "xi4": (
         "<i>ξ</i><sub>4</sub>(<i>t</i>)",
         "ξ₄ / σ",
-        "Length at which S₄(q) of the largest box falls off. Bars: over networks.",
+        "Length at which S₄(q) of the largest box falls off. One box leaves the fit much room: ξ₄ and A of the "
+        "cubic term make up for each other. Bars: of the fit and over networks.",
     ),
     "chord": (
         "⟨<i>ξ</i><sub>chord</sub>⟩(<i>t</i>)",

@@ -15,7 +15,7 @@ from glassviz.explore.scales import FACTORS, chords, scales, spectrum
 from glassviz.explore.views.base import CARD, HEADING, View, plain_figure
 from glassviz.mixture import RADII
 from glassviz.observe import ornstein_zernike
-from glassviz.observe.structure_factor import FIT_WINDOW
+from glassviz.observe.structure_factor import FIT_WINDOW, xi4_error
 
 PUBLISHED_LEVEL = 0.8  # of Fig. 12
 LENGTHS = {
@@ -140,11 +140,9 @@ class Lengths(View):
         if not bool(fit["determined"]):
             self._head("spectrum", title, f"ξ₄ not determined ({fit['reason'].item()}); {boxes}")
             return
-        spread = float(fit["xi4_network_error"]) if "xi4_network_error" in fit else np.nan
-        error = np.fmax(float(fit["xi4_error"]), spread)
         constant, uncertainty = float(fit["A"]), float(fit["A_error"])
         a = f"= {constant:.1f} ± {uncertainty:.1f}" if uncertainty < constant else "not determined"
-        xi = f"<i>ξ</i><sub>4</sub> = {float(fit['xi4']):.1f} ± {error:.1f} σ, <i>A</i> {a}"
+        xi = f"<i>ξ</i><sub>4</sub> = {float(fit['xi4']):.1f} ± {float(xi4_error(fit)):.1f} σ, <i>A</i> {a}"
         self._head("spectrum", title, f"{xi}; {boxes}", weak=found.boxes < derive.FEW_STRUCTURES)
 
     def _show_lengths(self, choice, level, results):
