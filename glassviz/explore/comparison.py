@@ -9,8 +9,8 @@ from glassviz.explore import derive
 from glassviz.explore.colors import encode
 from glassviz.explore.library import most_structures
 from glassviz.files import netcdf
+from glassviz.learn.between_outputs import at_times
 from glassviz.learn.evaluation import evaluate
-from glassviz.learn.labels import at_times
 from glassviz.observe.agreement import pearson
 from glassviz.observe.propensity import label_ceiling
 

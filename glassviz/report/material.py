@@ -14,6 +14,7 @@ from glassviz.explore.derive import sizes_compared
 from glassviz.explore.library import Library
 from glassviz.files import store
 from glassviz.learn import labels
+from glassviz.learn.between_outputs import around, noise_between
 from glassviz.learn.inference import CONSTRAINED_SPECIES
 from glassviz.observe.propensity import replica_noise
 
@@ -297,9 +298,9 @@ def noise_of_mean(ds, times):
     """
     chosen = ds["species"].values[0] == CONSTRAINED_SPECIES
     known = ds.assign(noise=replica_noise(ds).expand_dims("one", -1))
-    first, second, fraction = labels.around(known, "propensity", times)
+    first, second, fraction = around(known, "propensity", times)
     means = [values[:, chosen].mean(axis=1, keepdims=True) for values in (first, second)]
-    return labels.noise_between(means, labels.around(known, "noise", times)[:2], fraction)[:, 0]
+    return noise_between(means, around(known, "noise", times)[:2], fraction)[:, 0]
 
 
 def listed(temperatures):

@@ -3,7 +3,7 @@ import pytest
 import xarray as xr
 
 from glassviz import mixture
-from glassviz.learn import labels
+from glassviz.learn import between_outputs, labels
 from glassviz.mixture import InvalidData
 
 TIMES = np.array([1.0, 10.0, 100.0, 1000.0])
@@ -151,10 +151,10 @@ def test_noise_between_outputs_where_bonds_stay_broken(between):
     ds = measured(closed_for_good(random, rate, times).mean(axis=0), times)
     at = times[1:2] * (times[2] / times[1]) ** between
     exact = np.exp(-rate * times[:, None])
-    error = labels.at_times(ds, at)[0] - (exact[1] * (1 - between) + exact[2] * between)
-    first, second, fraction = labels.around(ds, "propensity", at)
-    variances = labels.around(ds, "propensity_variance", at)[:2]
-    noise = labels.noise_between((first, second), variances, fraction) / 8
+    error = between_outputs.at_times(ds, at)[0] - (exact[1] * (1 - between) + exact[2] * between)
+    first, second, fraction = between_outputs.around(ds, "propensity", at)
+    variances = between_outputs.around(ds, "propensity_variance", at)[:2]
+    noise = between_outputs.noise_between((first, second), variances, fraction) / 8
     np.testing.assert_allclose(noise.mean(), (error**2).mean(), rtol=0.05)
 
 
@@ -166,7 +166,7 @@ def test_noise_of_labels_between_outputs(bonds, between):
     times = np.array([0.25, 0.5, 1.1])
     survived = bonds(random, np.exp(random.normal(size=4000) / 2), times).mean(axis=0)
     at = times[1:2] * (times[2] / times[1]) ** between
-    (noise,) = labels.noise_at_times(measured(survived, times), at, np.arange(4000))
+    (noise,) = between_outputs.noise_at_times(measured(survived, times), at, np.arange(4000))
     of_replicas = survived[..., 1] * (1 - between) + survived[..., 2] * between
     np.testing.assert_allclose(noise, of_replicas.var(axis=0, ddof=1).mean() / 8, rtol=0.1)
 
@@ -194,5 +194,5 @@ def test_prototype_labels(shared, configurations_at):
     np.testing.assert_allclose(levels, [0.99, 0.94, 0.90, 0.85, 0.80, 0.75, 0.65])
     assert 80 < times[1] < 120
     chosen = [ds.species.values[0] == 0 for ds in group]
-    values = [labels.at_times(ds, times)[:, c].mean(axis=1) for ds, c in zip(group, chosen, strict=True)]
+    values = [between_outputs.at_times(ds, times)[:, c].mean(axis=1) for ds, c in zip(group, chosen, strict=True)]
     np.testing.assert_allclose(np.mean(values, axis=0), levels, atol=1e-5)

@@ -1,0 +1,99 @@
+"""Between two output times: propensities and the noise that replicas leave in them, interpolated linearly in log t."""
+
+import numpy as np
+
+SMALLEST = 1e-12  # what a product of probabilities is divided by at least
+
+
+def at_times(dataset, times):
+    """Propensities of one structure at given times, linear in log t.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        One structure, from `glassviz.learn.labels.structures`.
+    times : (level,) ndarray
+        Within the range of the stored times.
+
+    Returns
+    -------
+    (level, particle) ndarray of float32
+    """
+    before, after, fraction = around(dataset, "propensity", times)
+    return before * (1 - fraction) + after * fraction
+
+
+def noise_at_times(dataset, times, chosen):
+    r"""Mean variance that finitely many replicas leave in the propensities `at_times` of some particles.
+
+    Of the noise of two outputs, the part that both share stays where one interpolates between them, and the rest
+    averages out in part. What the true propensities C_1 and C_2 share is at most √(Var C_1 Var C_2), which is nearly
+    what they do share, so the noise shares the rest of the labels' covariance,
+
+    .. math:: K = \mathrm{Cov}(\hat C_1, \hat C_2) - \sqrt{\mathrm{Var}\,C_1\,\mathrm{Var}\,C_2},
+
+    and not more than it would if no bond ever formed again, see `noise_between`. At late times many do.
+
+    Parameters
+    ----------
+    dataset, times
+        See `at_times`.
+    chosen : ndarray
+        Numbers of particles.
+
+    Returns
+    -------
+    (level,) ndarray
+        NaN where the file has no variance.
+    """
+    if "propensity_variance" not in dataset:
+        return np.full(len(times), np.nan)
+    dataset = dataset.isel(particle=chosen)
+    first, second, fraction = around(dataset, "propensity", times)
+    before, after, _ = around(dataset, "propensity_variance", times)
+    before, after, fraction = before / dataset.attrs["replicas"], after / dataset.attrs["replicas"], fraction[:, 0]
+    noise = before.mean(axis=1), after.mean(axis=1)
+    true = [np.maximum(c.var(axis=1) - n, 0) for c, n in ((first, noise[0]), (second, noise[1]))]
+    together = (first * second).mean(axis=1) - first.mean(axis=1) * second.mean(axis=1)
+    lasting = (survival_correlation(first, second) * np.sqrt(before * after)).mean(axis=1)
+    shared = np.clip(together - np.sqrt(true[0] * true[1]), 0, lasting)
+    return (1 - fraction) ** 2 * noise[0] + fraction**2 * noise[1] + 2 * fraction * (1 - fraction) * shared
+
+
+def noise_between(mean, noise, fraction):
+    """Variance left in the mean propensity of a structure interpolated between two output times.
+
+    For the mean over many particles, bonds that rattle open and closed do not count, and the noise correlates as
+    survival does; measured at T = 0.40, C_B = 0.8 and three outputs per decade, this is right to 2 % halfway.
+
+    Parameters
+    ----------
+    mean, noise : pair of ndarray
+        C and its variance at the output before and at that after.
+    fraction : ndarray
+        How far between them.
+
+    Returns
+    -------
+    ndarray
+    """
+    before, after = (1 - fraction) * np.sqrt(noise[0]), fraction * np.sqrt(noise[1])
+    return before**2 + after**2 + 2 * survival_correlation(*mean) * before * after
+
+
+def survival_correlation(first, second):
+    r"""Correlation of the noise of propensities C_1 ≥ C_2 at two times where broken bonds stay broken.
+
+    .. math:: r = \sqrt{C_2 (1 - C_1) / (C_1 (1 - C_2))}
+    """
+    second = np.minimum(first, second)
+    return np.sqrt(second * np.maximum(1 - first, 0) / np.maximum(first * (1 - second), SMALLEST))
+
+
+def around(dataset, name, times):
+    """A variable (level, particle) at the outputs before and after each time, and how far between them it is."""
+    stored = dataset["time"].values
+    values, stored = dataset[name].values[0][stored > 0].astype(np.float32), np.log(stored[stored > 0])
+    upper = np.clip(np.searchsorted(stored, np.log(times)), 1, len(stored) - 1)
+    fraction = (np.log(times) - stored[upper - 1]) / (stored[upper] - stored[upper - 1])
+    return values[upper - 1], values[upper], fraction.astype(np.float32)[:, None]
