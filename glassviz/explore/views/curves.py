@@ -238,11 +238,11 @@ class _Panel:
         self._predicted, self._measured, self._taus = {}, {}, {}
         self._lines = ColumnDataSource({name: [] for name in ("xs", "ys", "known", "color", "width", "alpha")})
         self._points = ColumnDataSource({name: [] for name in ("x", "y", "color")})
-        self._bars = ColumnDataSource({name: [] for name in ("x", "low", "high", "color")})
+        self._bars = ColumnDataSource({name: [] for name in ("x", "low", "high", "color", "alpha")})
         self._spans = ColumnDataSource({name: [] for name in ("x", "color")})
         weights = {"source": self._lines, "color": "color", "line_width": "width", "line_alpha": "alpha"}
         self.figure.vspan("x", source=self._spans, color="color", line_dash="dotted", line_alpha=0.8)
-        self.figure.segment("x", "low", "x", "high", source=self._bars, color="color", line_alpha=0.55)
+        self.figure.segment("x", "low", "x", "high", source=self._bars, color="color", line_alpha="alpha")
         self.figure.multi_line("xs", "ys", line_dash=[3, 3], **weights)
         self.figure.multi_line("xs", "known", **weights)
         self.figure.scatter("x", "y", source=self._points, color="color", size=6, line_color=None)
@@ -287,7 +287,9 @@ class _Panel:
         }
         self._points.data = _joined(self._measured, colors, ("x", "y"))
         bars = [_joined(found, colors, ("x", "low", "high")) for found in (self._predicted, self._measured)]
-        self._bars.data = {name: np.concatenate([columns[name] for columns in bars]) for name in bars[0]}
+        joined = {name: np.concatenate([columns[name] for columns in bars]) for name in bars[0]}
+        chosen = joined["color"] == colors.get(temperature, "")
+        self._bars.data = joined | {"alpha": np.where(chosen, 0.9, 0.3)}
         self._spans.data = {"x": list(self._taus.values()), "color": [colors[t] for t in self._taus]}
         current = lines.get(temperature, {"levels": [], "x": [], "y": []})
         self._curve.data = {"levels": current["levels"], "times": current["x"], "values": current["y"]}
