@@ -1,8 +1,11 @@
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -148,7 +151,16 @@ def test_movie(tmp_path):
         assert path.stat().st_size > 1000
 
 
-def test_serve_answers(tmp_path):
+def answer(address):
+    """HTTP status of a server that may still be starting."""
+    for _ in range(100):
+        with suppress(urllib.error.URLError):
+            return urllib.request.urlopen(address).status
+        time.sleep(0.2)
+    return None
+
+
+def test_serve_answers():
     with subprocess.Popen(
         [*GLASSVIZ, "serve", "--port", "0"],
         stdout=subprocess.PIPE,
@@ -157,7 +169,8 @@ def test_serve_answers(tmp_path):
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
     ) as process:
         try:
-            assert "http://localhost" in process.stdout.readline()
+            (address,) = re.findall(r"http://localhost:\d+/app", process.stdout.readline())
+            assert answer(address) == 200
         finally:
             process.send_signal(signal.SIGINT)
 

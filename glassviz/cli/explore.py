@@ -78,7 +78,7 @@ def serve(
     Parameters
     ----------
     port
-        Port to listen on.
+        Port to listen on; 0 for any that is free.
     address
         Address to listen on.
     show

@@ -32,6 +32,13 @@ def dispatch(port, address, starts):
         asyncio.run(_Dispatcher(starts).run(port, address))
 
 
+def free_port():
+    """A port of the loopback interface that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 def named(head):
     """The number of the process that the cookie in a request's head (bytes) names; None without one."""
     found = _NAMED.search(head)
@@ -65,9 +72,7 @@ class _Dispatcher:
                 process.terminate()
 
     def _start(self, number):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._ports[number] = probe.getsockname()[1]
+        self._ports[number] = free_port()
         self._processes[number] = self._starts[number](self._ports[number])
         self._processes[number].start()
 

@@ -6,7 +6,7 @@ from functools import partial
 
 import panel as pn
 
-from glassviz.explore.dispatch import dispatch
+from glassviz.explore.dispatch import dispatch, free_port
 from glassviz.explore.library import MEMORY
 from glassviz.explore.page import build
 from glassviz.mixture import InvalidData
@@ -23,7 +23,7 @@ def serve(port, address, show=False, processes=1, basic_auth=None, allow_origin=
     Parameters
     ----------
     port : int
-        Port to listen on.
+        Port to listen on; 0 for any that is free.
     address : str
         Address to listen on.
     show : bool, optional
@@ -43,6 +43,7 @@ def serve(port, address, show=False, processes=1, basic_auth=None, allow_origin=
     """
     if not 1 <= processes <= MOST_PROCESSES:
         raise InvalidData(f"{processes} server processes; expected between 1 and {MOST_PROCESSES}.")
+    port = port or free_port()
     origins = list(allow_origin) or sorted({f"{host}:{port}" for host in (address, "localhost", "127.0.0.1")})
     options = {"websocket_origin": origins}
     if basic_auth is not None:

@@ -1,6 +1,5 @@
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from glassviz.explore.dispatch import free_port
 from glassviz.explore.library import Library
 from glassviz.mixture import InvalidData
 
@@ -35,13 +35,6 @@ def library():
         return Library()
     except InvalidData as error:
         pytest.skip(str(error))
-
-
-def free_port():
-    """A port of the loopback interface that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextmanager

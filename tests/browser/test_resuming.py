@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.browser.conftest import MODELS, App, free_port, served
+from glassviz.explore.dispatch import free_port
+from tests.browser.conftest import MODELS, App, served
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
