@@ -8,7 +8,7 @@ import xarray as xr
 from glassviz.files import store
 from glassviz.mixture import InvalidData
 
-ENOUGH = 4  # structures that a curve needs, where there are so many
+ENOUGH, SHARE = 4, 1 / 3  # structures that a curve needs, where there are so many, and share of all
 
 
 @dataclass
@@ -101,9 +101,9 @@ def by_temperature(datasets):
 
 
 def _common(temperature, group):
-    """One Decay of the curves of a temperature; the longest runs count, where there are `ENOUGH` of them."""
+    """One Decay of the curves of a temperature; the longest runs count, as far as `ENOUGH` of them go."""
     ends = sorted((c["time"].values[-1] for c in group for _ in c["configuration"]), reverse=True)
-    last = ends[min(ENOUGH, len(ends)) - 1]
+    last = ends[max(min(ENOUGH, len(ends)), int(SHARE * len(ends))) - 1]
     group = [c for c in group if c["time"].values[-1] >= last]
     first = max(c["time"].values[0] for c in group)
     times = np.unique(np.concatenate([c["time"].values for c in group]))

@@ -132,6 +132,15 @@ def test_structures_that_ran_for_different_times_are_brought_together():
     assert not ts.is_simulated(exact(4e3, 0.40), 0.40)
 
 
+@pytest.mark.parametrize(("long", "structures", "last"), [(4, 16, 3e3), (6, 6, 5e3)])
+def test_a_few_long_runs_do_not_speak_for_many_others(long, structures, last):
+    """A third of the structures must reach as far as the curve does."""
+    datasets = [*measured(0.40, 3e3, structures=16 - long), *measured(0.40, 5e3, structures=long)]
+    ts = superposition(datasets)
+    assert ts.relaxation_times.structures[0] == structures
+    assert float(ts.curves().time.max()) == pytest.approx(last)
+
+
 def test_rescaled_curves_fall_on_the_master_curve(exact_liquid):
     curves = exact_liquid.curves()
     assert curves.temperature.values.tolist() == [0.40, 0.35, 0.30]
