@@ -8,7 +8,8 @@ import xarray as xr
 from glassviz.files import store
 from glassviz.mixture import InvalidData
 
-ENOUGH, SHARE = 4, 1 / 3  # structures that a curve needs, where there are so many, and share of all
+ENOUGH = 4  # structures that a curve needs, where there are so many
+SHARE = 1 / 3  # of all structures that it needs too
 
 
 @dataclass
@@ -101,7 +102,7 @@ def by_temperature(datasets):
 
 
 def _common(temperature, group):
-    """One Decay of the curves of a temperature; the longest runs count, as far as `ENOUGH` of them go."""
+    """One Decay of the curves of a temperature; the longest runs count, as far as enough of them go."""
     ends = sorted((c["time"].values[-1] for c in group for _ in c["configuration"]), reverse=True)
     last = ends[max(min(ENOUGH, len(ends)), int(SHARE * len(ends))) - 1]
     group = [c for c in group if c["time"].values[-1] >= last]
