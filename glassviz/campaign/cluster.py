@@ -43,8 +43,10 @@ def connected(workers=None, scheduler=None, together=1):
         with client:
             yield client
     else:
-        # No limit of memory, since a worker over it would be killed, and nobody looks at the dashboard.
+        # No limit of memory, since a worker over it would be killed. Nobody looks at the dashboard, and what the
+        # scheduler serves besides takes any free port, so that campaigns run side by side.
         options = {"memory_limit": 0, "dashboard_address": None, "silence_logs": "CRITICAL"}
+        options["scheduler_kwargs"] = {"dashboard_address": "127.0.0.1:0"}
         with (
             LocalCluster(n_workers=workers, threads_per_worker=together, **options) as cluster,
             Client(cluster) as client,

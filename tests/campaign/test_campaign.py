@@ -14,7 +14,7 @@ import xarray as xr
 from distributed import LocalCluster
 
 from glassviz.campaign import cluster
-from glassviz.campaign.cluster import run_jobs
+from glassviz.campaign.cluster import connected, run_jobs
 from glassviz.campaign.dynamics import dynamics_jobs
 from glassviz.campaign.equilibration import cooling_jobs
 from glassviz.campaign.gather import gather
@@ -160,6 +160,12 @@ def test_a_worker_does_several_jobs_together(tmp_path):
     jobs = [Job(tmp_path / f"{k}.nc", meet, ()) for k in range(4)]
     run_jobs(jobs, 1, None, lambda *_: None, together=4)
     assert len(list(tmp_path.iterdir())) == 4
+
+
+@pytest.mark.filterwarnings("error:Port")
+def test_campaigns_run_side_by_side():
+    with connected(1, None) as one, connected(1, None) as other:
+        assert one.submit(sum, (1, 2)).result() == other.submit(sum, (2, 1)).result() == 3
 
 
 def test_dynamics_makes_one_file_per_structure(local, tmp_path, undisturbed):
