@@ -25,7 +25,8 @@ themselves.
 
 """
 HOW = """
-`python precomputed/import_prototype.py` adds inherent structures to the prototype runs; `python precomputed/assess.py`
+`python precomputed/import_prototype.py` added inherent structures to the prototype runs, whose own files are not here;
+`python precomputed/assess.py`
 says what is known of their equilibration, from a continued run of the same length at the same temperature (at most
 100000 sweeps, so for longer runs it is an upper bound). Samples whose names begin with s31 or s51 are independent
 coolings from random starts, each with the record of its whole cooling. Those of s51 were made by the engine as it was
@@ -89,8 +90,10 @@ def propensities():
         "times at which ⟨C̄_B⟩ is below 0.99. `mean_propensity_variance` is the variance over replicas of the mean "
         "over all particles of a species (`component`), which measured χ₄ needs; files made before it was recorded "
         "are without. The attribute `command` is what made the structures, also where they are not among the "
-        "configurations (N = 20640). Positions are whole steps of 6e-5 σ; the file of N = 82560 keeps every other "
-        "output time of its command.\n\n" + table(header, rows)
+        "configurations (N = 20640); prototype structures have none. Commands of the dynamics, too, name files as they "
+        "were then: which velocities a structure had, its `dynamics_seed` says. Positions "
+        "are whole steps of 6e-5 σ; the file of N = 82560 keeps every other output time of its command.\n\n"
+        + table(header, rows)
     )
 
 

@@ -125,7 +125,8 @@ def test_descriptors_train_predict_and_info(cooled, labels, tmp_path):
 
     network = tmp_path / "small.safetensors"
     run("train", labels, "--output", network, "--species", 1, 2, "--seeds", 2, "--steps", 40)
-    assert "train" in run("info", network).stdout
+    assert re.search(r"^species2: \d of 2 networks, seed 0$", run("info", network).stdout, re.M)
+    assert '"history"' in run("info", network, "--header").stdout
 
     arguments = ["predict", cooled / "N200_T0.50.nc", tmp_path / "predicted.nc", "--network", network]
     run(*arguments, "--mean-propensity", 0.9, 0.8)

@@ -43,7 +43,7 @@ def equilibrate(
     temperatures
         Temperatures in the order of the cooling; each starts from the one before.
     sweeps
-        Sweeps at each temperature; one number, or one for each.
+        Sweeps at each temperature, at least 200; one number, or one for each.
     samples
         Number of samples, from random starts.
     particles

@@ -38,7 +38,7 @@ def movie(
     sample
         Sample as the explorer names it; the largest by default.
     network
-        Name of the ensemble; the last one by default.
+        Name of the ensemble; the first of the store by default.
     size
         Width in pixels.
     frames
@@ -106,13 +106,15 @@ def warm():
 
 
 @app.command
-def info(path: Path | None = None):
+def info(path: Path | None = None, *, header: bool = False):
     """Say what is in a file, or what glassviz has to show.
 
     Parameters
     ----------
     path
         Configurations, propensity or network file.
+    header
+        Of a network file all that it records of its training, as JSON.
     """
     from glassviz.files import netcdf, read, store
     from glassviz.learn.networkfile import available_networks, load_networks
@@ -123,8 +125,28 @@ def info(path: Path | None = None):
             table.add_row(f"{file.temperature:.2f}", str(file.particles), str(len(file.names)), file.path.name)
         console.print(table, f"networks: {', '.join(available_networks()) or 'none'}", f"version {version('glassviz')}")
     elif path.suffix == ".safetensors":
-        console.print_json(data=load_networks(path).header)
+        ensemble = load_networks(path)
+        if header:
+            console.print_json(data=ensemble.header)
+        else:
+            console.print(_described(ensemble), highlight=False, markup=False, soft_wrap=True)
     else:
         ds = netcdf.load(path) if path.suffix == ".nc" else read(path)
         with xr.set_options(display_max_rows=40):
             console.print(str(ds), highlight=False, markup=False)
+
+
+def _described(ensemble):
+    """Lines about an ensemble: what it is, how each species was trained, at which states."""
+    about = ensemble.header
+    lines = [
+        f"{ensemble.name}: {ensemble.kind}, trained at T ≥ {about['minimum_temperature']:g} on descriptors to "
+        f"R_c = {about['cutoff']:g} σ of the {about['tessellation']} tessellation"
+    ]
+    records = about["training"]
+    for species, record in records.items():
+        lines.append(f"{species}: {len(record['chosen'])} of {record['seeds']} networks, seed {record['seed']}")
+    lines += dict.fromkeys(f"by {record['version']}: {record['command']}" for record in records.values())
+    if "pattern" in about:
+        lines.append(about["pattern"]["text"])
+    return "\n".join(lines)

@@ -32,7 +32,7 @@ def equilibrate(
     temperatures
         Temperatures in the order of the cooling; each starts from the one before.
     sweeps
-        Sweeps at each temperature; one number, or one for each.
+        Sweeps at each temperature, at least 200; one number, or one for each.
     samples
         Number of samples, from random starts.
     particles
@@ -109,6 +109,8 @@ def dynamics(
         chosen = range(ds.sizes["configuration"])[slice(*(int(part) if part else None for part in samples.split(":")))]
     except (TypeError, ValueError):
         raise InvalidData(f"--samples: {samples!r}; expected START:STOP, for example 0:12.") from None
+    if not chosen:
+        raise InvalidData(f"--samples: {samples} holds none of {source}; expected some of its {len(ds.configuration)}.")
     output.mkdir(parents=True, exist_ok=True)
     with progress_bar(f"T = {ds.attrs['temperature']:.2f}") as progress:
         for done, index in enumerate(chosen):

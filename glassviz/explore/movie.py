@@ -61,7 +61,7 @@ def render_movie(
     sample : str, optional
         Label of the sample, as `Library.samples` gives it; by default the largest.
     network : str, optional
-        Name of the ensemble; by default the last one.
+        Name of the ensemble; by default the first of the store.
     size : int, optional
         Side of the square snapshot in pixels, made even.
     shape : {"tall", "wide", "square"}, optional

@@ -62,7 +62,9 @@ def write(dataset, path):
     """
     samples = dataset.sizes["configuration"]
     if samples != 1:
-        raise InvalidData(f"{path}: a GlassBench file holds one configuration, not {samples}; expected .nc or .gsd.")
+        raise InvalidData(
+            f"{path}: a GlassBench file holds one configuration, not {samples}; expected .nc, .gsd or .extxyz."
+        )
     left_out = sorted(set(dataset.variables) - _KEPT)
     if left_out:
         warnings.warn(f"{path}: GlassBench has no key for {', '.join(left_out)}; left out.", stacklevel=3)

@@ -213,7 +213,8 @@ class Ensemble:
         Raises
         ------
         InvalidData
-            Where the descriptors are not those the networks were trained on.
+            Where the descriptors are not those the networks were trained on, T is not positive, ⟨C̄_B⟩ is not in
+            (0, 1], or there are not as many T as ⟨C̄_B⟩.
         """
         table = Table(self.name, self.header, descriptors, temperature, mean_propensity)
         values, report = self.propensity(table.columns, table.species, table.temperature, table.levels)

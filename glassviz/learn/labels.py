@@ -16,6 +16,7 @@ from glassviz.simulate.inherent import inherent_structures
 from glassviz.structure.cache import cached_descriptors
 
 LEVELS = (0.99, 0.94, 0.90, 0.85, 0.80, 0.75, 0.65, 0.50, 0.40, 0.25, 0.15, 0.075)
+OF_STRUCTURES = "names", "columns", "labels", "noise", "position", "box_length"  # arrays that begin with the structure
 SMALL_BOX = 1290  # a patch of a larger box holds about as many particles of a species as this box does
 
 
@@ -65,7 +66,7 @@ class StatePoints:
             self.temperature,
             self.levels,
             self.times,
-            *(getattr(self, n)[chosen] for n in ("names", "columns", "labels", "noise", "position", "box_length")),
+            *(getattr(self, name)[chosen] for name in OF_STRUCTURES),
             self.cutoff,
             self.tessellation,
         )

@@ -110,8 +110,10 @@ def fit(points, networks, plan, seed, *, levels=None, known=(), threads=1, check
         start.follow_the_level(net)
     frozen = None if plan.state else start.only_the_mean(net)
     if checkpoint is not None:
-        data = [array for p in points for array in (p.columns, p.labels, p.levels)]
-        key = digest(asdict(plan), networks, seed, None if levels is None else list(map(float, levels)), *data)
+        state_points = [*points, *(p for p, *_ in known)]
+        told = [p.temperature for p in state_points], [list(map(float, values)) for _, *of in known for values in of]
+        data = [a for p in state_points for a in (p.columns, p.labels, p.levels, p.noise, p.position, p.box_length)]
+        key = digest(asdict(plan), networks, seed, None if levels is None else list(map(float, levels)), told, *data)
         checkpoint = Checkpoint(checkpoint, key)
     decay = plan.decay * lengths**2
     trainer = Trainer(

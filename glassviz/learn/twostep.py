@@ -263,6 +263,9 @@ def transferred(fitted, levels, missing, plan, keep, species=CONSTRAINED_SPECIES
         given = []
         for level, center in zip(at, means, strict=True):
             own = np.flatnonzero(np.isclose(levels, level) & fitted.alive)
+            if not len(own):
+                plan.reject(p.temperature, level)
+                continue
             told = (np.array([p.temperature]), np.array([level]))
             reference = fitted.reference_temperature
             values = np.stack([Field(branch, n, columns, reference).propensity(*told)[0] for n in own])

@@ -1,12 +1,16 @@
 """Structures without labels, to which step 1 of the two-step training transfers some, and the mean that is known."""
 
+from dataclasses import replace
+from itertools import groupby
+
 import numpy as np
 
 from glassviz import files
 from glassviz.learn.inference import CONSTRAINED_SPECIES
-from glassviz.learn.labels import StatePoints
+from glassviz.learn.labels import OF_STRUCTURES, StatePoints
 from glassviz.mixture import InvalidData
 from glassviz.simulate.inherent import inherent_structures
+from glassviz.simulate.verdict import VERDICTS
 from glassviz.structure.cache import cached_descriptors
 
 STRUCTURES = 8  # most structures at one temperature that labels are transferred to
@@ -68,18 +72,18 @@ def unlabelled(dataset, species, cutoff=16.0, tessellation="radical"):
 
 
 def structures_without_labels(datasets, species, *, without=(), most=STRUCTURES, cutoff=16.0, tessellation="radical"):
-    """Structures without labels as state points of no level.
+    """Structures without labels as state points of no level, together for each temperature.
 
     Parameters
     ----------
     datasets : sequence of Dataset
-        Configurations, several in each.
+        Configurations, several in each, ordered by temperature.
     species : int
         0-based.
     without : collection of str
         Names of test structures, which are left out.
     most : int, optional
-        Of each Dataset; all where it is None.
+        At each temperature, those in equilibrium first; all where it is None.
     cutoff, tessellation : optional
         Of the descriptors.
 
@@ -88,12 +92,37 @@ def structures_without_labels(datasets, species, *, without=(), most=STRUCTURES,
     list of StatePoints
     """
     found = []
-    for ds in datasets:
-        names = [str(n) for n in ds["configuration"].values]
-        chosen = [k for k, name in enumerate(names) if name not in without][:most]
-        if chosen:
-            found.append(unlabelled(ds.isel(configuration=chosen), species, cutoff, tessellation))
+    for _, alike in groupby(datasets, key=lambda ds: round(float(ds.attrs["temperature"]), 6)):
+        alike = list(alike)
+        candidates = [
+            (settled, k, number)
+            for k, ds in enumerate(alike)
+            for number, (name, settled) in enumerate(zip(ds["configuration"].values, _in_equilibrium(ds), strict=True))
+            if str(name) not in without
+        ]
+        candidates = sorted(candidates, key=lambda candidate: not candidate[0])[:most]
+        chosen = [sorted(number for _, at, number in candidates if at == k) for k in range(len(alike))]
+        parts = [
+            unlabelled(ds.isel(configuration=numbers), species, cutoff, tessellation)
+            for ds, numbers in zip(alike, chosen, strict=True)
+            if numbers
+        ]
+        if parts:
+            found.append(_together(parts))
     return found
+
+
+def _in_equilibrium(ds):
+    """Which configurations are known to be in equilibrium, (configuration,) ndarray of bool."""
+    if "verdict" in ds:
+        return ds["verdict"].values.astype(str) == VERDICTS[0]
+    return np.full(ds.sizes["configuration"], str(ds.attrs.get("verdict", "")).startswith(VERDICTS[0]))
+
+
+def _together(parts):
+    """State points of one temperature as one."""
+    joined = {name: np.concatenate([getattr(p, name) for p in parts]) for name in OF_STRUCTURES}
+    return replace(parts[0], **joined)
 
 
 def species_means(points, levels, species=CONSTRAINED_SPECIES):

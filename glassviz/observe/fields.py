@@ -141,6 +141,8 @@ def summarize(estimate, replicates, name):
         The observable, with or without the dimension `network`.
     replicates : DataArray (bootstrap, ...)
         The observable on bootstrap resamples of the structures; NaN where there is one structure only.
+    name : str
+        Name of the result.
 
     Returns
     -------

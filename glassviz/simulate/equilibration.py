@@ -133,7 +133,7 @@ def equilibrate(
     temperature : float
         Temperature (ε/k_B).
     sweeps : int
-        Sweeps of N displacements, with the swaps that belong to them.
+        Sweeps of N displacements, with the swaps that belong to them; at least 200.
     particles : int, optional
         Size of a random start.
     seed : int or sequence of int, optional
@@ -160,8 +160,8 @@ def equilibrate(
     Raises
     ------
     InvalidData
-        Where the start is not a configuration, the temperature or the number of sweeps is not positive, or the
-        checkpoint is of another run.
+        Where the start is not a configuration, the temperature is not positive, there are fewer than 200 sweeps, or
+        the checkpoint is of another run.
     """
     if not temperature > 0 or not sweeps >= BLOCKS:
         raise mixture.InvalidData(

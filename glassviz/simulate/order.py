@@ -1,8 +1,8 @@
 r"""Is a configuration still the disordered mixture: no crystal, no demixing.
 
 Both measures are freud's. Measured on the shipped samples of every temperature (T = 0.40 … 0.15, N = 1290 and 82560)
-the averaged hexatic order lies between 0.37 and 0.42, whatever the temperature, and the partial g_ab(r) stay within
-0.013 of 1 between 4 and 8 σ; a triangular crystal has order 1, and a demixed box a g_ab that is off by 1.
+the averaged hexatic order lies between 0.36 and 0.44, whatever the temperature, and the partial g_ab(r) stay within
+0.015 of 1 between 4 and 8 σ; a triangular crystal has order 1, and a demixed box a g_ab that is off by 1.
 """
 
 import numpy as np

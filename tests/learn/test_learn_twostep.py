@@ -75,6 +75,46 @@ def test_transferred_labels_have_the_level_as_mean_and_the_networks_spread(label
     assert len(plan.where("t")) == len(given.levels)
 
 
+def test_a_state_whose_networks_all_diverged_is_predicted_only(labelled, cold):
+    plan = pattern_of(labelled, [0.2, 0.3, 0.4], (0.9, 0.7))
+    levels = np.repeat([0.9, 0.7], 2)
+    known = [(cold, np.array([0.9, 0.7]), np.array([0.9, 0.7]))]
+    fitted = training.fit(labelled, 4, SHORT, 0, levels=levels, known=known)
+    fitted = replace(fitted, alive=levels == 0.9)
+    twostep.transferred(fitted, levels, known, plan, keep=1)
+    assert plan[0.2, 0.7] == "r"
+
+
+def test_structures_of_a_temperature_come_together_those_in_equilibrium_first(configurations_at):
+    ds = configurations_at(0.4).isel(configuration=[0, 1])
+    hot, cold = [ds.assign_attrs(verdict="nearly"), ds.assign_coords(configuration=["s0", "s1"])], ds.copy()
+    hot[1]["verdict"] = "configuration", ["equilibrium", "glass"]
+    cold.attrs |= {"temperature": 0.3, "verdict": "equilibrium: settled"}
+    first, second = unlabelled.structures_without_labels([*hot, cold], 0, without=["a"], most=3)
+    names = [str(name) for name in ds["configuration"].values]
+    assert first.names.tolist() == [*names, "s0"]
+    assert first.columns.shape[:2] == first.labels.shape[::2] == (3, 600)
+    assert second.names.tolist() == names
+    (one,) = unlabelled.structures_without_labels(hot, 0, without=names, most=1)
+    assert one.names.tolist() == ["s0"]
+
+
+@pytest.mark.parametrize("change", [{"temperature": 0.25}, {"noise": 0.1}, {"known": 0.8}])
+def test_a_checkpoint_of_other_data_counts_as_none(labelled, cold, tmp_path, change):
+    path, seen = tmp_path / "a.safetensors", []
+    known = [(cold, np.array([0.9]), np.array([0.9]))]
+    training.fit(labelled, 2, SHORT, 0, known=known, checkpoint=path)
+    other = list(labelled)
+    if "temperature" in change:
+        other[1] = replace(other[1], temperature=0.25)
+    elif "noise" in change:
+        other[1] = replace(other[1], noise=other[1].noise + 0.1)
+    else:
+        known = [(cold, np.array([0.8]), np.array([0.8]))]
+    training.fit(other, 2, SHORT, 0, known=known, checkpoint=path, progress=lambda step, *_: seen.append(step))
+    assert min(seen) <= 1
+
+
 def test_the_mean_of_other_species_is_that_of_the_lowest_temperature_with_labels(labelled):
     levels = np.array([0.9, 0.7, 0.5, 0.2])
     np.testing.assert_array_equal(unlabelled.species_means(labelled, levels), levels)

@@ -15,13 +15,13 @@ from glassviz.explore.views.base import on_session
 from glassviz.explore.views.dialog import dialog
 from glassviz.explore.views.share import BUTTON
 from glassviz.learn.inference import Ensemble
-from glassviz.mixture import InvalidData
+from glassviz.mixture import MAX_PARTICLES, InvalidData
 
 CHUNK = 4 * 2**20  # bytes of one message of an upload
 FORMATS = ".gsd, .xyz, .extxyz, LAMMPS dump, GlassBench .npz, .nc; networks as .safetensors"
 ABOUT = f"""<p>A configuration of the mixture, of one frame or of several, or networks of glassviz: {FORMATS}. At most
-{LARGEST // 2**20} MiB, {MOST_CONFIGURATIONS} frames and {MOST_PARTICLES} particles in all; the box square, periodic and
-in the plane.</p>
+{LARGEST // 2**20} MiB, {MOST_CONFIGURATIONS} frames, {MAX_PARTICLES} particles in each and {MOST_PARTICLES} in all; the
+box square, periodic and in the plane.</p>
 <p>Only this page sees it, and only until it is closed. Inherent structures are computed where the file has none: less
 than a second for 1290 particles, some minutes for 80 000. A sample is predicted together with those of its temperature
 and size that are here already.</p>"""
