@@ -323,3 +323,9 @@ def _warn_of_another_mixture(dataset, source):
             MixtureWarning,
             stacklevel=3,
         )
+
+
+def temperature_name(temperature):
+    """A temperature as file names carry it: two decimals, or as many as it has, so that no two share a name."""
+    short = f"{temperature:.2f}"
+    return short if abs(float(short) - temperature) < 1e-9 else f"{temperature:.9g}"

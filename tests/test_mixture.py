@@ -266,3 +266,8 @@ def test_the_prototype_configurations_are_the_mixture(configurations_at):
     for temperature in (0.40, 0.15):
         assert configurations_at(temperature).sizes["particle"] == 1290
     assert configurations_at(0.40, 82560).attrs["box_length"] == pytest.approx(263.1696)
+
+
+def test_no_two_temperatures_share_a_name():
+    names = [mixture.temperature_name(t) for t in (0.23, 0.225, 0.2251, 0.3, 1, 0.1 + 0.2)]
+    assert names == ["0.23", "0.225", "0.2251", "0.30", "1.00", "0.30"]

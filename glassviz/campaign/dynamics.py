@@ -8,7 +8,7 @@ import numpy as np
 from glassviz.campaign.jobs import Job
 from glassviz.files import netcdf
 from glassviz.files.integrity import remove_leftovers
-from glassviz.mixture import InvalidData
+from glassviz.mixture import InvalidData, temperature_name
 from glassviz.simulate.dynamics import TIME_STEP
 from glassviz.simulate.isoconfigurational import isoconfigurational, measured_times
 from glassviz.simulate.lanes import LANES
@@ -82,7 +82,7 @@ def _require_same_run(name, shorter, structure, replicas, role, seed):
 
 def target_file(folder, structure):
     """Path of the propensities of one structure."""
-    return folder / f"T{structure.attrs['temperature']:.2f}_{structure['configuration'].item()}.nc"
+    return folder / f"T{temperature_name(structure.attrs['temperature'])}_{structure['configuration'].item()}.nc"
 
 
 def split(names, tests, seed, known=None):

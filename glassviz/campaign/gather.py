@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from glassviz.files import netcdf
-from glassviz.mixture import InvalidData, check
+from glassviz.mixture import InvalidData, check, temperature_name
 from glassviz.simulate.cooling import origin, said, together
 from glassviz.simulate.history import assembled, protocols
 from glassviz.simulate.order import with_order
@@ -42,7 +42,7 @@ def gather(folders, output, progress):
     groups = {}
     for folder in folders:
         for ds in _samples(folder):
-            groups.setdefault((ds.sizes["particle"], f"{ds.attrs['temperature']:.2f}"), []).append(ds)
+            groups.setdefault((ds.sizes["particle"], temperature_name(ds.attrs["temperature"])), []).append(ds)
     gathered = {}
     for (particles, temperature), samples in groups.items():
         target = output / f"N{particles}_T{temperature}.nc"
@@ -183,7 +183,7 @@ def _file_name(ds):
     """What the file is called that a run is put into."""
     about = ds.attrs
     length = f"{about['replicas']}x{ds.sizes['time']}_t{ds['time'].values[-1]:.0f}"
-    return f"N{ds.sizes['particle']}_T{about['temperature']:.2f}_{about['role']}_{length}.nc"
+    return f"N{ds.sizes['particle']}_T{temperature_name(about['temperature'])}_{about['role']}_{length}.nc"
 
 
 def _run_alike(runs):

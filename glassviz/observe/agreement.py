@@ -23,8 +23,8 @@ def pearson(C, truth):
     C : DataArray (..., [configuration,] particle)
         Predicted propensities.
     truth : DataArray ([...,] [configuration,] particle)
-        Measured propensities of the same structures. Leading dims it shares with C (state, time) are matched,
-        the others broadcast.
+        Measured propensities of the same structures: those of the same names where both name them alike, else in the
+        same order. Leading dims it shares with C (state, time) are matched, the others broadcast.
 
     Returns
     -------
@@ -44,6 +44,7 @@ def pearson(C, truth):
         Where the two do not hold the same particles or structures, or no particle is left.
     """
     C, truth = with_configurations(C), with_configurations(truth)
+    truth = _in_order_of(C, truth)
     for dim in ("configuration", "particle"):
         if C.sizes[dim] != truth.sizes[dim]:
             raise InvalidData(
@@ -65,6 +66,18 @@ def pearson(C, truth):
     result = C.isel(configuration=0, particle=0, drop=True).copy(data=value).rename("pearson")
     result.attrs = {}
     return result.assign_coords(error=(tuple(leading), replicates.std(axis=0, ddof=1)))
+
+
+def _in_order_of(C, truth):
+    """The structures of `truth` in the order of C where names say which is which."""
+    if "configuration" not in C.coords or "configuration" not in truth.coords:
+        return truth
+    names, known = C["configuration"].values, truth["configuration"].values
+    if not np.isin(names, known).any() or np.array_equal(names, known):
+        return truth
+    if len(set(names)) < len(names) or len(set(known)) < len(known) or set(names) != set(known):
+        raise InvalidData("pearson: the two share some structures only; expected the same names in both.")
+    return truth.sel(configuration=names)
 
 
 def _bare(C):

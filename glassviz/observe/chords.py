@@ -5,7 +5,7 @@ from numba import njit, prange
 from scipy.spatial import cKDTree
 
 from glassviz.mixture import InvalidData, wrap
-from glassviz.observe.fields import fields, matching, resampled, summarize, with_configurations
+from glassviz.observe.fields import fields, positions, resampled, summarize
 from glassviz.threads import SIDE_BY_SIDE
 
 EQUATION = (
@@ -45,7 +45,7 @@ def chord_length(C, ds, spacing=1.5):
         Where C does not belong to `ds`, or the spacing is not between 0 and half the box.
     """
     block = fields(C, ds)
-    ds = matching(ds, with_configurations(C))
+    position = positions(ds, C, block.selected)
     length = float(ds.attrs["box_length"])
     if not 0 < spacing <= length / 2:
         raise InvalidData(f"chord length: spacing {spacing:g}; expected more than 0 and at most half the box length.")
@@ -54,7 +54,7 @@ def chord_length(C, ds, spacing=1.5):
     mobile = np.empty((len(values), len(threshold)))
     chords = np.empty_like(mobile)
     for c, value in enumerate(values):
-        sites, nearest, side = lattice(ds["position"].values[c][block.selected[c]], length, spacing)
+        sites, nearest, side = lattice(position[c], length, spacing)
         mobile[c], chords[c] = count_chords(value, threshold, sites, nearest, side)
     weights = resampled(len(values)) if len(values) > 1 else np.full((2, 1), np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -81,10 +81,10 @@ def chord_segments(C, ds, spacing=1.5):
     block = fields(C, ds)
     if len(block.values) != 1 or len(block.selected) != 1:
         raise InvalidData(f"chords: {block.values.shape[:2]} fields and structures; expected one of each.")
-    ds = matching(ds, with_configurations(C))
+    position = positions(ds, C, block.selected)
     length = float(ds.attrs["box_length"])
     values = block.of(0)[0]
-    sites, nearest, side = lattice(ds["position"].values[0][block.selected[0]], length, spacing)
+    sites, nearest, side = lattice(position[0], length, spacing)
     sign = np.where(values >= np.median(values), 1, -1)
     balance = np.bincount(sites, weights=sign, minlength=side * side)
     balance[nearest >= 0] = sign[nearest[nearest >= 0]]

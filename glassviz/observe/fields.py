@@ -124,6 +124,34 @@ def matching(ds, C):
     return ds
 
 
+def positions(ds, C, selected):
+    """Thermal positions (σ) of the particles of C that are selected, an (n, 2) ndarray for each configuration.
+
+    Parameters
+    ----------
+    ds : Dataset
+        The configurations that C belongs to.
+    C : DataArray (..., [configuration,] particle)
+        Propensities of all particles, or of some, with a coordinate `index` that says of which.
+    selected : (configuration, particle) ndarray of bool
+
+    Raises
+    ------
+    InvalidData
+        Where C holds some of the particles and does not say which.
+    """
+    C = with_configurations(C)
+    found = matching(ds, C)["position"].values
+    if "index" in C.coords:
+        index = np.broadcast_to(C["index"].values, selected.shape)
+        return [position[rows[chosen]] for position, rows, chosen in zip(found, index, selected, strict=True)]
+    if found.shape[1] != C.sizes["particle"]:
+        raise InvalidData(
+            f"propensities: {C.sizes['particle']} particles; expected the {found.shape[1]} of the configurations."
+        )
+    return [position[chosen] for position, chosen in zip(found, selected, strict=True)]
+
+
 def resampled(configurations, resamples=RESAMPLES):
     """How often each structure is drawn in each bootstrap resample, (resample, configuration), rows sum to 1."""
     generator = np.random.default_rng(SEED)

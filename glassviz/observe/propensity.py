@@ -115,8 +115,8 @@ def replica_ceiling(fractions):
         order = generator.permutation(replicas)
         first, second = (block.values[order[part]].mean(axis=0) for part in (slice(half), slice(half, 2 * half)))
         halves[s] = correlation(first, second, block.selected)[0]
-    r = halves.mean()
-    return float(np.sqrt(max(2 * r / (1 + r), 0.0))) if np.isfinite(r) else np.nan
+    r, longer = halves.mean(), replicas / half  # Spearman and Brown, for so many times the replicas of a part
+    return float(np.sqrt(max(longer * r / (1 + (longer - 1) * r), 0.0))) if np.isfinite(r) else np.nan
 
 
 def replica_noise(ds):

@@ -55,6 +55,12 @@ class Law:
         return best[1]
 
 
+def _diverging(distance):
+    """1/x for x > 0, infinite at and below 0, where the law has no finite time."""
+    with np.errstate(divide="ignore"):
+        return np.where(distance > 0, 1 / distance, np.inf)
+
+
 LAWS = {
     "arrhenius": Law(
         "Arrhenius",
@@ -66,7 +72,7 @@ LAWS = {
         "Vogel–Fulcher–Tammann",
         r"\ln \tau_\mathrm{BB} = \ln \tau_0 + D / (T - T_0)",
         ("log_tau_0", "vft_strength", "vft_temperature"),
-        lambda temperature, vanishing: 1 / (temperature - vanishing),
+        lambda temperature, vanishing: _diverging(temperature - vanishing),
         lambda temperature: (0.0, 0.99 * temperature.min()),
     ),
     "parabolic": Law(
@@ -104,13 +110,21 @@ class Fit:
         return self.law(np.asarray(temperature, dtype=np.float64), *self.value)
 
     def log_error(self, temperature):
-        """Standard error of ln τ at temperatures, from the covariance of the parameters."""
+        """Standard error of ln τ at temperatures, from the covariance of the parameters; NaN where τ is infinite."""
         steps = np.diag(1e-6 * np.maximum(np.abs(self.value), 1e-3))
-        slopes = [
-            (self.law(temperature, *(self.value + step)) - self.law(temperature, *(self.value - step))) / step.sum() / 2
-            for step in steps
-        ]
+        with np.errstate(invalid="ignore"):
+            slopes = [
+                (self.law(temperature, *(self.value + step)) - self.law(temperature, *(self.value - step)))
+                / (2 * step.sum())
+                for step in steps
+            ]
         return np.sqrt(np.einsum("it,ij,jt->t", slopes, self.covariance, slopes))
+
+    def at_bound(self):
+        """Whether p lies at the largest or least value it may have, so that the points do not determine it."""
+        if self.law.span is None:
+            return False
+        return bool(np.isclose(self.value[-1], self.law.span(self.temperatures), rtol=1e-3, atol=1e-6).any())
 
 
 def fit(name, temperature, log_tau, error):
@@ -169,9 +183,11 @@ def tabulate(fits, temperature):
     Returns
     -------
     Dataset (law, temperature), (law, parameter)
-        `relaxation_time` with `lower` and `upper` (one standard error of ln τ); `value` and `error` of the parameters
-        (NaN where a law has none of that name); coordinates `inverse_temperature`, `label`, `equation` and
-        `points`, the number of points fitted. A law with too few points is NaN.
+        `relaxation_time` with `lower` and `upper` (one standard error of ln τ), infinite below the temperature at which
+        a law diverges; `value` and `error` of the parameters (NaN where a law has none of that name; of a parameter at
+        the end of its range, which the points do not determine, the error is infinite); coordinates
+        `inverse_temperature`, `label`, `equation` and `points`, the number of points fitted. A law with too few points
+        is NaN.
     """
     names = list(fits)
     parameters = list(dict.fromkeys(p for name in names for p in LAWS[name].parameters))
@@ -185,6 +201,8 @@ def tabulate(fits, temperature):
             curves[:, k] = np.exp([middle, middle - error, middle + error])
         columns = [parameters.index(p) for p in fitted.law.parameters]
         values[:, k, columns] = fitted.value, np.sqrt(np.diag(fitted.covariance))
+        if fitted.at_bound():
+            values[1, k, columns[-1]] = np.inf
     along = ("law", "temperature")
     return xr.Dataset(
         {

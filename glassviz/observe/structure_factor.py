@@ -7,7 +7,7 @@ from numba import njit, prange
 
 from glassviz.mixture import InvalidData
 from glassviz.observe import ornstein_zernike
-from glassviz.observe.fields import SEED, fields, matching, with_configurations
+from glassviz.observe.fields import SEED, fields, positions
 from glassviz.threads import SIDE_BY_SIDE
 
 EQUATION = (
@@ -56,7 +56,7 @@ def structure_factor(C, ds, q_max=3.0):
         Where C does not belong to `ds`, or `q_max` is below the smallest wave number of the box.
     """
     block = fields(C, ds)
-    ds = matching(ds, with_configurations(C))
+    position = positions(ds, C, block.selected)
     length = float(ds.attrs["box_length"])
     rings = int(q_max * length / (2 * np.pi))
     if rings < 1:
@@ -69,8 +69,7 @@ def structure_factor(C, ds, q_max=3.0):
     mean = np.mean(np.concatenate(deviations, axis=1), axis=1, dtype=np.float64, keepdims=True)
     total = 0.0
     for c, values in enumerate(deviations):
-        position = ds["position"].values[c][block.selected[c]]
-        total = total + ring_averages(position, values - mean, length, rings) / values.shape[1]
+        total = total + ring_averages(position[c], values - mean, length, rings) / values.shape[1]
     q, modes = ring_coordinates(length, rings)
     result = xr.DataArray(
         (total / structures).reshape(*block.frame.shape, rings),
@@ -172,7 +171,8 @@ def fit_xi4(s4, window=FIT_WINDOW):
         that redraws the wave vectors), `determined` and `reason`. Eq. 11 (A = 0): `xi4_oz`, `chi_oz`, their `_error`,
         `determined_oz`, `reason_oz`. With two networks or more, `xi4_network_error` and `xi4_oz_network_error`: the
         standard deviation of ξ₄ over networks fitted one by one. Where the fit runs away (ξ below 0.05 σ or beyond
-        half the box, A beyond 1000) or the error exceeds the value, the numbers are NaN and `reason` says why.
+        half the box, A beyond `ornstein_zernike.A_MOST`) or the error exceeds the value, the numbers are NaN and
+        `reason` says why.
 
     Raises
     ------

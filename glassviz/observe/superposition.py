@@ -70,7 +70,7 @@ class Superposition:
         self._highest = np.array([m.curve()[0][0] for m in self.measured])
         self._points = self._collect(log_tau, mismatch, anchor)
         arrhenius = self._fit("arrhenius")
-        self._slope = arrhenius.value[1] if arrhenius else 0.0
+        self._slope = arrhenius.value[1] if arrhenius else np.nan
 
     def _collect(self, log_tau, mismatch, anchor):
         scatter = _bootstrap(self.measured)
@@ -100,11 +100,11 @@ class Superposition:
         return known[-1] if known else np.nan
 
     def relaxation_time(self, temperature):
-        """τ_BB (σ(m/ε)^½) at a temperature, scalar or array."""
+        """τ_BB (σ(m/ε)^½) at a temperature, scalar or array; NaN at others than the only one that is known."""
         x, y = 1 / self._points["temperature"], self._points["log_tau"]
         at = 1 / np.asarray(temperature, dtype=np.float64)
         if len(x) == 1:
-            return np.exp(y[0] + self._slope * (at - x[0]))
+            return np.where(np.abs(1 / at - 1 / x[0]) < _SAME_TEMPERATURE, np.exp(y[0]), np.nan)[()]
         result = np.interp(at, x, y)
         cold = 1 / ARRHENIUS_TEMPERATURE
         if len(x) > 2:

@@ -73,9 +73,10 @@ def _glass_transition(material):
     for law in fits["law"].values:
         one = fits.sel(law=law).sel(temperature=GLASS_TRANSITION_TEMPERATURE, method="nearest")
         value, low, high = (float(np.log10(one[name])) for name in ("relaxation_time", "lower", "upper"))
-        if not np.isfinite(value):
+        if np.isnan(value):
             continue
-        text = f"{LAWS[str(law)].label} law: log₁₀ τ_BB({GLASS_TRANSITION_TEMPERATURE}) = "
+        weak = " (a parameter at the end of its range)" if np.isinf(one["error"]).any() else ""
+        text = f"{LAWS[str(law)].label} law{weak}: log₁₀ τ_BB({GLASS_TRANSITION_TEMPERATURE}) = "
         text += (
             f"{value:.1f} ({low:.1f} to {high:.1f}); the paper's {np.log10(PAPER_TAU):.0f} should lie within a decade."
         )

@@ -84,7 +84,7 @@ def beginnings(start, samples, particles, seed):
 
 def sample_file(folder, particles, temperature, name):
     """Path of one sample at one temperature."""
-    return folder / f"N{particles}_T{temperature:.2f}_{name}.nc"
+    return folder / f"N{particles}_T{mixture.temperature_name(temperature)}_{name}.nc"
 
 
 def threads_for(start, threads):
@@ -248,12 +248,13 @@ def cool(output, temperatures, sweeps, samples, particles, start, swap, seed, re
     output.mkdir(parents=True, exist_ok=True)
     total = len(stages) * len(current) * BLOCKS
     for number, stage in enumerate(stages):
-        target = output / f"N{particles}_T{stage[0]:.2f}.nc"
+        at = mixture.temperature_name(stage[0])
+        target = output / f"N{particles}_T{at}.nc"
         if not target.exists():
             parts = []
             for k, (name, one) in enumerate(current.items()):
                 done = (number * len(current) + k) * BLOCKS
-                parts.append(output / f".N{particles}_T{stage[0]:.2f}_{name}.part.nc")
+                parts.append(output / f".N{particles}_T{at}_{name}.part.nc")
                 cool_sample(
                     parts[-1],
                     one,

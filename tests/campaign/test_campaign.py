@@ -11,7 +11,6 @@ import numpy as np
 import psutil
 import pytest
 import xarray as xr
-from distributed import LocalCluster
 
 from glassviz.campaign import cluster
 from glassviz.campaign.cluster import connected, run_jobs
@@ -35,9 +34,8 @@ COOLING = ["--temperatures", "1.0", "0.6", "--sweeps", "12000", "1000", "--sampl
 @pytest.fixture(scope="module")
 def local():
     """A cluster of two workers, as `connected` makes it, for all tests that do not end it."""
-    options = {"threads_per_worker": 1, "memory_limit": 0, "dashboard_address": None, "silence_logs": "CRITICAL"}
-    with LocalCluster(n_workers=2, **options) as one:
-        yield one
+    with connected(2, None) as client:
+        yield client.cluster
 
 
 @pytest.fixture(scope="module")

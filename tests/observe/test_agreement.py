@@ -62,3 +62,13 @@ def test_different_particles_or_nothing_in_common_are_refused():
         pearson(truth[:20], truth)
     with pytest.raises(InvalidData, match="no particle has both"):
         pearson(truth * np.nan, truth)
+
+
+def test_structures_are_paired_by_name():
+    truth = field((5, 40), ("configuration", "particle"), 7).assign_coords(configuration=list("abcde"))
+    C = truth + 0.1 * field((5, 40), ("configuration", "particle"), 8)
+    expected = float(pearson(C, truth))
+    assert float(pearson(C, truth.isel(configuration=[3, 1, 4, 0, 2]))) == pytest.approx(expected, abs=1e-12)
+    assert float(pearson(C, truth.assign_coords(configuration=list("vwxyz")))) == pytest.approx(expected, abs=1e-12)
+    with pytest.raises(InvalidData, match="some structures only"):
+        pearson(C, truth.assign_coords(configuration=list("abcdz")))

@@ -3,7 +3,9 @@ import pytest
 import xarray as xr
 
 from glassviz.mixture import InvalidData
+from glassviz.observe.chords import chord_length
 from glassviz.observe.fields import fields, resampled
+from glassviz.observe.structure_factor import structure_factor
 
 
 def propensities(species=None, dims=("network", "state", "configuration", "particle"), sizes=(2, 3, 4, 5)):
@@ -69,3 +71,19 @@ def test_bootstrap_weights_draw_as_many_structures_as_there_are():
     np.testing.assert_allclose(weights.sum(axis=1), 1)
     assert weights.mean(axis=0) == pytest.approx(np.full(7, 1 / 7), abs=0.04)
     np.testing.assert_array_equal(weights, resampled(7))
+
+
+@pytest.mark.parametrize("observable", [chord_length, structure_factor])
+def test_observables_of_species_1_alone_are_those_of_all(configurations_at, observable):
+    """A field of one species knows by `index` where its particles are; without it, it is refused."""
+    ds = configurations_at(0.4).isel(configuration=[0, 1])
+    values = np.random.default_rng(0).random(ds["species"].shape).astype(np.float32)
+    whole = xr.DataArray(values, dims=("configuration", "particle")).where(ds["species"] == 0)
+    rows = np.stack([np.flatnonzero(kinds == 0) for kinds in ds["species"].values])
+    along = ("configuration", "particle")
+    part = xr.DataArray(np.take_along_axis(values, rows, axis=1), dims=along).assign_coords(
+        species=(along, 0 * rows), index=(along, rows)
+    )
+    np.testing.assert_allclose(observable(part, ds), observable(whole, ds), rtol=1e-5)
+    with pytest.raises(InvalidData, match="particles; expected the 1290"):
+        observable(part.drop_vars("index"), ds)

@@ -97,6 +97,15 @@ def test_both_ceilings_are_the_correlation_of_noisy_labels_with_the_exact_propen
     assert float(label_ceiling(ds)[0]) == pytest.approx(expected, abs=0.01)
 
 
+@pytest.mark.parametrize("replicas", [3, 5])
+def test_the_ceiling_of_an_odd_number_of_replicas(replicas):
+    generator = np.random.default_rng(7)
+    exact = xr.DataArray(generator.beta(4, 2, (8, 600)), dims=("configuration", "particle"))
+    draws = generator.binomial(6, exact.values[:, None], (8, replicas, 600)) / 6
+    fractions = xr.DataArray(draws, dims=("configuration", "replica", "particle"))
+    assert replica_ceiling(fractions) == pytest.approx(float(pearson(exact, fractions.mean("replica"))), abs=0.01)
+
+
 def test_ceiling_of_real_replicas_is_consistent(reference_sample):
     fractions = surviving_fractions(*reference_sample)
     assert fractions.sizes == {"replica": 20, "particle": 1290}

@@ -78,3 +78,24 @@ def test_the_table_holds_band_and_parameters():
         np.testing.assert_allclose(np.log(row.relaxation_time / row.lower), error, atol=1e-9)
         np.testing.assert_allclose(row.value.sel(parameter=list(fit.law.parameters)), fit.value)
         assert row.value.count() == len(fit.value)
+
+
+def test_a_law_has_no_finite_time_below_where_it_diverges():
+    temperature = np.array([0.4, 0.35, 0.3, 0.27, 0.25, 0.23])
+    log_tau = 2 + 0.5 / (temperature - 0.20)
+    table = relaxation.tabulate(
+        {"vft": relaxation.fit("vft", temperature, log_tau, np.full(6, 0.02))}, np.array([0.25, 0.19, 0.15])
+    )
+    assert float(table["relaxation_time"][0, 0]) == pytest.approx(np.exp(12), rel=1e-3)
+    assert np.isinf(table["relaxation_time"].values[0, 1:]).all()
+    assert not np.isfinite(table["lower"].values[0, 1:]).any()
+
+
+def test_a_parameter_at_the_end_of_its_range_is_not_determined():
+    temperature = np.array([0.4, 0.35, 0.3, 0.27, 0.25])
+    table = relaxation.tabulate(
+        {"parabolic": relaxation.fit("parabolic", temperature, 1 + 0.2 / temperature**2, np.full(5, 0.02))}, temperature
+    )
+    of = table.sel(law="parabolic")["error"]
+    assert np.isinf(float(of.sel(parameter="onset_temperature")))
+    assert np.isfinite(float(of.sel(parameter="parabolic_j2")))

@@ -269,3 +269,11 @@ def test_shipped_files_are_the_default(tmp_path, monkeypatch):
     (folder / ".T0.40_9.checkpoint.nc").write_bytes(b"half a run")
     assert superposition().relaxation_time(0.40) == pytest.approx(2e3, rel=2e-2)
     module._shipped.cache_clear()
+
+
+def test_of_one_temperature_nothing_is_known_of_others():
+    alone = superposition(list(measured(0.3, 1e6)), anchor=False)
+    known = float(alone.relaxation_time(0.3))
+    assert np.isfinite(known)
+    assert np.isnan(alone.relaxation_time(np.array([0.4, 0.25]))).all()
+    assert alone.mean_propensity(known, 0.3) == pytest.approx(0.5, abs=0.01)

@@ -154,6 +154,13 @@ def _scientific(value):
     return f"{digits}·10<sup>{int(exponent)}</sup>" if not 0.1 <= value < 1000 else f"{value:.3g}"
 
 
+def _weaknesses(fits):
+    """What has to be said of each law beside its name, if anything."""
+    undetermined = np.isinf(fits["error"].values).any(axis=1)
+    words = (": too few points", ": a parameter at the end of its range", "")
+    return [words[0 if not n else 1 if u else 2] for n, u in zip(fits["points"].values, undetermined, strict=True)]
+
+
 def _legend(curves, fits, colors, now):
     """Colours of the temperatures, the laws and how many structures stand behind each curve."""
     items = "".join(
@@ -162,9 +169,8 @@ def _legend(curves, fits, colors, now):
         for t, n in zip(curves["temperature"].values, curves["structures"].values, strict=True)
     )
     laws = "".join(
-        f'<span><span class="line" style="background:{LAW_COLORS[name]}"></span>{label}'
-        f"{'' if count else ': too few points'}</span>"
-        for name, label, count in zip(fits["law"].values, fits["label"].values, fits["points"].values, strict=True)
+        f'<span><span class="line" style="background:{LAW_COLORS[name]}"></span>{label}{weak}</span>'
+        for name, label, weak in zip(fits["law"].values, fits["label"].values, _weaknesses(fits), strict=True)
     )
     return (
         f'<div class="legend"><span>Molecular dynamics at <i>T</i> =</span>{items}<span>· Laws:</span>{laws}'
