@@ -27,7 +27,7 @@ chromium:
 	  else sudo apt-get update -qq && sudo apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; fi
 
 test: install chromium
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest
 
 bench: install chromium
 	$(BIN)/python -m pytest tests/benchmarks -m benchmark -s -q -o python_files='bench_*.py' -p no:cacheprovider

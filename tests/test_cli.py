@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from glassviz.files import netcdf, store
+from glassviz.files import netcdf, store, write
+from glassviz.simulate.equilibration import random_start
 
 GLASSVIZ = [sys.executable, "-m", "glassviz.cli"]
 
@@ -182,6 +183,17 @@ def test_serve_answers():
         ("dynamics", "missing.nc", "out", "--until", 10),
         ("descriptors", "pickle.nc", "out.nc"),
         ("predict", "page.gsd", "out.nc", "--network", "nothing", "--mean-propensity", 0.8),
+        ("predict", "good.extxyz", "good.extxyz", "--network", "ridge", "--mean-propensity", 0.8),
+        ("descriptors", "good.extxyz", "out.gsd"),
+        ("descriptors", "good.extxyz", "nowhere/out.nc"),
+        ("dynamics", "good.extxyz", "page.gsd", "--until", 10),
+        ("dynamics", "good.extxyz", "out", "--until", 10, "--samples", "3:5"),
+        ("dynamics", "good.extxyz", "out", "--until", "inf"),
+        ("equilibrate", "out", "--temperatures", 0.5, 0.5, "--sweeps", 200),
+        ("campaign", "equilibrate", "out", "--temperatures", 0.5, "--sweeps", 200, "--workers", -2),
+        ("serve", "--basic-auth", ""),
+        ("serve", "--basic-auth", "missing.json"),
+        ("serve", "--port", 99999),
         ("train", "missing.nc", "--output", "out.safetensors"),
         ("movie", "out.avi"),
         ("movie", "out.mp4", "--temperature", 0.111),
@@ -203,6 +215,7 @@ def test_serve_answers():
 def test_bad_input_is_one_sentence_and_exit_code_2(arguments, tmp_path):
     (tmp_path / "pickle.nc").write_bytes(b"\x80\x04\x95\x05\x00\x00\x00\x00\x00\x00\x00K\x01.")
     (tmp_path / "page.gsd").write_text("<html></html>")
+    write(random_start(200, 1).assign_attrs(temperature=0.5), tmp_path / "good.extxyz")
     said = run(*arguments, code=2, cwd=tmp_path).stderr
     sentence = [line for line in said.splitlines() if line.startswith("glassviz:")]
     assert len(sentence) == 1

@@ -33,8 +33,10 @@ def connected(workers=None, scheduler=None, together=1):
     Raises
     ------
     InvalidData
-        Where the scheduler cannot be reached.
+        Where the scheduler cannot be reached, or there are no workers.
     """
+    if workers is not None and workers < 1:
+        raise InvalidData(f"campaign: {workers} workers; expected at least one.")
     if scheduler:
         try:
             client = Client(scheduler, timeout=TIMEOUT)

@@ -43,6 +43,7 @@ def propensity_file(target, structure, times, replicas, role, seed, record, prog
         Where the structure cannot be run, or the file that is there or the checkpoint is of another run.
     """
     if reaches(target, times[-1]):
+        require_same_structure(target, structure)
         return
     structure = structure[[name for name in KEPT if name in structure]]  # how it was made is in the configurations file
     checkpoint = target.with_name(f".{target.stem}.checkpoint.nc")
@@ -76,8 +77,20 @@ def _require_same_run(name, shorter, structure, replicas, role, seed):
                 f"{name}: {key.replace('_', ' ')} {shorter.attrs.get(key)} where {value} is asked for; expected the "
                 "same to go on to later times."
             )
-    if not np.allclose(shorter["position"], structure["position"], rtol=0, atol=1e-4):
-        raise InvalidData(f"{name}: it was run from other positions; expected the same to go on to later times.")
+    _require_same_positions(name, shorter, structure)
+
+
+def require_same_structure(target, structure):
+    """`InvalidData` where a file that is there is of another structure of the same name."""
+    if target.exists():
+        _require_same_positions(target.name, netcdf.load(target), structure)
+
+
+def _require_same_positions(name, known, structure):
+    if known["position"].shape != structure["position"].shape or not np.allclose(
+        known["position"], structure["position"], rtol=0, atol=1e-4
+    ):
+        raise InvalidData(f"{name}: it was run from other positions; expected those of the structure of this name.")
 
 
 def target_file(folder, structure):
@@ -171,5 +184,6 @@ def dynamics_jobs(ds, output, times, replicas, test_replicas, shares, seed, reco
         count = test_replicas if role == "test" else replicas
         arguments = (structure, times, count, role, seed + place[name], record)
         target = target_file(output, structure)
+        require_same_structure(target, structure)
         jobs.append(Job(target, function, arguments, priority=-len(jobs), complete=complete))
     return jobs

@@ -12,5 +12,12 @@ def main():
     try:
         app()
     except InvalidData as error:
-        errors.print(f"[red]glassviz:[/red] {error}", highlight=False, soft_wrap=True)
-        sys.exit(2)
+        _refuse(error)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _refuse(f"{where}{(error.strerror or str(error)).rstrip('.')}.")
+
+
+def _refuse(sentence):
+    errors.print(f"[red]glassviz:[/red] {sentence}", highlight=False, soft_wrap=True)
+    sys.exit(2)

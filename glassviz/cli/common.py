@@ -11,6 +11,8 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from glassviz.mixture import InvalidData
+
 app = cyclopts.App(
     name="glassviz",
     help="See dynamic heterogeneity: simulate, describe, learn and explore a two-dimensional glass former.",
@@ -35,3 +37,13 @@ def progress_bar(description):
 def typed_command():
     """The command as it was typed and the version, for the record in files."""
     return {"command": shlex.join(["glassviz", *sys.argv[1:]]), "version": version("glassviz")}
+
+
+def require_new_netcdf(output, source):
+    """`InvalidData` where a result for a NetCDF file cannot go where it is wanted, before anything is computed."""
+    if output.suffix != ".nc":
+        raise InvalidData(f"{output}: expected a file ending in .nc.")
+    if not output.parent.is_dir():
+        raise InvalidData(f"{output.parent}: there is no such folder to write {output.name} into.")
+    if output.is_dir() or (output.exists() and output.samefile(source)):
+        raise InvalidData(f"{output}: it is {'a folder' if output.is_dir() else 'the input'}; expected another file.")

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import numpy as np
 from cyclopts import Parameter
 
-from glassviz.cli.common import Numbers, app, console, errors, progress_bar, typed_command
+from glassviz.cli.common import Numbers, app, console, errors, progress_bar, require_new_netcdf, typed_command
 from glassviz.mixture import InvalidData
 
 
@@ -45,6 +45,7 @@ def descriptors(
     from glassviz.structure.descriptors import descriptors as compute
 
     ds = described(source)
+    require_new_netcdf(output, source)
     with progress_bar("descriptors") as progress:
         values = compute(ds, cutoff=cutoff, tessellation=tessellation, progress=progress)
     netcdf.save(values.to_dataset(name="descriptors").assign_attrs(values.attrs | typed_command()), output)
@@ -211,6 +212,7 @@ def predict(
 
     ensemble = load_networks(network)
     ds = described(source)
+    require_new_netcdf(output, source)
     temperature = ds.attrs["temperature"] if temperature is None else temperature
     if not temperature > 0:
         raise InvalidData(f"{source}: the temperature is unknown; expected --temperature.")

@@ -5,16 +5,20 @@ between the arrival of a message and its delivery, it takes away the mark withou
 message lay until something else changed, and a click seemed lost.
 """
 
+from contextlib import suppress
+
 from panel.io import document as panel_document
+from tornado.websocket import WebSocketClosedError
 
 _deliver_marked = panel_document._dispatch_msgs
 
 
 async def _deliver(document):
-    """Panel's delivery; the mark is set anew where messages wait."""
+    """Panel's delivery; the mark is set anew where messages wait. Who has left is owed nothing."""
     if document in panel_document._WRITE_MSGS:
         panel_document._WRITE_BLOCK[document] = True
-    await _deliver_marked(document)
+    with suppress(WebSocketClosedError):
+        await _deliver_marked(document)
 
 
 def deliver_all():

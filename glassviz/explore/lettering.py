@@ -6,6 +6,8 @@ from pathlib import Path
 import matplotlib
 from PIL import ImageFont
 
+from glassviz.mixture import temperature_name
+
 PLAIN, ITALIC, SUB, SUP, BAR = "plain", "italic", "sub", "sup", "bar"
 """Styles of a piece of text; `BAR` is an italic letter with a line over it."""
 _SMALL = 0.68
@@ -63,7 +65,7 @@ def width(draw, height, pieces):
 
 def temperature(value):
     """Pieces of T = 0.23."""
-    return [("T", ITALIC), (f" = {value:.2f}", PLAIN)]
+    return [("T", ITALIC), (f" = {temperature_name(value)}", PLAIN)]
 
 
 def mean_propensity(value):

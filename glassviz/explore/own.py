@@ -123,6 +123,8 @@ class OwnLibrary(Library):
             raise InvalidData(
                 f"{name}: the temperature is {temperature:g}; expected more than 0 and at most {HOTTEST:g}."
             )
+        if not (ds["species"] == 0).any("particle").all():
+            raise InvalidData(f"{name}: a configuration holds no particle of species 1; expected some in each.")
         temperature = round(float(temperature), 4)
         key = temperature, ds.sizes["particle"]
         brought = sum(group["species"].size for group in self._groups.values()) + ds["species"].size
@@ -141,7 +143,8 @@ class OwnLibrary(Library):
         names = [f"{name} {k + 1} (yours)" if several else f"{name} (yours)" for k in range(ds.sizes["configuration"])]
         names = [_new(n, before) for n in names]
         ds = ds.assign_coords(configuration=names)
-        self._groups[key] = xr.concat([*earlier, ds], "configuration", combine_attrs="override")
+        together = xr.concat([*earlier, ds], "configuration", combine_attrs="override")
+        self._groups[key] = together
         self._names[key] = [*self._names.get(key, []), *names]
         self._renew()
         return next(sample for sample in self.samples(temperature) if sample.name == names[0])

@@ -5,6 +5,7 @@ import html
 import numpy as np
 
 from glassviz.explore import making
+from glassviz.mixture import temperature_name
 from glassviz.simulate import order, verdict
 
 MEANING = {
@@ -30,7 +31,7 @@ def headline(sample, run):
     weak = "" if name == "equilibrium" else " weak"
     return (
         f'<p><span class="verdict{weak}">{name}</span> · '
-        f"{html.escape(sample.label)} at <i>T</i> = {sample.temperature:.2f}. {MEANING[name]}</p>"
+        f"{html.escape(sample.label)} at <i>T</i> = {temperature_name(sample.temperature)}. {MEANING[name]}</p>"
     )
 
 

@@ -1,8 +1,10 @@
 """The explorer as a web server: one process, or several behind one port."""
 
+import json
 import multiprocessing
 import secrets
 from functools import partial
+from pathlib import Path
 
 import panel as pn
 
@@ -39,10 +41,14 @@ def serve(port, address, show=False, processes=1, basic_auth=None, allow_origin=
     Raises
     ------
     InvalidData
-        Where the number of processes is out of range.
+        Where the number of processes or the port is out of range, or the password is empty or its file not there.
     """
     if not 1 <= processes <= MOST_PROCESSES:
         raise InvalidData(f"{processes} server processes; expected between 1 and {MOST_PROCESSES}.")
+    if not 0 <= port < 65536:
+        raise InvalidData(f"port {port}; expected 0 to 65535.")
+    if basic_auth is not None:
+        _require_password(basic_auth)
     port = port or free_port()
     origins = list(allow_origin) or sorted({f"{host}:{port}" for host in (address, "localhost", "127.0.0.1")})
     options = {"websocket_origin": origins}
@@ -54,6 +60,17 @@ def serve(port, address, show=False, processes=1, basic_auth=None, allow_origin=
         listen(port, address, show=show, **options)
     else:
         dispatch(port, address, [partial(_process, options)] * processes)
+
+
+def _require_password(basic_auth):
+    """`InvalidData` where what was to be a password would let everybody in, or nobody."""
+    if not basic_auth:
+        raise InvalidData("basic auth: the password is empty; expected one, or a JSON file of names and passwords.")
+    if basic_auth.endswith(".json"):
+        try:
+            json.loads(Path(basic_auth).read_text())
+        except (OSError, ValueError) as error:
+            raise InvalidData(f"{basic_auth}: {error}; expected a JSON file of names and passwords.") from None
 
 
 def _process(options, port):

@@ -11,7 +11,7 @@ import numpy as np
 
 from glassviz.explore import citation, derive
 from glassviz.explore.colors import MAPS, UNKNOWN, gradient, hexadecimal, palette
-from glassviz.mixture import RADII, InvalidData
+from glassviz.mixture import RADII, InvalidData, temperature_name
 
 TEMPLATE = Path(__file__).with_name("standalone.html")
 
@@ -64,7 +64,7 @@ def standalone(library, choice, colors=MAPS[0]):
     written = {
         "title": f"{sample.label}, T = {sample.temperature:g}",
         "what": f"{sample.label}, predicted by {choice.network}",
-        "temperature": f"{sample.temperature:.2f}",
+        "temperature": temperature_name(sample.temperature),
         "provenance": f"The sample: {verdict or 'equilibration not assessed'}.",
         "citation": citation.text(),
     }

@@ -35,6 +35,11 @@ def read(path):
     with parsing(path, KIND), path.open(encoding="utf-8", errors="replace") as file:
         found = list(_frames(file, path))
     temperature = found[0][1] if found else np.nan
+    others = {other for _, other in found if not np.isclose(other, temperature, equal_nan=True)}
+    if others:
+        raise InvalidData(
+            f"{path.name}: frames at the temperatures {temperature:g} and {min(others):g}; expected one temperature."
+        )
     return frames.configurations([frame for frame, _ in found], path, KIND, temperature)
 
 

@@ -46,6 +46,9 @@ def protocol(temperatures, sweeps):
                 f"equilibrate: temperature {temperature:g} and {count} sweeps; "
                 f"expected T > 0 and at least {BLOCKS} sweeps."
             )
+    names = [mixture.temperature_name(temperature) for temperature in temperatures]
+    if len(set(names)) < len(names):
+        raise mixture.InvalidData(f"equilibrate: temperatures {' '.join(names)}; expected each of them once.")
     return stages
 
 

@@ -37,10 +37,14 @@ def logarithmic_times(until, per_decade=6):
     Raises
     ------
     InvalidData
-        Where `until` does not exceed 1.
+        Where `until` does not exceed 1 or is infinite, or there is less than one time per decade.
     """
     if not until > 1:
         raise mixture.InvalidData(f"dynamics: the last time is {until:g}; expected more than 1.")
+    if not np.isfinite(until) or per_decade < 1:
+        raise mixture.InvalidData(
+            f"dynamics: {per_decade} times per decade until {until:g}; expected at least one, until a finite time."
+        )
     times = 10 ** (np.arange(0, np.floor(np.log10(until) * per_decade + 1e-9) + 1) / per_decade)
     return times if np.isclose(times[-1], until) else np.append(times, until)
 

@@ -97,3 +97,24 @@ def test_reading_apart_relaxes_and_can_be_stopped(shipped, tmp_path):
 
     with pytest.raises(KeyError):
         take(content, "bare.gsd", stop)
+
+
+def test_what_was_derived_while_a_sample_came_stays_in_its_session(library, session, shipped):
+    """The sample comes while the curves of the store are computed for the session."""
+    network, particles = library.networks[0], shipped.sizes["particle"]
+    known, came = library.configurations(0.3, particles).sizes["configuration"], []
+
+    def compute():
+        if not came:
+            came.append(session.add_configurations(shipped, 0.3, "late"))
+        return session.configurations(0.3, particles).sizes["configuration"]
+
+    key = "counted", 0.3, particles, network
+    assert derive._once(session, key, compute) == known + 1
+    assert key not in library.memo
+    assert key in session.memo
+
+
+def test_a_sample_without_species_1_is_refused(session, shipped):
+    with pytest.raises(InvalidData, match="no particle of species 1"):
+        session.add_configurations(shipped.assign(species=shipped["species"] * 0 + 1), 0.7, "odd")

@@ -425,7 +425,7 @@ def test_what_is_no_configuration_is_not_written(tmp_path, dataset):
 
 
 def test_glassbench_holds_one_configuration(tmp_path, make_configurations):
-    with pytest.raises(InvalidData, match=r"one configuration, not 2; expected .nc or .gsd"):
+    with pytest.raises(InvalidData, match=r"one configuration, not 2; expected .nc, .gsd or .extxyz"):
         files.write(make_configurations(samples=2), tmp_path / "two.npz")
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from glassviz import files, mixture
 from glassviz.mixture import InvalidData
+from glassviz.simulate.equilibration import random_start
 
 SUFFIXES = (".extxyz", ".lammpstrj")
 
@@ -223,3 +224,12 @@ def test_a_file_cut_short_loads_less_or_is_refused(intact, suffix, place):
     path = folder / f"cut{suffix}"
     path.write_bytes(contents[suffix][: int(place * len(contents[suffix]))])
     check_sentence(path, lambda: files.read(path).sizes["configuration"] == 1 or pytest.fail("half a frame"))
+
+
+def test_frames_of_two_temperatures_are_refused(tmp_path):
+    path = tmp_path / "two.extxyz"
+    files.write(random_start(200, 1).assign_attrs(temperature=0.4), path)
+    text = path.read_text()
+    path.write_text(text + text.replace("temperature=0.4", "temperature=0.3"))
+    with pytest.raises(InvalidData, match=r"temperatures 0\.4 and 0\.3; expected one"):
+        files.read(path)

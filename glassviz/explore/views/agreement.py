@@ -8,6 +8,7 @@ from bokeh.models import ColumnDataSource, LinearColorMapper, Range1d, Whisker
 
 from glassviz.explore import comparison
 from glassviz.explore.views.base import CARD, HEADING, plain_figure
+from glassviz.mixture import temperature_name
 
 LINES = ("#3a7fc4", "#d9713c", "#3f9b5a", "#7a4fd0")
 """Colours of the ensembles, as many as are compared at once."""
@@ -100,7 +101,7 @@ class Pearson:
             f'<span class="note"><b style="color:{self._curves[k][1]}">●</b> {html.escape(name)}</span>'
             for k, name in enumerate(known)
         )
-        title = f'<span class="title"><i>ρ</i><sub>P</sub> at <i>T</i> = {choice.temperature:.2f}</span>'
+        title = f'<span class="title"><i>ρ</i><sub>P</sub> at <i>T</i> = {temperature_name(choice.temperature)}</span>'
         if not known:
             self._ceiling.data = {"x": [], "y": []}
             note = f'<span class="weak">{waiting}</span>'

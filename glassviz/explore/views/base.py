@@ -130,11 +130,12 @@ class View(pn.viewable.Viewer):
         try:
             while self._done != self._wanted:
                 turn, steps = self._wanted, self._derive(self.state.choice())
-                while (result := await asyncio.to_thread(next, steps, None)) is not None and turn == self._wanted:
-                    await on_session(document, partial(self._show, result))
+                try:
+                    while (result := await asyncio.to_thread(next, steps, None)) is not None and turn == self._wanted:
+                        await on_session(document, partial(self._show, result))
+                except InvalidData as error:
+                    await on_session(document, partial(report, str(error)))
                 self._done = turn
-        except InvalidData as error:
-            await on_session(document, partial(report, str(error)))
         finally:
             self._done = self._wanted
             await on_session(document, partial(setattr, self, "busy", False))

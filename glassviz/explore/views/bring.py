@@ -2,6 +2,7 @@
 
 import asyncio
 import html
+import logging
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from glassviz.explore.views.dialog import dialog
 from glassviz.explore.views.share import BUTTON
 from glassviz.learn.inference import Ensemble
 from glassviz.mixture import MAX_PARTICLES, InvalidData
+
+log = logging.getLogger(__name__)
 
 CHUNK = 4 * 2**20  # bytes of one message of an upload
 FORMATS = ".gsd, .xyz, .extxyz, LAMMPS dump, GlassBench .npz, .nc; networks as .safetensors"
@@ -192,6 +195,9 @@ class Bring:
             finish = partial(self._tell, str(error), "wrong")
         except _Gone:
             finish = partial(self._tell, "Cancelled.")
+        except Exception as error:  # a full disk, say: the page must not wait for ever
+            log.exception("a file that was brought could not be read")
+            finish = partial(self._tell, f"{name} could not be read: {error}.", "wrong")
         await on_session(document, partial(self._finish, finish))
 
     def _finish(self, finish):

@@ -9,6 +9,7 @@ from bokeh.models import ColumnDataSource, Div
 
 from glassviz.explore import derive
 from glassviz.explore.views.base import CARD, View, javascript, on_session, run, tell
+from glassviz.mixture import temperature_name
 
 STOPS = [round(0.99 - 0.01 * k, 2) for k in range(95)]
 """Stops of the ⟨C̄_B⟩ slider, 0.99 … 0.05, forward in time."""
@@ -234,7 +235,7 @@ class Controls(View):
         self._timed = sample.temperature
         self._temperature_text.object = (
             '<div class="line"><span class="name">Temperature <i>T</i></span>'
-            f'<span class="time">{_two_digits(sample.temperature)} ε/<i>k</i><sub>B</sub></span></div>'
+            f'<span class="time">{temperature_name(sample.temperature)} ε/<i>k</i><sub>B</sub></span></div>'
         )
         self._note.object = _provenance(sample, configuration)
 
@@ -271,12 +272,7 @@ def _stated(configuration, name):
 
 
 def _temperatures(state):
-    return {_two_digits(t): t for t in state.param.temperature.objects}
-
-
-def _two_digits(temperature):
-    """Two digits, or as many as it has."""
-    return f"{temperature:.2f}" if round(temperature, 2) == temperature else f"{temperature:g}"
+    return {temperature_name(t): t for t in state.param.temperature.objects}
 
 
 def _step(widget, order, by):

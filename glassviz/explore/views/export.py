@@ -2,6 +2,7 @@
 
 import asyncio
 import html
+import logging
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from glassviz.explore.views.base import View, on_session, run, tell
 from glassviz.explore.views.dialog import dialog
 from glassviz.explore.views.share import BUTTON
 from glassviz.files import netcdf
-from glassviz.mixture import InvalidData
+from glassviz.mixture import InvalidData, temperature_name
 
 MOVIE, PICTURE, FIGURE, CURVES, EVERYTHING, PAGE = (
     "Movie",
@@ -61,6 +62,8 @@ WIDTHS = {"480 lines": 480, "720 lines": 720, "1080 lines": 1080, "1440 lines": 
 LEGENDS = dict(zip(("Legend above", "Legend beside (16:9)", "No legend"), SHAPES, strict=True))
 NOTE = ":host { font-size: calc(13px * var(--type, 1)); color: var(--panel-on-surface-color); margin: 0; }"
 FULL = {"sizing_mode": "stretch_width", "margin": 0, "size": "small"}
+
+log = logging.getLogger(__name__)
 
 
 class Shown(DataModel):
@@ -204,7 +207,7 @@ class Export(View):
         if self.busy:
             return
         choice, colors = self.state.choice(), self.state.colors
-        name = f"glassviz_T{choice.temperature:.2f}_N{choice.sample.particles}"
+        name = f"glassviz_T{temperature_name(choice.temperature)}_N{choice.sample.particles}"
         make = {
             MOVIE: partial(_movie, f"{name}_{self.sweep.value}{self.format.value}", self._movie_request()),
             PICTURE: partial(_picture, f"{name}.png", self.picture_size.value, self.picture_shape.value),
@@ -242,6 +245,9 @@ class Export(View):
             finish = partial(self._tell, "Cancelled.", 0)
         except InvalidData as error:
             finish = partial(self._tell, html.escape(str(error)), 0)
+        except Exception as error:  # a full disk, say: the page must not wait for ever
+            log.exception("an export failed")
+            finish = partial(self._tell, html.escape(f"It could not be made: {error}."), 0)
         await on_session(document, partial(self._finish, finish))
 
     def _tell(self, text, percent):

@@ -13,7 +13,7 @@ from glassviz.explore.colors import encode, packed_palette
 from glassviz.explore.raster import coloured, pack, particle_ids, viewport
 from glassviz.explore.scales import FACTORS, chords, scales, spectrum
 from glassviz.explore.views.base import CARD, HEADING, View, plain_figure
-from glassviz.mixture import RADII
+from glassviz.mixture import RADII, temperature_name
 from glassviz.observe import ornstein_zernike
 from glassviz.observe.structure_factor import FIT_WINDOW, xi4_error
 
@@ -129,8 +129,8 @@ class Lengths(View):
         self._head("map", "Chords of mobile regions", note, weak=not trusted)
 
     def _show_spectrum(self, choice, found, why):
-        state = f"<i>T</i> = {choice.temperature:.2f}, ⟨<i>C̄</i><sub>B</sub>⟩ = {choice.mean_propensity:.2f}"
-        title = f"<i>S</i><sub>4</sub>(<i>q</i>) at {state}"
+        temperature, level = temperature_name(choice.temperature), f"{choice.mean_propensity:.2f}"
+        title = f"<i>S</i><sub>4</sub>(<i>q</i>) at <i>T</i> = {temperature}, ⟨<i>C̄</i><sub>B</sub>⟩ = {level}"
         self._spectrum.draw(found)
         if found is None:
             self._head("spectrum", title, f"not shown: {why}")

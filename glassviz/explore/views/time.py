@@ -12,7 +12,7 @@ from glassviz.explore import derive
 from glassviz.explore.colors import temperature_colors
 from glassviz.explore.picking import state_at
 from glassviz.explore.views.base import CARD, HEADING, View, plain_figure
-from glassviz.mixture import GLASS_TRANSITION_TEMPERATURE
+from glassviz.mixture import GLASS_TRANSITION_TEMPERATURE, temperature_name
 from glassviz.observe.superposition import superposition
 
 MARKER, BAND = "#e8b50c", "#8b93a1"
@@ -137,7 +137,7 @@ class Time(View):
         self._headings["raw"].object = _heading(TITLES["raw"], "mean over structures, bars: standard error", weak=False)
         self._headings["scaled"].object = _heading(TITLES["scaled"], "grey: master curve", weak=False)
         self._headings["tau"].object = _heading(
-            f"{TITLES['tau']} = {_scientific(tau)} at <i>T</i> = {choice.temperature:.2f}",
+            f"{TITLES['tau']} = {_scientific(tau)} at <i>T</i> = {temperature_name(choice.temperature)}",
             reach,
             reach != "measured here",
         )
