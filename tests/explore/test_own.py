@@ -110,7 +110,7 @@ def test_what_was_derived_while_a_sample_came_stays_in_its_session(library, sess
         return session.configurations(0.3, particles).sizes["configuration"]
 
     key = "counted", 0.3, particles, network
-    assert derive._once(session, key, compute) == known + 1
+    assert derive.once(session, key, compute) == known + 1
     assert key not in library.memo
     assert key in session.memo
 
