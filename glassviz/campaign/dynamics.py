@@ -42,15 +42,15 @@ def propensity_file(target, structure, times, replicas, role, seed, record, prog
     InvalidData
         Where the structure cannot be run, or the file that is there or the checkpoint is of another run.
     """
+    _require_same_structure(target, structure)
     if reaches(target, times[-1]):
-        require_same_structure(target, structure)
         return
     structure = structure[[name for name in KEPT if name in structure]]  # how it was made is in the configurations file
     checkpoint = target.with_name(f".{target.stem}.checkpoint.nc")
     known = measured_times(checkpoint)
     if target.exists():
         shorter = netcdf.load(target)
-        _require_same_run(target.name, shorter, structure, replicas, role, seed)
+        _require_same_run(target.name, shorter, replicas, role, seed)
         known = max(known, shorter["time"].values, key=len)
     times = np.concatenate([known, [time for time in times if time > max(known, default=0) + TIME_STEP / 2]])
     result = isoconfigurational(
@@ -67,8 +67,8 @@ def reaches(target, until):
     return target.exists() and bool(netcdf.load(target)["time"].values[-1] > until - TIME_STEP / 2)
 
 
-def _require_same_run(name, shorter, structure, replicas, role, seed):
-    """`InvalidData` where a file is of another structure or run than the one that is to go on to later times."""
+def _require_same_run(name, shorter, replicas, role, seed):
+    """`InvalidData` where a file is of another run than the one that is to go on to later times."""
     groups = -(-replicas // LANES)
     run = {"replicas": LANES * groups, "dynamics_seed": seed, "role": role}
     for key, value in run.items():
@@ -77,20 +77,17 @@ def _require_same_run(name, shorter, structure, replicas, role, seed):
                 f"{name}: {key.replace('_', ' ')} {shorter.attrs.get(key)} where {value} is asked for; expected the "
                 "same to go on to later times."
             )
-    _require_same_positions(name, shorter, structure)
 
 
-def require_same_structure(target, structure):
+def _require_same_structure(target, structure):
     """`InvalidData` where a file that is there is of another structure of the same name."""
-    if target.exists():
-        _require_same_positions(target.name, netcdf.load(target), structure)
-
-
-def _require_same_positions(name, known, structure):
-    if known["position"].shape != structure["position"].shape or not np.allclose(
-        known["position"], structure["position"], rtol=0, atol=1e-4
-    ):
-        raise InvalidData(f"{name}: it was run from other positions; expected those of the structure of this name.")
+    if not target.exists():
+        return
+    known, asked = netcdf.load(target)["position"], structure["position"]
+    if known.shape != asked.shape or not np.allclose(known, asked, rtol=0, atol=1e-4):
+        raise InvalidData(
+            f"{target.name}: it was run from other positions; expected those of the structure of this name."
+        )
 
 
 def target_file(folder, structure):
@@ -184,6 +181,6 @@ def dynamics_jobs(ds, output, times, replicas, test_replicas, shares, seed, reco
         count = test_replicas if role == "test" else replicas
         arguments = (structure, times, count, role, seed + place[name], record)
         target = target_file(output, structure)
-        require_same_structure(target, structure)
+        _require_same_structure(target, structure)
         jobs.append(Job(target, function, arguments, priority=-len(jobs), complete=complete))
     return jobs

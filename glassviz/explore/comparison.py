@@ -120,4 +120,4 @@ def pearson_curve(library, temperature, network):
         datasets = [netcdf.load(r.path) for r in rows if r.particles == particles]
         return evaluate(library.ensemble(network), datasets, CURVE_LEVELS)
 
-    return derive.once(library, ("pearson", temperature, network, particles), compute)
+    return library.memo(("pearson", temperature, network, particles), compute)

@@ -79,7 +79,7 @@ def propensities(library, temperature, particles, network, progress=None):
         X = library.descriptors(temperature, particles, network, progress)
         return ensemble.predict(X, temperature=temperature, mean_propensity=LEVELS)
 
-    return once(library, ("propensities", temperature, particles, network), compute)
+    return library.memo(("propensities", temperature, particles, network), compute)
 
 
 def predictions(library, temperature, particles, network, progress=None):
@@ -108,45 +108,10 @@ def _remember(library, name, temperature, sizes, network, compute, *more):
     key = (name, temperature, *sizes, network, *more)
 
     def get():
-        memo = library.memo
-
-        def current():
-            value = compute()
-            _require_current(library, memo)
-            return value
-
         digests = [library.digest(temperature, particles) for particles in sizes]
-        return Arrays(kept((name, temperature, *digests, library.network_digest(network), *more), current))
+        return Arrays(kept((name, temperature, *digests, library.network_digest(network), *more), compute))
 
-    return once(library, key, get)
-
-
-class _Superseded(Exception):
-    """While something was derived, its session has brought data that it may or may not have seen."""
-
-
-def _require_current(library, memo):
-    if library.memo is not memo:
-        raise _Superseded
-
-
-def once(library, key, compute):
-    """A derived value, from memory or computed; anew where the session has brought data meanwhile.
-
-    What follows from one's own data must not come to be known as following from the store's alone.
-    """
-    while True:
-        memo = library.memo
-
-        def current(memo=memo):
-            value = compute()
-            _require_current(library, memo)
-            return value
-
-        try:
-            return memo(key, current)
-        except _Superseded:
-            continue
+    return library.memo(key, get)
 
 
 class Arrays(dict):
@@ -240,7 +205,7 @@ def bottleneck(library, choice):
         B = first.bottleneck(X, temperature=sample.temperature, mean_propensity=LEVELS, inputs=inputs[:1])
         return B.isel(network=0, configuration=0).values
 
-    every = once(library, ("bottleneck", sample, network), compute)
+    every = library.memo(("bottleneck", sample, network), compute)
     first, fraction = _between(choice.mean_propensity)
     nodes = every[first] + np.float32(fraction) * (every[first + 1] - every[first])
     return nodes, frames(library, sample, network).at(choice.mean_propensity)
@@ -327,7 +292,7 @@ def measured(library, temperature):
         return result.assign(mean_propensity=("state", mean.sel(time=C["time"]).values))
 
     key = ("measured curves", temperature, ds.sizes["configuration"])
-    return once(library, key, compute).assign(time=lambda curves: ("state", curves["time_measured"].values))
+    return library.memo(key, compute).assign(time=lambda curves: ("state", curves["time_measured"].values))
 
 
 def _plain(curves):

@@ -5,6 +5,7 @@ kept by the session and goes with it.
 """
 
 import re
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -22,9 +23,10 @@ WANTED = ["position", "inherent_position", "species", "verdict", "provenance"]
 
 
 class OwnLibrary(Library):
-    """A library of the store and of what a session has brought.
+    """A library of the store and of what a session has brought; it never changes.
 
-    `temperatures` and, where the store has a temperature, `sizes` remain those of the store, so that all curves do;
+    With more of one's own it is another library, so that what is being derived meanwhile follows from the one it began
+    with. `temperatures` and, where the store has a temperature, `sizes` remain those of the store, so that all curves do;
     `offered` and `samples` have one's own as well. Own configurations join those of the store of their temperature and
     number of particles: they are predicted together with them.
 
@@ -39,11 +41,14 @@ class OwnLibrary(Library):
         self.networks = list(shared.networks)
         self._paths = shared._paths
         self._groups, self._names, self._ensembles = {}, {}, {}
-        self._renew()
+        self.memo = _Memo(shared.memo, set())
 
-    def _renew(self):
-        """Forget what followed from one's own data before there was more of it."""
-        self.memo = _Memo(self.shared.memo, {t for t, _ in self._groups} | set(self._ensembles))
+    def _gaining(self, **gained):
+        """The library with more of one's own, and without what followed from one's own before."""
+        library = copy(self)
+        vars(library).update(gained)
+        library.memo = _Memo(self.shared.memo, {t for t, _ in library._groups} | set(library._ensembles))
+        return library
 
     @property
     def offered(self):
@@ -97,8 +102,8 @@ class OwnLibrary(Library):
     def _propensities(self):
         return self.shared._propensities
 
-    def add_configurations(self, ds, temperature, name):
-        """Take in configurations with their inherent structures.
+    def with_configurations(self, ds, temperature, name):
+        """The library with some configurations, of known inherent structures, more.
 
         Parameters
         ----------
@@ -111,7 +116,8 @@ class OwnLibrary(Library):
 
         Returns
         -------
-        Sample
+        library : OwnLibrary
+        sample : Sample
             The first of them.
 
         Raises
@@ -144,13 +150,14 @@ class OwnLibrary(Library):
         names = [_new(n, before) for n in names]
         ds = ds.assign_coords(configuration=names)
         together = xr.concat([*earlier, ds], "configuration", combine_attrs="override")
-        self._groups[key] = together
-        self._names[key] = [*self._names.get(key, []), *names]
-        self._renew()
-        return next(sample for sample in self.samples(temperature) if sample.name == names[0])
+        library = self._gaining(
+            _groups={**self._groups, key: together},
+            _names={**self._names, key: [*self._names.get(key, []), *names]},
+        )
+        return library, next(sample for sample in library.samples(temperature) if sample.name == names[0])
 
-    def add_ensemble(self, ensemble, name):
-        """Take in a network ensemble; returns its name among `networks`."""
+    def with_ensemble(self, ensemble, name):
+        """The library with one network ensemble more, and the name of that among its `networks`."""
         if len(self._ensembles) >= MOST_NETWORKS:
             raise InvalidData(
                 f"{name}: {MOST_NETWORKS} networks were brought; expected no more (reload to begin anew)."
@@ -160,10 +167,8 @@ class OwnLibrary(Library):
             if ensemble.header[key] != shipped.header[key]:
                 raise InvalidData(f"{name}: the networks have other {key}; expected those of {shipped.name}.")
         name = _new(f"{_plain(name)} (yours)", set(self.networks))
-        self._ensembles[name] = replace(ensemble, name=name)
-        self.networks = [*self.networks, name]
-        self._renew()
-        return name
+        ensembles = {**self._ensembles, name: replace(ensemble, name=name)}
+        return self._gaining(_ensembles=ensembles, networks=[*self.networks, name]), name
 
 
 class _Memo(Memo):

@@ -60,7 +60,7 @@ def spectrum(library, temperature, network, mean_propensity):
         mean = s4.mean("network").assign_coords(error=("q", s4["error"].mean("network").values))
         return Spectrum(mean, fit_xi4(s4, window=derive.WINDOW), ds.sizes["configuration"], particles)
 
-    found = derive.once(library, ("spectrum", temperature, particles, network, mean_propensity), compute)
+    found = library.memo(("spectrum", temperature, particles, network, mean_propensity), compute)
     return found, "" if found else "the networks do not reach this ⟨C̄_B⟩ here"
 
 
@@ -98,7 +98,7 @@ def scales(library, temperature, network, mean_propensity):
             attrs={"structures": ds.sizes["configuration"]},
         )
 
-    result = derive.once(library, ("scales", temperature, particles, network, level), compute)
+    result = library.memo(("scales", temperature, particles, network, level), compute)
     fit = found.fit if found else None
     if fit is not None and not bool(fit["determined"]):
         why = str(fit["reason"].item())

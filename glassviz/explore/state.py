@@ -70,8 +70,9 @@ class ExplorerState(param.Parameterized):
         self.sample = preferred if preferred in labels else (same_size or labels)[0]
         self._preferred = preferred
 
-    def show(self, sample=None, network=None):
-        """Go to a `Sample` or a network, by name, which the library has gained."""
+    def show(self, library, sample=None, network=None):
+        """Go to a `Sample` or a network, by name, that a library has and the present one lacks."""
+        self.library = library
         self.param.temperature.objects = self.library.offered
         self.param.network.objects = self.library.networks
         self.param.sample.objects = [s.label for s in self.library.samples(self.temperature)]

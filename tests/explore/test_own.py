@@ -25,10 +25,10 @@ def shipped(library):
 
 def test_a_sample_joins_its_temperature_in_its_session_alone(library, session, shipped):
     before = [s.label for s in library.samples(0.3)]
-    sample = session.add_configurations(shipped, 0.3, "mine")
+    before_it, (session, sample) = session, session.with_configurations(shipped, 0.3, "mine")
     assert sample.label == f"N = {shipped.sizes['particle']} · mine (yours)"
     assert sample in session.samples(0.3)
-    for other in (library, OwnLibrary(library)):
+    for other in (library, OwnLibrary(library), before_it):
         assert [s.label for s in other.samples(0.3)] == before
     joined = session.configurations(0.3, sample.particles)
     np.testing.assert_allclose(joined["position"][sample.index], shipped["position"][0], atol=1e-9)
@@ -38,7 +38,7 @@ def test_a_sample_joins_its_temperature_in_its_session_alone(library, session, s
 
 
 def test_its_prediction_is_that_of_the_same_configuration_in_the_store(library, session, shipped):
-    sample, network = session.add_configurations(shipped, 0.3, "copy"), library.networks[0]
+    (session, sample), network = session.with_configurations(shipped, 0.3, "copy"), library.networks[0]
     same = next(s for s in library.samples(0.3) if s.particles == sample.particles and s.index == 0)
     own, stored = derive.frames(session, sample, network).codes, derive.frames(library, same, network).codes
     assert np.abs(own.astype(int) - stored).max() <= 3  # the mean is constrained over one more configuration
@@ -49,7 +49,8 @@ def test_its_prediction_is_that_of_the_same_configuration_in_the_store(library, 
 
 def test_a_foreign_temperature_is_offered(library, session, shipped):
     state = ExplorerState(session)
-    state.show(sample=session.add_configurations(shipped, 0.275, "foreign"))
+    session, sample = session.with_configurations(shipped, 0.275, "foreign")
+    state.show(session, sample=sample)
     assert state.temperature == 0.275
     assert state.choice().sample.name == "foreign (yours)"
     assert 0.275 not in library.offered
@@ -59,13 +60,13 @@ def test_a_foreign_temperature_is_offered(library, session, shipped):
 
 def test_what_does_not_fit_is_refused(session, shipped):
     with pytest.raises(InvalidData, match="the box has the side"):
-        session.add_configurations(shipped.assign_attrs(box_length=shipped.attrs["box_length"] * 1.01), 0.3, "wide")
+        session.with_configurations(shipped.assign_attrs(box_length=shipped.attrs["box_length"] * 1.01), 0.3, "wide")
     other = shipped.assign(species=shipped["species"].where(shipped["species"] != 1, 2))
     with pytest.raises(InvalidData, match="numbers of the species differ"):
-        session.add_configurations(other, 0.3, "other")
+        session.with_configurations(other, 0.3, "other")
     for temperature in (0.0, -1.0, np.nan, 6.0):
         with pytest.raises(InvalidData, match="the temperature is"):
-            session.add_configurations(shipped, temperature, "hot")
+            session.with_configurations(shipped, temperature, "hot")
     assert session.offered == session.temperatures
 
 
@@ -99,22 +100,34 @@ def test_reading_apart_relaxes_and_can_be_stopped(shipped, tmp_path):
         take(content, "bare.gsd", stop)
 
 
-def test_what_was_derived_while_a_sample_came_stays_in_its_session(library, session, shipped):
-    """The sample comes while the curves of the store are computed for the session."""
-    network, particles = library.networks[0], shipped.sizes["particle"]
-    known, came = library.configurations(0.3, particles).sizes["configuration"], []
+def test_what_is_derived_while_a_sample_comes_follows_from_the_store(library, session, shipped):
+    """The sample comes while what the store has is counted for the session, and for all others."""
+    particles, came = shipped.sizes["particle"], []
+    known = library.configurations(0.3, particles).sizes["configuration"]
 
-    def compute():
+    def counted(session):
         if not came:
-            came.append(session.add_configurations(shipped, 0.3, "late"))
+            came.append(session.with_configurations(shipped, 0.3, "late")[0])
         return session.configurations(0.3, particles).sizes["configuration"]
 
-    key = "counted", 0.3, particles, network
-    assert derive.once(session, key, compute) == known + 1
-    assert key not in library.memo
-    assert key in session.memo
+    key = "counted", 0.3, particles, library.networks[0]
+    assert session.memo(key, lambda: counted(session)) == known
+    assert came[0].memo(key, lambda: counted(came[0])) == known + 1
+    assert OwnLibrary(library).memo(key, lambda: 0) == known
+    assert session.digest(0.3, particles) == library.digest(0.3, particles) != came[0].digest(0.3, particles)
+
+
+def test_samples_and_networks_come_one_after_the_other(library, session, shipped):
+    ensemble = library.ensemble(library.networks[0])
+    session, first = session.with_configurations(shipped, 0.3, "one")
+    session, network = session.with_ensemble(ensemble, "mine")
+    session, second = session.with_configurations(shipped, 0.3, "one")
+    assert [first.name, second.name, network] == ["one (yours)", "one (yours) 2", "mine (yours)"]
+    assert {first, second} <= set(session.samples(0.3))
+    assert session.networks == [*library.networks, network]
+    assert session.ensemble(network).name == network
 
 
 def test_a_sample_without_species_1_is_refused(session, shipped):
     with pytest.raises(InvalidData, match="no particle of species 1"):
-        session.add_configurations(shipped.assign(species=shipped["species"] * 0 + 1), 0.7, "odd")
+        session.with_configurations(shipped.assign(species=shipped["species"] * 0 + 1), 0.7, "odd")

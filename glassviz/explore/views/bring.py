@@ -54,7 +54,7 @@ class Bring:
     Parameters
     ----------
     state : ExplorerState
-        Over an `OwnLibrary`, which takes in what was read.
+        Over an `OwnLibrary`; it gets another, with what was read.
     """
 
     def __init__(self, state):
@@ -223,13 +223,15 @@ class Bring:
         library = self._state.library
         try:
             if isinstance(found, Ensemble):
-                self._state.show(network=library.add_ensemble(found, Path(name).stem))
+                library, network = library.with_ensemble(found, Path(name).stem)
+                self._state.show(library, network=network)
             else:
                 stated = found.attrs["temperature"]
                 asked = self.temperature.value if np.isnan(stated) else stated
                 if asked is None:
                     raise InvalidData(f"{name}: there is no temperature yet; expected a number, in ε/k_B.")
-                self._state.show(sample=library.add_configurations(found, asked, Path(name).stem))
+                library, sample = library.with_configurations(found, asked, Path(name).stem)
+                self._state.show(library, sample=sample)
         except InvalidData as error:
             self._tell(str(error), "wrong")
             return
