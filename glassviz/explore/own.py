@@ -25,8 +25,8 @@ WANTED = ["position", "inherent_position", "species", "verdict", "provenance"]
 class OwnLibrary(Library):
     """A library of the store and of what a session has brought; it never changes.
 
-    With more of one's own it is another library, so that what is being derived meanwhile follows from the one it began
-    with. `temperatures` and, where the store has a temperature, `sizes` remain those of the store, so that all curves do;
+    With more of one's own it is another library: what is being derived meanwhile follows from the one it began with.
+    `temperatures` and, where the store has a temperature, `sizes` remain those of the store, so that all curves do;
     `offered` and `samples` have one's own as well. Own configurations join those of the store of their temperature and
     number of particles: they are predicted together with them.
 
