@@ -1,6 +1,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -175,6 +176,17 @@ def test_serve_answers():
             assert answer(address) == 200
         finally:
             process.send_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_serve_says_nothing_of_an_address_that_is_taken(processes):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        said = run("serve", "--address", "127.0.0.1", "--port", port, "--processes", processes, code=2)
+    assert "http://" not in said.stdout
+    assert "in use" in said.stderr
 
 
 @pytest.mark.parametrize(

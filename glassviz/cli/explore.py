@@ -19,9 +19,9 @@ def movie(
     mean_propensity: float = 0.8,
     sample: str | None = None,
     network: str | None = None,
-    size: int = 1080,
-    frames: int = 100,
-    fps: int = 25,
+    size: PositiveInt = 1080,
+    frames: PositiveInt = 100,
+    fps: PositiveInt = 25,
 ):
     """Render a sweep of the snapshot through time or through temperature.
 
@@ -66,10 +66,10 @@ def movie(
 @app.command
 def serve(
     *,
-    port: int = 5006,
+    port: NonNegativeInt = 5006,
     address: str = "localhost",
     show: bool = False,
-    processes: int = 1,
+    processes: PositiveInt = 1,
     basic_auth: str | None = None,
     allow_origin: list[str] | None = None,
 ):

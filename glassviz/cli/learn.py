@@ -62,10 +62,10 @@ def train(
     minimum_temperature: float = 0.0,
     configurations: Annotated[list[Path] | None, Parameter(negative="", consume_multiple=True)] = None,
     plan: Annotated[bool, Parameter(negative="")] = False,
-    seeds: int | None = None,
-    seed: int = 0,
-    steps: int | None = None,
-    threads: int = 1,
+    seeds: PositiveInt | None = None,
+    seed: NonNegativeInt = 0,
+    steps: PositiveInt | None = None,
+    threads: PositiveInt = 1,
 ):
     """Train an ensemble of networks on propensity files: in two steps (tGlassMLP), or a baseline.
 

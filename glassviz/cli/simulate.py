@@ -13,12 +13,12 @@ def equilibrate(
     *,
     temperatures: Numbers,
     sweeps: WholeNumbers,
-    samples: int = 1,
-    particles: int = 1290,
+    samples: PositiveInt = 1,
+    particles: PositiveInt = 1290,
     start: Path | None = None,
     swap: Literal["balanced", "plain"] = "balanced",
-    seed: int = 0,
-    threads: int | None = None,
+    seed: NonNegativeInt = 0,
+    threads: PositiveInt | None = None,
 ):
     """Cool independent samples by swap Monte Carlo; one file per temperature.
 
@@ -63,11 +63,11 @@ def dynamics(
     *,
     until: float,
     samples: str = ":",
-    replicas: int = 20,
+    replicas: PositiveInt = 20,
     role: Literal["train", "test"] = "train",
-    per_decade: int = 6,
-    seed: int = 0,
-    threads: int = 1,
+    per_decade: PositiveInt = 6,
+    seed: NonNegativeInt = 0,
+    threads: PositiveInt = 1,
     device: Literal["cpu", "cuda"] = "cpu",
 ):
     """Run isoconfigurational molecular dynamics from each structure; one propensity file per structure.

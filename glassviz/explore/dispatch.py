@@ -7,6 +7,7 @@ cookie with the first answer.
 
 import asyncio
 import re
+import signal
 import socket
 from contextlib import suppress
 
@@ -18,8 +19,8 @@ PATIENCE = 300.0  # s a process may take to start
 _NAMED = re.compile(rb"^cookie:.*\b" + COOKIE.encode() + rb"=(\d+)", re.IGNORECASE | re.MULTILINE)
 
 
-def dispatch(port, address, starts):
-    """Serve several processes behind one port until interrupted; a process that dies is started anew.
+def dispatch(port, address, starts, listening):
+    """Serve several processes behind one port until interrupted or terminated; one that dies is started anew.
 
     Parameters
     ----------
@@ -27,9 +28,17 @@ def dispatch(port, address, starts):
         Where to listen.
     starts : sequence of callable
         Called with a free port of the loopback interface; returns a process, not started, that serves there.
+    listening : callable
+        Called once the port is taken.
     """
-    with suppress(KeyboardInterrupt):
-        asyncio.run(_Dispatcher(starts).run(port, address))
+
+    async def run():
+        serving = asyncio.current_task()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, serving.cancel)
+        await _Dispatcher(starts).run(port, address, listening)
+
+    with suppress(KeyboardInterrupt, asyncio.CancelledError):
+        asyncio.run(run())
 
 
 def free_port():
@@ -58,8 +67,9 @@ class _Dispatcher:
         self._next = 0
         self._connections = set()  # the event loop alone would not keep them
 
-    async def run(self, port, address):
+    async def run(self, port, address, listening):
         server = await asyncio.start_server(self._connect, address, port, limit=HEAD)
+        listening()
         try:
             async with server:
                 while True:
@@ -68,7 +78,7 @@ class _Dispatcher:
                             self._start(number)
                     await asyncio.sleep(WATCH)
         finally:
-            for process in self._processes:
+            for process in filter(None, self._processes):
                 process.terminate()
 
     def _start(self, number):

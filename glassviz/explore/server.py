@@ -3,6 +3,8 @@
 import json
 import multiprocessing
 import secrets
+import signal
+import webbrowser
 from functools import partial
 from pathlib import Path
 
@@ -54,12 +56,19 @@ def serve(port, address, show=False, processes=1, basic_auth=None, allow_origin=
     options = {"websocket_origin": origins}
     if basic_auth is not None:
         options |= {"basic_auth": basic_auth, "cookie_secret": secrets.token_hex(32)}
-    print(f"glassviz: http://{address}:{port}/app", flush=True)
-    print(f"{processes} × at most {MEMORY // 2**20} MiB of derived arrays", flush=True)
+    listening = partial(_announce, f"http://{address}:{port}/app", processes, show)
     if processes == 1:
-        listen(port, address, show=show, **options)
+        listen(port, address, listening, **options)
     else:
-        dispatch(port, address, [partial(_process, options)] * processes)
+        dispatch(port, address, [partial(_process, options)] * processes, listening)
+
+
+def _announce(url, processes, show):
+    """Say where the explorer is, which listens there already."""
+    print(f"glassviz: {url}", flush=True)
+    print(f"{processes} × at most {MEMORY // 2**20} MiB of derived arrays", flush=True)
+    if show:
+        webbrowser.open(url)
 
 
 def _require_password(basic_auth):
@@ -79,13 +88,17 @@ def _process(options, port):
     return process(target=listen, args=(port, "127.0.0.1"), kwargs=options, daemon=True)
 
 
-def listen(port, address, show=False, **options):
-    """Serve in this process; `options` go to `panel.serve`."""
-    pn.serve(
+def listen(port, address, listening=lambda: None, **options):
+    """Serve in this process until interrupted or terminated; `options` go to `panel.serve`.
+
+    `listening` is called once the port is taken.
+    """
+    server = pn.serve(
         {"app": build},
         port=port,
         address=address,
-        show=show,
+        show=False,
+        start=False,
         title="glassviz",
         verbose=False,
         warm=True,
@@ -94,3 +107,7 @@ def listen(port, address, show=False, **options):
         session_token_expiration=ADMIT,
         **options,
     )
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # panel's, which ends the loop
+    listening()
+    server.start()
+    server.io_loop.start()

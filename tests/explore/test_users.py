@@ -9,6 +9,7 @@ import urllib.request
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
+import psutil
 import pytest
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import websocket_connect
@@ -82,7 +83,7 @@ def test_who_has_said_all_is_answered_still():
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        serving = asyncio.ensure_future(dispatch._Dispatcher([Process]).run(port, "127.0.0.1"))
+        serving = asyncio.ensure_future(dispatch._Dispatcher([Process]).run(port, "127.0.0.1", lambda: None))
         await asyncio.sleep(0.5)
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET /app HTTP/1.1\r\n\r\n")
@@ -108,6 +109,17 @@ def test_users_of_several_processes_are_answered(server):
             await user.close()
 
     run(meet())
+
+
+def test_a_server_that_is_told_to_end_takes_its_processes_along(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with served("--processes", "2") as (_, process):
+        everyone = [process, *process.children(recursive=True)]
+        process.terminate()
+        assert process.wait(60) == 0
+        _, left = psutil.wait_procs(everyone, timeout=30)
+        assert not left
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

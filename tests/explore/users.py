@@ -133,10 +133,9 @@ def served(*arguments, prepare="pass"):
                 time.sleep(0.3)
         yield address, process
     finally:
-        for child in process.children(recursive=True):
-            child.terminate()
-        process.terminate()
-        process.wait(30)
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+        process.wait(60)
 
 
 def memory(process):
