@@ -178,6 +178,13 @@ def test_serve_answers():
             process.send_signal(signal.SIGINT)
 
 
+def test_a_warning_is_one_sentence(tmp_path):
+    start = random_start(200, 1).assign_attrs(temperature=0.5)
+    write(start.assign_attrs(box_length=2 * start.attrs["box_length"]), tmp_path / "thin.extxyz")
+    said = run("info", tmp_path / "thin.extxyz").stderr
+    assert re.fullmatch(r"glassviz: .*the density .* predictions are not to be trusted\.\n", said)
+
+
 @pytest.mark.parametrize("processes", [1, 2])
 def test_serve_says_nothing_of_an_address_that_is_taken(processes):
     with socket.socket() as other:
@@ -201,8 +208,20 @@ def test_serve_says_nothing_of_an_address_that_is_taken(processes):
         ("dynamics", "good.extxyz", "page.gsd", "--until", 10),
         ("dynamics", "good.extxyz", "out", "--until", 10, "--samples", "3:5"),
         ("dynamics", "good.extxyz", "out", "--until", "inf"),
+        ("dynamics", "named.nc", "out", "--until", 10),
         ("equilibrate", "out", "--temperatures", 0.5, 0.5, "--sweeps", 200),
         ("campaign", "equilibrate", "out", "--temperatures", 0.5, "--sweeps", 200, "--workers", -2),
+        ("equilibrate", "out", "--temperatures", "--sweeps", 200),
+        ("equilibrate", "out", "--temperatures", 0.5, "--sweeps", 200, "--seed", -1),
+        ("dynamics", "good.extxyz", "out", "--until", 10, "--replicas", 0),
+        ("predict", "good.extxyz", "out.nc", "--network", "tglassmlp", "--mean-propensity"),
+        ("predict", "good.extxyz", "out.nc", "--network", "tglassmlp", "--mean-propensity", 0.8, 1.2),
+        ("train", "labels.nc", "--output", "out.safetensors", "--steps", 0),
+        ("train", "labels.nc", "--output", "out.safetensors", "--model", "ridge", "--species", 2),
+        ("train", "labels.nc", "--output", "out.safetensors"),
+        ("train", "labels.nc", "--output", "out.safetensors", "--model", "glassmlp"),
+        ("nonsense",),
+        ("info", "--nonsense"),
         ("serve", "--basic-auth", ""),
         ("serve", "--basic-auth", "missing.json"),
         ("serve", "--port", 99999),
@@ -227,7 +246,14 @@ def test_serve_says_nothing_of_an_address_that_is_taken(processes):
 def test_bad_input_is_one_sentence_and_exit_code_2(arguments, tmp_path):
     (tmp_path / "pickle.nc").write_bytes(b"\x80\x04\x95\x05\x00\x00\x00\x00\x00\x00\x00K\x01.")
     (tmp_path / "page.gsd").write_text("<html></html>")
-    write(random_start(200, 1).assign_attrs(temperature=0.5), tmp_path / "good.extxyz")
+    start = random_start(200, 1).assign_attrs(temperature=0.5)
+    write(start, tmp_path / "good.extxyz")
+    netcdf.save(start.assign_coords(configuration=["a/b"]), tmp_path / "named.nc")
+    short = start.assign(
+        propensity=(("configuration", "time", "particle"), np.ones((1, 2, 200))),
+        inherent_position=start["position"],
+    )
+    netcdf.save(short.assign_coords(time=[1.0, 2.0]).assign_attrs(replicas=8), tmp_path / "labels.nc")
     said = run(*arguments, code=2, cwd=tmp_path).stderr
     sentence = [line for line in said.splitlines() if line.startswith("glassviz:")]
     assert len(sentence) == 1

@@ -91,8 +91,11 @@ def _require_same_structure(target, structure):
 
 
 def target_file(folder, structure):
-    """Path of the propensities of one structure."""
-    return folder / f"T{temperature_name(structure.attrs['temperature'])}_{structure['configuration'].item()}.nc"
+    """Path of the propensities of one structure; `InvalidData` where its name cannot be part of one."""
+    name = str(structure["configuration"].item())
+    if "/" in name:
+        raise InvalidData(f"{name}: a file is called after this structure; expected a name without '/'.")
+    return folder / f"T{temperature_name(structure.attrs['temperature'])}_{name}.nc"
 
 
 def split(names, tests, seed, known=None):

@@ -1,6 +1,11 @@
 """The command line: `glassviz …`, one command for every stage of the stream."""
 
 import sys
+import warnings
+from functools import partial
+
+from cyclopts import CycloptsError
+from rich.text import Text
 
 from glassviz.cli import campaign, explore, learn, report, simulate  # noqa: F401 (each adds its commands to the application)
 from glassviz.cli.common import app, errors
@@ -9,15 +14,25 @@ from glassviz.mixture import InvalidData
 
 def main():
     """Run the command line; bad input ends in one sentence and exit code 2."""
+    warnings.showwarning = partial(_warn, warnings.showwarning)
     try:
-        app()
-    except InvalidData as error:
+        app(exit_on_error=False, print_error=False)
+    except (InvalidData, CycloptsError) as error:
         _refuse(error)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        _refuse(f"{where}{(error.strerror or str(error)).rstrip('.')}.")
+        _refuse(f"{where}{error.strerror or error}")
+
+
+def _warn(otherwise, message, category, *where, **more):
+    """Warnings for the user are one sentence; those for the programmer say where."""
+    if issubclass(category, UserWarning):
+        errors.print(Text.assemble(("glassviz: ", "yellow"), str(message)), soft_wrap=True)
+    else:
+        otherwise(message, category, *where, **more)
 
 
 def _refuse(sentence):
-    errors.print(f"[red]glassviz:[/red] {sentence}", highlight=False, soft_wrap=True)
+    end = "" if f"{sentence}".endswith(".") else "."
+    errors.print(Text.assemble(("glassviz: ", "red"), f"{sentence}{end}"), soft_wrap=True)
     sys.exit(2)

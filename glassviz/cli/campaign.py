@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import cyclopts
 from cyclopts import Parameter
+from cyclopts.types import NonNegativeInt, PositiveInt
 
 from glassviz.cli.common import Numbers, WholeNumbers, app, console, progress_bar, typed_command
 

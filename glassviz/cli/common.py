@@ -8,6 +8,7 @@ from typing import Annotated
 
 import cyclopts
 from cyclopts import Parameter
+from cyclopts.types import PositiveInt
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -21,8 +22,15 @@ app = cyclopts.App(
 console = Console()
 errors = Console(stderr=True)
 
-Numbers = Annotated[tuple[float, ...], Parameter(negative="", consume_multiple=True)]
-WholeNumbers = Annotated[tuple[int, ...], Parameter(negative="", consume_multiple=True)]
+
+def _some(_type, values):
+    if not values:
+        raise ValueError("Expected at least one.")
+
+
+Several = Parameter(negative="", consume_multiple=True, validator=_some)
+Numbers = Annotated[tuple[float, ...], Several]
+WholeNumbers = Annotated[tuple[PositiveInt, ...], Several]
 
 
 @contextmanager

@@ -2,9 +2,11 @@
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import xarray as xr
+from cyclopts import Parameter
+from cyclopts.types import NonNegativeInt, PositiveInt
 from rich.table import Table
 
 from glassviz.cli.common import app, console, progress_bar
@@ -71,7 +73,7 @@ def serve(
     show: bool = False,
     processes: PositiveInt = 1,
     basic_auth: str | None = None,
-    allow_origin: list[str] | None = None,
+    allow_origin: Annotated[list[str] | None, Parameter(negative="")] = None,
 ):
     """Start the explorer in a web server.
 

@@ -7,17 +7,19 @@ from typing import Annotated, Literal
 
 import numpy as np
 from cyclopts import Parameter
+from cyclopts.types import NonNegativeInt, PositiveFloat, PositiveInt
+from cyclopts.validators import Number
 
-from glassviz.cli.common import Numbers, app, console, errors, progress_bar, require_new_netcdf, typed_command
+from glassviz.cli.common import Several, app, console, errors, progress_bar, require_new_netcdf, typed_command
 from glassviz.mixture import InvalidData
 
+Levels = Annotated[tuple[Annotated[float, Parameter(validator=Number(gt=0, lte=1))], ...], Several]
 
-def described(path):
-    """The configurations of a file, with inherent structures."""
-    from glassviz.files import read
+
+def relaxed(ds):
+    """Configurations with inherent structures, their own where they have them."""
     from glassviz.simulate.inherent import inherent_structures
 
-    ds = read(path)
     if "inherent_position" in ds:
         return ds
     with progress_bar("inherent structures") as progress:
@@ -26,7 +28,7 @@ def described(path):
 
 @app.command
 def descriptors(
-    source: Path, output: Path, *, cutoff: float = 16.0, tessellation: Literal["radical", "plain"] = "radical"
+    source: Path, output: Path, *, cutoff: PositiveFloat = 16.0, tessellation: Literal["radical", "plain"] = "radical"
 ):
     """Compute the 176 structural descriptors of every particle.
 
@@ -41,11 +43,12 @@ def descriptors(
     tessellation
         Cells whose perimeters count.
     """
-    from glassviz.files import netcdf
+    from glassviz.files import netcdf, read
     from glassviz.structure.descriptors import descriptors as compute
 
-    ds = described(source)
+    ds = read(source)
     require_new_netcdf(output, source)
+    ds = relaxed(ds)
     with progress_bar("descriptors") as progress:
         values = compute(ds, cutoff=cutoff, tessellation=tessellation, progress=progress)
     netcdf.save(values.to_dataset(name="descriptors").assign_attrs(values.attrs | typed_command()), output)
@@ -53,12 +56,12 @@ def descriptors(
 
 @app.command
 def train(
-    labels: list[Path],
+    labels: Annotated[list[Path], Several],
     *,
     output: Path | None = None,
     model: Literal["tglassmlp", "glassmlp", "ridge"] = "tglassmlp",
     preset: Literal["paper", "precomputed", "quick"] = "precomputed",
-    species: Annotated[tuple[int, ...], Parameter(negative="", consume_multiple=True)] = (1,),
+    species: Annotated[tuple[Annotated[int, Parameter(validator=Number(gte=1, lte=3))], ...], Several] = (1,),
     minimum_temperature: float = 0.0,
     configurations: Annotated[list[Path] | None, Parameter(negative="", consume_multiple=True)] = None,
     plan: Annotated[bool, Parameter(negative="")] = False,
@@ -113,8 +116,10 @@ def train(
         return
     if output is None or output.suffix != ".safetensors":
         raise InvalidData("--output: expected a file ending in .safetensors.")
-    if not set(species) <= {1, 2, 3}:
-        raise InvalidData(f"--species: {', '.join(map(str, species))}; expected numbers from 1 to 3.")
+    if 1 not in species:
+        raise InvalidData(
+            f"--species: {', '.join(map(str, species))}; expected 1 among them, whose mean is constrained."
+        )
     chosen = PRESETS[preset].changed(seeds, steps)
     kinds = tuple(number - 1 for number in species)
     common = {"seed": seed, "record": typed_command()}
@@ -188,8 +193,8 @@ def predict(
     output: Path,
     *,
     network: str,
-    mean_propensity: Numbers,
-    temperature: float | None = None,
+    mean_propensity: Levels,
+    temperature: PositiveFloat | None = None,
 ):
     """Predict the propensity of every particle.
 
@@ -206,16 +211,17 @@ def predict(
     temperature
         Temperature; that of the configurations by default.
     """
-    from glassviz.files import netcdf
+    from glassviz.files import netcdf, read
     from glassviz.learn.networkfile import load_networks
     from glassviz.structure.descriptors import descriptors as compute
 
     ensemble = load_networks(network)
-    ds = described(source)
+    ds = read(source)
     require_new_netcdf(output, source)
     temperature = ds.attrs["temperature"] if temperature is None else temperature
     if not temperature > 0:
         raise InvalidData(f"{source}: the temperature is unknown; expected --temperature.")
+    ds = relaxed(ds)
     with progress_bar("descriptors") as progress:
         columns = compute(
             ds, cutoff=ensemble.header["cutoff"], tessellation=ensemble.header["tessellation"], progress=progress

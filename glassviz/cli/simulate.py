@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Literal
 
+from cyclopts.types import NonNegativeInt, PositiveInt
+
 from glassviz.cli.common import Numbers, WholeNumbers, app, console, progress_bar, typed_command
 from glassviz.mixture import InvalidData
 

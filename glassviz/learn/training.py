@@ -201,7 +201,9 @@ def training_points(datasets, species=0, levels=labels.LEVELS, **settings):
 
 
 def check_structures(points):
-    """Complain where no structure could be held back."""
+    """Complain where there is nothing to learn or no structure could be held back."""
+    if not points:
+        raise InvalidData("training data: no run gets to a ⟨C̄_B⟩ that is learned; expected longer runs.")
     if max(len(p) for p in points) < 2:
         raise InvalidData(
             "training data: only one structure at each temperature; expected at least two, one to hold back."
