@@ -14,6 +14,7 @@ import pytest
 import xarray as xr
 
 from glassviz.files import netcdf, store, write
+from glassviz.mixture import MixtureWarning
 from glassviz.simulate.equilibration import random_start
 
 GLASSVIZ = [sys.executable, "-m", "glassviz.cli"]
@@ -180,7 +181,8 @@ def test_serve_answers():
 
 def test_a_warning_is_one_sentence(tmp_path):
     start = random_start(200, 1).assign_attrs(temperature=0.5)
-    write(start.assign_attrs(box_length=2 * start.attrs["box_length"]), tmp_path / "thin.extxyz")
+    with pytest.warns(MixtureWarning):
+        write(start.assign_attrs(box_length=2 * start.attrs["box_length"]), tmp_path / "thin.extxyz")
     said = run("info", tmp_path / "thin.extxyz").stderr
     assert re.fullmatch(r"glassviz: .*the density .* predictions are not to be trusted\.\n", said)
 
