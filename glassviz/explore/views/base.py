@@ -1,7 +1,7 @@
 """What all views share: panes built once, arrays derived in a thread, data swapped on the session's turn."""
 
 import asyncio
-import html
+import logging
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +16,10 @@ from bokeh.plotting import figure
 from glassviz.explore.state import ExplorerState
 from glassviz.mixture import InvalidData
 
+log = logging.getLogger(__name__)
+
+WRONG = "Something went wrong here; the server's log says what."
+FADED = "0.25"  # opacity of what belongs to an earlier choice
 JAVASCRIPT = (Path(__file__).parents[1] / "browser.js").read_text()
 
 CARD = """
@@ -95,7 +99,8 @@ class View(pn.viewable.Viewer):
 
     A subclass builds its panes in `_build`; its generator `_derive(choice)` runs in a thread, touches no pane and
     yields what `_show(result)` then puts on the page. `refresh` does both for the latest choice, never two at a time,
-    and waits while the view is not on the screen: a hidden tab costs nothing.
+    and waits while the view is not on the screen: a hidden tab costs nothing. Where a choice cannot be shown, a
+    sentence says why and what the view shows of the one before is faded.
     """
 
     state = param.ClassSelector(class_=ExplorerState, doc="What is chosen.")
@@ -132,13 +137,28 @@ class View(pn.viewable.Viewer):
                 turn, steps = self._wanted, self._derive(self.state.choice())
                 try:
                     while (result := await asyncio.to_thread(next, steps, None)) is not None and turn == self._wanted:
-                        await on_session(document, partial(self._show, result))
+                        await on_session(document, partial(self._show_now, result))
                 except InvalidData as error:
-                    await on_session(document, partial(report, str(error)))
+                    await on_session(document, partial(self._fail, str(error)))
+                except Exception:
+                    log.exception("a view could not be derived")
+                    await on_session(document, partial(self._fail, WRONG))
                 self._done = turn
         finally:
             self._done = self._wanted
             await on_session(document, partial(setattr, self, "busy", False))
+
+    def _show_now(self, result):
+        self._fade("1")
+        self._show(result)
+
+    def _fail(self, sentence):
+        self._fade(FADED)
+        report(sentence)
+
+    def _fade(self, opacity):
+        if self._layout.styles.get("opacity", "1") != opacity:
+            self._layout.styles = {**self._layout.styles, "opacity": opacity}
 
     def _build(self):
         raise NotImplementedError
@@ -182,7 +202,7 @@ def put(place, view, then):
 def report(sentence):
     """Show one sentence to the user until it is dismissed."""
     if pn.state.notifications is not None:
-        pn.state.notifications.error(html.escape(sentence), duration=0)
+        pn.state.notifications.error(sentence, duration=0)
 
 
 async def on_session(document, change):

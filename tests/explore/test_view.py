@@ -1,0 +1,75 @@
+"""What a view does where a choice cannot be shown."""
+
+import asyncio
+from types import SimpleNamespace
+
+import panel as pn
+import pytest
+
+from glassviz.explore.state import ExplorerState
+from glassviz.explore.views import base
+from glassviz.mixture import InvalidData
+
+
+class Shown(base.View):
+    """Shows the mean propensity, where there is no fault."""
+
+    fault = None
+
+    def _build(self):
+        self.text = pn.pane.Str("")
+        return pn.Column(self.text, styles={"gap": "4px"})
+
+    def _derive(self, choice):
+        if self.fault:
+            raise self.fault
+        yield choice.mean_propensity
+
+    def _show(self, result):
+        self.text.object = str(result)
+
+
+class Document:
+    """A session that is there; what is to happen in its turn happens soon."""
+
+    session_context = SimpleNamespace(destroyed=False)
+
+    def add_next_tick_callback(self, callback):
+        asyncio.get_running_loop().call_soon(callback)
+
+
+@pytest.fixture
+def view(library, monkeypatch):
+    view = Shown(ExplorerState(library))
+    view.said = []
+    monkeypatch.setattr(base, "report", view.said.append)
+    return view
+
+
+def settle(view, level, fault=None):
+    """Choose a level and wait for the view."""
+
+    async def work():
+        view.state.mean_propensity, view.fault = level, fault
+        view._wanted += 1
+        view.busy = True
+        await view._work(Document())
+
+    asyncio.run(work())
+    assert not view.busy
+
+
+@pytest.mark.parametrize("fault", [InvalidData("the box is odd."), ZeroDivisionError()])
+def test_what_is_shown_of_an_earlier_choice_is_faded(view, fault, caplog):
+    settle(view, 0.5)
+    assert view._layout.styles == {"gap": "4px"}
+    settle(view, 0.4, fault)
+    (sentence,) = view.said
+    assert sentence == ("the box is odd." if isinstance(fault, InvalidData) else base.WRONG)
+    assert ("ZeroDivisionError" in caplog.text) == isinstance(fault, ZeroDivisionError)
+    assert view.text.object == "0.5"
+    assert view._layout.styles == {"gap": "4px", "opacity": base.FADED}
+    settle(view, 0.3)
+    assert view.text.object == "0.3"
+    assert view._layout.styles == {"gap": "4px", "opacity": "1"}
+    assert view.said == [sentence]
