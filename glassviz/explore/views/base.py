@@ -10,7 +10,7 @@ import param
 from bokeh.core.properties import Bool, Float, String
 from bokeh.core.property.descriptors import UnsetValueError
 from bokeh.model import DataModel
-from bokeh.models import CustomJS
+from bokeh.models import CustomJS, LogAxis, NoOverlap
 from bokeh.plotting import figure
 
 from glassviz.explore.state import ExplorerState
@@ -82,6 +82,8 @@ def plain_figure(**options):
         axis.axis_label_text_font_style = "normal"
         axis.major_label_text_font_size = "12px"
         axis.minor_tick_line_color = None
+        if isinstance(axis, LogAxis):
+            axis.major_label_policy = NoOverlap(min_distance=4)  # its ticker shows up to nine powers in any width
     fig.outline_line_color = None
     return fig
 
