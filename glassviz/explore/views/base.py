@@ -159,8 +159,13 @@ class View(pn.viewable.Viewer):
         report(sentence)
 
     def _fade(self, opacity):
-        if self._layout.styles.get("opacity", "1") != opacity:
-            self._layout.styles = {**self._layout.styles, "opacity": opacity}
+        for pane in self._of_choice():
+            if pane.styles.get("opacity", "1") != opacity:
+                pane.styles = {**pane.styles, "opacity": opacity}
+
+    def _of_choice(self):
+        """The panes that show what belongs to a choice."""
+        return [self._layout]
 
     def _build(self):
         raise NotImplementedError

@@ -219,6 +219,9 @@ class Controls(View):
         else:
             self.sweep.value = self._scrub.sweeping = False
 
+    def _of_choice(self):
+        return [self._readout, self._temperature_text, self._note]
+
     def _derive(self, choice):
         library, sample = self.state.library, choice.sample
         configuration = library.configurations(sample.temperature, sample.particles).isel(configuration=sample.index)

@@ -249,12 +249,14 @@ class _Spectrum:
         self.figure.scatter("x", "y", source=self._points, color="#3a7fc4", size=5, line_color=None)
         self.figure.line("x", "y", source=self._fit, color=FIT, line_width=2.5, legend_label="fit, q < 0.6")
         self.figure.legend.update(location="bottom_left", background_fill_alpha=0.5, label_text_font_size="11px")
+        self._named = self.figure.legend[0].items[-1]
 
     def draw(self, found):
         """Show a Spectrum, or nothing."""
         if found is None:
             for source in (self._points, self._fit):
                 source.data = {name: [] for name in source.data}
+            self._named.visible = False
             return
         q, y, error = found.s4["q"].values, found.s4.values, found.s4["error"].values
         self._points.data = {"x": q, "y": y, "low": np.maximum(y - error, 1e-3 * y), "high": y + error}
@@ -262,7 +264,8 @@ class _Spectrum:
         self.figure.y_range.update(start=0.5 * float(y.min()), end=2.5 * float(y.max()))
         parameters = np.array([float(found.fit[name]) for name in ("xi4", "A", "chi")])
         at = np.geomspace(q[0], derive.WINDOW[1], 100)
-        known = np.isfinite(parameters).all()
+        known = bool(np.isfinite(parameters).all())
+        self._named.visible = known
         self._fit.data = {"x": at if known else [], "y": ornstein_zernike.model(at, parameters) if known else []}
 
 

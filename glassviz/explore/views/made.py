@@ -115,6 +115,9 @@ class Made(View):
         foot = pn.Column(*equations, stylesheets=[CARD], styles={"grid-area": "equations"}, **full)
         return pn.Column(*cards, foot, stylesheets=[GRID], **full)
 
+    def _of_choice(self):
+        return [self._place]
+
     def _derive(self, choice):
         library, sample = self.state.library, choice.sample
         run = making.run_of(library, sample)
