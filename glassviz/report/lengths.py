@@ -174,7 +174,7 @@ def size_transfer_plate(material):
     ax.legend()
     return Plate(
         "size",
-        "Size transfer: networks trained on small boxes, asked about large ones",
+        "Networks trained on small boxes, asked about large ones",
         "The paper applies networks trained at N = 1290 to N = 82560 and reads ξ₄ from them; that this is allowed is "
         "what has to be shown here.",
         figure,

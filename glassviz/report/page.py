@@ -31,7 +31,7 @@ li { padding-left: 26px; text-indent: -26px; margin: 3px 0; }
 li b { display: inline-block; width: 26px; text-indent: 0; }
 .yes { color: var(--yes); } .no { color: var(--no); } .open { color: var(--open); }
 .weak { color: var(--open); font-size: 14px; margin: 6px 0 0; } a { color: inherit; }
-nav a { margin-right: 12px; white-space: nowrap; }
+nav { display: flex; flex-wrap: wrap; gap: 2px 12px; } nav a { white-space: nowrap; }
 @media print { body { max-width: none; } section { break-inside: avoid; } }
 """
 
@@ -111,8 +111,16 @@ def _goals(goals):
 
 
 def _beside(table):
-    shown = table.rename(columns={"time": "t / σ√(m/ε)", "glassviz": "ours", "glassviz_error": "± (bootstrap)"})
-    return _table(shown.rename(columns={"ceiling": "their ceiling", "glassviz_ceiling": "our ceiling"})) + (
+    names = {
+        "time": "t / σ√(m/ε)",
+        "ceiling": "their ceiling",
+        "glassviz": "ours",
+        "glassviz_error": "± (bootstrap)",
+        "glassviz_ceiling": "our ceiling",
+        "mean_propensity": "⟨C̄_B⟩",
+    }
+    rounded = table.round(3).assign(mean_propensity=table["mean_propensity"].round(5))
+    return _table(rounded.rename(columns=names)) + (
         f"<p class=sub>Published: {html.escape(CITATION)}. "
         "Ours: one ensemble for all times and temperatures; a dash where our test runs do not reach.</p>"
     )

@@ -75,10 +75,12 @@ def _glass_transition(material):
         value, low, high = (float(np.log10(one[name])) for name in ("relaxation_time", "lower", "upper"))
         if np.isnan(value):
             continue
-        weak = " (a parameter at the end of its range)" if np.isinf(one["error"]).any() else ""
+        undetermined = bool(np.isinf(one["error"]).any())
+        weak = ", of which the points do not determine every parameter" if undetermined else ""
         text = f"{LAWS[str(law)].label} law{weak}: log₁₀ τ_BB({GLASS_TRANSITION_TEMPERATURE}) = "
         text += (
             f"{value:.1f} ({low:.1f} to {high:.1f}); the paper's {np.log10(PAPER_TAU):.0f} should lie within a decade."
         )
-        findings.append(Finding(text, bool(low - 1 <= np.log10(PAPER_TAU) <= high + 1) if np.isfinite(low) else None))
+        decided = np.isfinite(low) and not undetermined
+        findings.append(Finding(text, bool(low - 1 <= np.log10(PAPER_TAU) <= high + 1) if decided else None))
     return findings
