@@ -275,7 +275,7 @@ def fluctuations(library, temperature, network):
 def measured(library, temperature):
     """χ₄ and ⟨ξ_chord⟩ of the propensities from molecular dynamics, as `fluctuations`; None where there are none.
 
-    Attribute `replica_noise`: "subtracted" from χ₄ where it is known of all structures, else "included".
+    Attribute `replica_noise`: "subtracted" from χ₄ where it is known, else "included".
     """
     ds = library.measured(temperature)
     if ds is None:

@@ -15,7 +15,7 @@ from glassviz.explore.kept import content
 from glassviz.files import netcdf, store
 from glassviz.learn.networkfile import available_networks, load_networks
 from glassviz.mixture import InvalidData
-from glassviz.observe.propensity import replica_noise
+from glassviz.observe.propensity import noise_of_all, replica_noise
 from glassviz.observe.superposition import superposition
 from glassviz.simulate.history import with_cooling
 from glassviz.simulate.potential import potential_energy
@@ -310,7 +310,7 @@ class Library:
         -------
         Dataset or None
             `propensity` (configuration, time, particle) on the times common to all structures, with `position`,
-            `species` and `replica_noise` (configuration, time); None where there is none.
+            `species` and `replica_noise` (configuration, time), as `noise_of_all` gives it; None where there is none.
         """
         rows = self.propensity_files(temperature)
         if not rows:
@@ -325,6 +325,8 @@ class Library:
             for part in parts[1:]:
                 times = times[np.isin(np.round(times, 6), np.round(part["time"].values, 6))]
             parts = [part.sel(time=times, method="nearest").assign_coords(time=times) for part in parts]
-            return xr.concat(parts, "configuration", combine_attrs="override")
+            whole = xr.concat(parts, "configuration", combine_attrs="override")
+            replicas = np.repeat([f.attrs["replicas"] for f in files], [f.sizes["configuration"] for f in files])
+            return whole.assign(replica_noise=noise_of_all(whole["replica_noise"], replicas))
 
         return self.memo(("measured", temperature, particles, len(rows)), load)

@@ -12,6 +12,7 @@ EQUATION = r"\mathcal{C}_B^i(t) = \left\langle n_t^i / n_0^i \right\rangle_\math
 CAPTION = "The share of its initial neighbours that a particle still has at time t, averaged over replicas."
 
 SPLITS = 100
+FEWEST_TOLD = 4  # structures whose variance over replicas may speak for that of others
 
 
 def bond_breaking(ds, later):
@@ -138,6 +139,30 @@ def replica_noise(ds):
     if "mean_propensity_variance" not in ds:
         return xr.full_like(ds["mean_propensity"], np.nan).rename("replica_noise")
     return (ds["mean_propensity_variance"].isel(component=0) / ds.attrs["replicas"]).rename("replica_noise")
+
+
+def noise_of_all(noise, replicas):
+    r"""Replica noise of all structures of a temperature, where some of their files do not say what theirs is.
+
+    Var_rep, the variance from replica to replica, of these is taken to be the average of those that say: at one
+    temperature and time structures differ little in it beside its own error, √(2/(R − 1)) of it for each.
+
+    Parameters
+    ----------
+    noise : DataArray (configuration, ...)
+        From `replica_noise`; NaN where a file does not say.
+    replicas : (configuration,) array_like
+        Number of replicas R of each structure.
+
+    Returns
+    -------
+    DataArray
+        As `noise`; still with NaN where fewer than `FEWEST_TOLD` structures say.
+    """
+    replicas = xr.DataArray(np.asarray(replicas), dims="configuration")
+    if np.isfinite(noise).sum("configuration").min() < FEWEST_TOLD:
+        return noise
+    return noise.fillna((noise * replicas).mean("configuration") / replicas)
 
 
 def label_ceiling(ds):

@@ -197,10 +197,13 @@ def _replica_cautions(material, temperatures):
     included = [t for t in temperatures if any(boxes.replica_noise() is None for boxes in material.labelled(t))]
     subtracted = [t for t in temperatures if t not in included]
     if subtracted:
-        cautions.append(f"T = {listed(subtracted)}: what finitely many replicas add to measured χ₄ is subtracted")
+        cautions.append(
+            f"T = {listed(subtracted)}: what finitely many replicas add to measured χ₄ is subtracted; of runs that do "
+            "not tell it, as much as the others at that temperature tell"
+        )
     if included:
         cautions.append(
-            f"T = {listed(included)}: measured χ₄ includes what finitely many replicas add, not known of all runs"
+            f"T = {listed(included)}: measured χ₄ includes what finitely many replicas add, not known of enough runs"
         )
     for temperature in temperatures:
         groups = [material.labelled(temperature, role=role) for role in ("train", "test")]
@@ -215,7 +218,7 @@ def _replica_cautions(material, temperatures):
             for g in groups
         ]
         named = " and ".join(
-            f"{value:.3f} ({len(g[0])} structures of {g[0].replicas} replicas)"
+            f"{value:.3f} ({len(g[0])} structures of {g[0].replicas.min()} replicas)"
             for value, g in zip(values, groups, strict=True)
         )
         cautions.append(f"T = {temperature:.2f}, ⟨C̄_B⟩ = {level:.2f}: measured χ₄ is {named}")

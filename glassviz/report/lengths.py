@@ -196,8 +196,8 @@ def _replica_share(material, boxes, at):
     for small in material.labelled(boxes.temperature):
         same = np.flatnonzero(np.isclose(small.levels, boxes.levels[at]))
         if len(same) and small.particles < boxes.particles:
-            noise = small.mean_noise[:, same[0]]
-            noise = noise[np.isfinite(noise)] * small.propensity.shape[-1] * small.replicas / boxes.replicas
+            variance = small.mean_noise[:, same[0]] * small.replicas
+            noise = variance[np.isfinite(variance)] * small.propensity.shape[-1] / boxes.replicas.min()
             if len(noise) > 1:
                 return noise.mean(), noise.std(ddof=1) / np.sqrt(len(noise))
     return np.nan, np.nan

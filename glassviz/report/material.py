@@ -16,7 +16,7 @@ from glassviz.files import store
 from glassviz.learn import labels
 from glassviz.learn.between_outputs import around, noise_between
 from glassviz.learn.inference import CONSTRAINED_SPECIES
-from glassviz.observe.propensity import replica_noise
+from glassviz.observe.propensity import noise_of_all, replica_noise
 
 LEVELS = (0.99, 0.97, 0.94, 0.90, 0.85, 0.80, 0.75, 0.65, 0.50, 0.40, 0.30, 0.25, 0.15, 0.075)
 """Mean propensities ⟨C̄_B⟩ of the report's curves."""
@@ -93,8 +93,8 @@ class Labelled(Boxes):
         Variance of the labels that finitely many replicas leave.
     mean_noise : (configuration, state) ndarray
         The same of their mean over the particles; NaN where unknown.
-    replicas : int
-        The fewest of any structure.
+    replicas : (configuration,) ndarray of int
+        Of each structure.
     """
 
     levels: np.ndarray
@@ -102,16 +102,16 @@ class Labelled(Boxes):
     propensity: np.ndarray
     noise: np.ndarray
     mean_noise: np.ndarray
-    replicas: int
+    replicas: np.ndarray
 
     def measured(self):
         """The labels (state, configuration, particle)."""
         return self.field(self.propensity, self.levels, time=("state", self.times))
 
     def replica_noise(self):
-        """What `chi4` subtracts from the measured χ₄ (configuration, state); None where not known of all boxes."""
-        known = np.isfinite(self.mean_noise).all()
-        return xr.DataArray(self.mean_noise, dims=("configuration", "state")) if known else None
+        """What `chi4` subtracts from the measured χ₄ (configuration, state); None where too few tell it."""
+        noise = noise_of_all(xr.DataArray(self.mean_noise, dims=("configuration", "state")), self.replicas)
+        return noise if np.isfinite(noise).all() else None
 
 
 class Material:
@@ -192,8 +192,7 @@ class Material:
                     p.times,
                     p.labels.swapaxes(0, 1),
                     p.noise,
-                    _mean_noise(chosen, p),
-                    min(ds.attrs["replicas"] for ds in chosen),
+                    *_mean_noise(chosen, p),
                 )
                 for p in found
             ]
@@ -276,9 +275,11 @@ class Material:
 
 
 def _mean_noise(structures, points):
-    """Variance of the mean label of each structure of state points that its replicas leave."""
+    """Variance of the mean label of each structure of state points that its replicas leave, and how many they are."""
     found = {str(ds["configuration"].values[0]): ds for ds in structures}
-    return np.stack([noise_of_mean(found[name], points.times) for name in points.names])
+    replicas = np.array([found[name].attrs["replicas"] for name in points.names])
+    noise = np.stack([noise_of_mean(found[name], points.times) for name in points.names])
+    return noise, replicas
 
 
 def noise_of_mean(ds, times):

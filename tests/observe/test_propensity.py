@@ -5,7 +5,7 @@ import xarray as xr
 from glassviz import mixture
 from glassviz.mixture import InvalidData
 from glassviz.observe.agreement import pearson
-from glassviz.observe.propensity import bond_breaking, label_ceiling, replica_ceiling, surviving_fractions
+from glassviz.observe.propensity import bond_breaking, label_ceiling, noise_of_all, replica_ceiling, surviving_fractions
 from glassviz.simulate.bonds import initial_bonds
 
 
@@ -116,3 +116,15 @@ def test_one_replica_has_no_ceiling():
     ds, later = sparse_liquid(7)
     with pytest.raises(InvalidData, match="two replicas"):
         replica_ceiling(surviving_fractions(ds, later[:1]))
+
+
+def test_the_noise_of_some_structures_is_estimated_from_that_of_the_others():
+    noise = xr.DataArray([[0.04, 0.4], [np.nan, np.nan], [0.02, 0.2], [0.06, 0.6], [0.04, 0.4]])
+    noise = noise.rename(dim_0="configuration", dim_1="time")
+    replicas = [10, 40, 10, 10, 20]
+    filled = noise_of_all(noise, replicas)
+    expected = np.array([0.4 + 0.2 + 0.6 + 0.8, 4 + 2 + 6 + 8]) / 4 / 40
+    np.testing.assert_allclose(filled.isel(configuration=1), expected, rtol=1e-12)
+    np.testing.assert_array_equal(filled.isel(configuration=[0, 2, 3, 4]), noise.isel(configuration=[0, 2, 3, 4]))
+    few = noise.isel(configuration=slice(4))
+    np.testing.assert_array_equal(noise_of_all(few, replicas[:4]), few)

@@ -7,7 +7,7 @@ import xarray as xr
 from glassviz import mixture
 from glassviz.files import netcdf
 from glassviz.mixture import InvalidData
-from glassviz.observe.propensity import replica_noise
+from glassviz.observe.propensity import noise_of_all, replica_noise
 from glassviz.observe.susceptibility import chi4
 from glassviz.simulate.bonds import initial_bonds, surviving_fraction
 from glassviz.simulate.dynamics import advance, displacements, start_lanes
@@ -248,7 +248,10 @@ def test_propensities_of_the_prototype(configurations_at, shared, name):
 
 
 def test_susceptibility_of_few_replicas_is_that_of_many(liquid):
-    """Eight structures, 64 replicas in groups of 8: what the replicas add to χ₄ is what `chi4` subtracts."""
+    """Eight structures, 64 replicas in groups of 8: what the replicas add to χ₄ is what `chi4` subtracts.
+
+    Also where half of the structures do not tell theirs.
+    """
     position, species, length = liquid
     chain, runs = SwapMonteCarlo(position, species, length, 0.40, seed=9), []
     for structure in range(8):
@@ -256,13 +259,15 @@ def test_susceptibility_of_few_replicas_is_that_of_many(liquid):
         ds = mixture.configurations(chain.position, chain.species, length, 0.40, names=[f"{structure}"])
         runs.append([isoconfigurational(ds, [40.0], 8, seed=seed) for seed in range(8)])
     groups = [xr.concat([run[g] for run in runs], "configuration", combine_attrs="override") for g in range(8)]
-    plain, corrected = (
+    told = xr.DataArray([k % 2 == 0 for k in range(8)], dims="configuration")
+    plain, corrected, estimated = (
         np.array([float(chi4(ds["propensity"], ds, unbiased=True, noise=noise(ds))[0]) for ds in groups])
-        for noise in (lambda _: None, replica_noise)
+        for noise in (lambda _: None, replica_noise, lambda ds: noise_of_all(replica_noise(ds).where(told), [8] * 8))
     )
     many = groups[0].assign(propensity=sum(ds["propensity"] for ds in groups) / 8)
     left = sum(replica_noise(ds) for ds in groups) / 64
     expected = float(chi4(many["propensity"], many, unbiased=True, noise=left)[0])
     error = corrected.std(ddof=1) / np.sqrt(8)
     assert corrected.mean() == pytest.approx(expected, abs=3 * error)
+    assert estimated.mean() == pytest.approx(expected, abs=3 * estimated.std(ddof=1) / np.sqrt(8))
     assert plain.mean() - expected > 2 * abs(corrected.mean() - expected)

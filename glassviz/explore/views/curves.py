@@ -38,9 +38,9 @@ QUANTITIES = {
         "χ₄",
         "How much the mean propensity varies between structures. Propensities are averaged over the replicas of a "
         "structure first, so this is the part of χ₄ that structure determines. What finitely many replicas leave of "
-        "the rest, N₁ Var_rep/R, is subtracted from the points of molecular dynamics (●) where their files say how "
-        "much it is; else the title says that it is included. Bars: over networks; of the points over structures, by "
-        "bootstrap.",
+        "the rest, N₁ Var_rep/R, is subtracted from the points of molecular dynamics (●), as much as the files at that "
+        "temperature say; where they do not, the title says that it is included. Bars: over networks; of the points "
+        "over structures, by bootstrap.",
     ),
     "xi4": (
         "<i>ξ</i><sub>4</sub>(<i>t</i>)",
