@@ -1,6 +1,7 @@
 """What a view does where a choice cannot be shown."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import panel as pn
@@ -55,7 +56,8 @@ def settle(view, level, fault=None):
         view.busy = True
         await view._work(Document())
 
-    asyncio.run(work())
+    with ThreadPoolExecutor(1) as thread:  # the browser tests leave an event loop in this one
+        thread.submit(asyncio.run, work()).result()
     assert not view.busy
 
 
