@@ -182,7 +182,7 @@ def size_transfer_plate(material):
         findings,
         [
             f"{len(shown)} large labelled sets; measured S₄ and ξ₄ are shown with the noise of 8 replicas, "
-            "a quarter to a third of S₄ at small q"
+            "about a third of S₄ at small q"
         ],
     )
 
