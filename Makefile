@@ -27,7 +27,8 @@ chromium:
 	  else sudo apt-get update -qq && sudo apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; fi
 
 test: install chromium
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not browser" --numprocesses=logical --maxprocesses=4 --dist=loadfile
+	$(BIN)/python -m pytest -m browser
 
 bench: install chromium
 	$(BIN)/python -m pytest tests/benchmarks -m benchmark -s -q -o python_files='bench_*.py' -p no:cacheprovider

@@ -152,14 +152,19 @@ def most_structures(rows):
 class Library:
     """Samples and networks by name, and a memory of what has been derived from them.
 
+    Parameters
+    ----------
+    memory : int, optional
+        Bytes of derived arrays to keep.
+
     Raises
     ------
     InvalidData
         Where the store holds no configurations or no networks.
     """
 
-    def __init__(self):
-        self.memo = Memo()
+    def __init__(self, memory=MEMORY):
+        self.memo = Memo(memory)
         self._paths = {}
         for row in store.available_configurations():
             self._paths.setdefault((round(row.temperature, 4), row.particles), []).append(row)

@@ -23,6 +23,7 @@ LEVELS = (0.99, 0.97, 0.94, 0.90, 0.85, 0.80, 0.75, 0.65, 0.50, 0.40, 0.30, 0.25
 LEVEL = 0.8
 """The mean propensity at which the paper compares temperatures (Figs. 9, 11, 12)."""
 LARGE = 10_000  # particles a box needs to have wave numbers in the window of the fit of ξ₄
+MEMORY = 2**30  # bytes of derived arrays, so that nothing that several figures need is computed again
 NAMES = {"tglassmlp": "tGlassMLP", "glassmlp": "GlassMLP", "ridge": "ridge regression"}
 
 
@@ -124,7 +125,7 @@ class Material:
     """
 
     def __init__(self):
-        self.library = Library()
+        self.library = Library(MEMORY)
         self.ensembles = sorted(map(self.library.ensemble, self.library.networks), key=_order)
         self.main = self.ensembles[0]
 
