@@ -3,7 +3,7 @@ r"""Bond-breaking propensity of an isoconfigurational ensemble, and how well its
 import numpy as np
 import xarray as xr
 
-from glassviz.mixture import InvalidData
+from glassviz.mixture import InvalidData, wrap
 from glassviz.observe.agreement import correlation
 from glassviz.observe.fields import fields
 from glassviz.simulate.bonds import initial_bonds, surviving_fraction
@@ -51,7 +51,7 @@ def surviving_fractions(ds, later):
     length = float(ds.attrs["box_length"])
     fractions = np.empty(later.shape[:3])
     for c, replicas in enumerate(later):
-        position, species = ds["position"].values[c], np.ascontiguousarray(ds["species"].values[c])
+        position, species = wrap(ds["position"].values[c], length), np.ascontiguousarray(ds["species"].values[c])
         start, neighbor = initial_bonds(position, species, length)
         for r, positions in enumerate(replicas):
             fractions[c, r] = surviving_fraction(start, neighbor, positions, species, length)

@@ -63,6 +63,8 @@ class Superposition:
         self.measured = sorted(measured, key=lambda m: -m.temperature)
         if not self.measured:
             raise InvalidData("superposition: there is no measured propensity; expected at least one temperature.")
+        if still := [m.temperature for m in self.measured if not len(m.curve()[0])]:
+            raise InvalidData(f"superposition: no bond breaks at T = {still[0]:g}; expected longer runs there.")
         log_tau, self._master, self._lowest, mismatch = _superpose(self.measured)
         self._deviation = np.stack(
             [_deviation(m, tau, self._master) for m, tau in zip(self.measured, log_tau, strict=True)]
@@ -74,8 +76,9 @@ class Superposition:
 
     def _collect(self, log_tau, mismatch, anchor):
         scatter = _bootstrap(self.measured)
-        error = scatter.std(axis=0, ddof=1)
-        error[[m.structures < 2 for m in self.measured]] = np.nan
+        scatter = scatter.std(axis=0, ddof=1)
+        scatter[[m.structures < 2 for m in self.measured]] = np.nan
+        error = np.hypot(scatter, np.where(self._lowest >= _HALF, 0, np.nan_to_num(mismatch)))
         points = [
             (m.temperature, tau, e, miss, "measured", np.exp(-np.exp(low)), m.time[-1], m.structures)
             for m, tau, e, miss, low in zip(self.measured, log_tau, error, mismatch, self._lowest, strict=True)
@@ -84,7 +87,7 @@ class Superposition:
             temperature, time, reached = PUBLISHED
             shifted = np.log(time) - self._unscaled(reached)
             extra = [
-                (temperature, shifted, self._scatter_of_one(error), np.nan, "published", reached, time, 1),
+                (temperature, shifted, self._scatter_of_one(scatter), np.nan, "published", reached, time, 1),
                 (ANCHOR[0], np.log(ANCHOR[1]), np.nan, np.nan, "anchor", np.nan, np.nan, 0),
             ]
             points += [
@@ -115,7 +118,10 @@ class Superposition:
         return np.exp(np.where(at > x[-1], y[-1] + self._slope * (at - x[-1]), result))
 
     def time(self, mean_propensity, temperature):
-        """Time at which ⟨C̄_B⟩ has fallen to `mean_propensity` at a temperature; arguments broadcast."""
+        """Time at which ⟨C̄_B⟩ has fallen to `mean_propensity`, from 0.9999 to 0.001, at a temperature; both broadcast.
+
+        Above and below it is the time of these.
+        """
         y, temperature = np.broadcast_arrays(level(mean_propensity), np.asarray(temperature, dtype=np.float64))
         scaled = np.interp(y, _LEVELS, self._master)
         for row, weight in zip(self._deviation, self._weights(temperature), strict=True):
@@ -123,7 +129,7 @@ class Superposition:
         return self.relaxation_time(temperature) * np.exp(scaled)
 
     def mean_propensity(self, time, temperature):
-        """⟨C̄_B⟩ after a time at a temperature, the inverse of `time`; arguments broadcast."""
+        """⟨C̄_B⟩ after a time at a temperature, from 0.9999 to 0.001: the inverse of `time`; arguments broadcast."""
         time, temperature = np.broadcast_arrays(
             np.asarray(time, dtype=np.float64), np.asarray(temperature, dtype=np.float64)
         )
@@ -163,12 +169,12 @@ class Superposition:
         Returns
         -------
         Dataset (point), from hot to cold
-            `temperature`, `relaxation_time`, its `error` (bootstrap over structures; NaN where there is one structure
-            or the value is assumed; the published sample, one structure, has the scatter between structures at the
-            coldest measured temperature), `mismatch` (rms distance of the curve from the master curve where the two
-            were brought to overlap, in ln t), `kind` ("measured", "published", "anchor"), `method` ("passage" through
-            0.5 or "overlap"; "" for the anchor), the `lowest_mean_propensity` and `longest_time` reached and the
-            number of `structures`.
+            `temperature`, `relaxation_time`, its `error` (bootstrap over structures, with the mismatch of an overlap;
+            NaN where there is one structure or the value is assumed; the published sample, one structure, has the
+            scatter between structures at the coldest measured temperature), `mismatch` (rms distance of the curve from
+            the master curve where the two were brought to overlap, in ln t), `kind` ("measured", "published",
+            "anchor"), `method` ("passage" through 0.5 or "overlap"; "" for the anchor), the `lowest_mean_propensity`
+            and `longest_time` reached and the number of `structures`.
         """
         p = self._points
         tau = np.exp(p["log_tau"])

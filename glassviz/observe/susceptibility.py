@@ -81,7 +81,9 @@ def variance_over_structures(means, noise=None):
     variance : (field,) ndarray
         ⟨c²⟩ − ⟨c⟩²; NaN for one structure.
     replicates : (resample, field) ndarray
-        The variance of each bootstrap resample; NaN for one structure.
+        The variance of each bootstrap resample, about that of all, put so much further from it that their own variance
+        is right for normally distributed means, however few: by the square root of n³/((n − 1)(n² − 2n + 3)). NaN for
+        one structure.
     """
     structures = means.shape[1]
     weights = resampled(structures)
@@ -94,4 +96,6 @@ def variance_over_structures(means, noise=None):
         # The variance of n values about their own mean holds (n − 1)/n of what each has by itself.
         share = 1 - 1 / structures
         value, replicates = value - share * noise.mean(axis=1), replicates - share * weights @ noise.T
-    return value, replicates
+    n = structures
+    widening = np.sqrt(n**3 / ((n - 1) * (n**2 - 2 * n + 3)))
+    return value, value + widening * (replicates - replicates.mean(axis=0))

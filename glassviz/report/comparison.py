@@ -6,6 +6,7 @@ from matplotlib.collections import EllipseCollection
 from glassviz.mixture import RADII, InvalidData
 from glassviz.observe.agreement import correlation
 from glassviz.observe.susceptibility import chi4, variance_over_structures
+from glassviz.report.cautions import stretched
 from glassviz.report.material import LEVEL, listed, plain_title, title
 from glassviz.report.pearson import FEW, HIGHEST
 from glassviz.report.plates import (
@@ -187,7 +188,7 @@ def figure_4(material):
         figure,
         frame(table),
         [_ratio_finding(material, temperature) for temperature in temperatures],
-        _replica_cautions(material, temperatures),
+        [*stretched(material), *_replica_cautions(material, temperatures)],
     )
 
 

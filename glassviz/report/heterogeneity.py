@@ -7,7 +7,8 @@ from glassviz.mixture import InvalidData
 from glassviz.observe.chords import chord_length
 from glassviz.observe.structure_factor import fit_xi4, structure_factor, xi4_error
 from glassviz.observe.susceptibility import chi4
-from glassviz.report.material import LARGE, LEVELS, listed
+from glassviz.report.cautions import extrapolated, stretched, unsettled
+from glassviz.report.material import LARGE, LEVELS
 from glassviz.report.plates import (
     TIME,
     Finding,
@@ -38,7 +39,7 @@ def curves(material, temperature):
     """
 
     def compute():
-        particles = material.library.sizes(temperature)[-1]
+        particles = material.small(temperature)
         boxes = material.boxes(temperature, particles)
         predicted = boxes.predict(material.main, LEVELS)
         chords = chord_length(predicted, boxes.dataset())
@@ -164,11 +165,6 @@ def peak(found, name):
     }
 
 
-def _extrapolated(material, temperatures):
-    cold = [t for t in temperatures if not material.superposition.is_simulated(np.array(LEVELS), t).any()]
-    return ([f"times at T = {listed(cold)} are extrapolated"] if cold else []) + material.unsettled(temperatures)
-
-
 def figure_6(material):
     """χ₄(t) predicted at all temperatures."""
     colors = colors_of(material.temperatures)
@@ -203,7 +199,12 @@ def figure_6(material):
         figure,
         frame(table),
         findings,
-        cautions + _extrapolated(material, peaks),
+        [
+            *cautions,
+            *stretched(material),
+            *extrapolated(material, peaks),
+            *unsettled(material, peaks, material.small),
+        ],
     )
 
 
@@ -274,7 +275,7 @@ def figure_7(material):
         figure,
         frame(table),
         findings,
-        [_window(table), *failed, *_extrapolated(material, peaks)],
+        [_window(table), *failed, *extrapolated(material, peaks), *unsettled(material, peaks, material.large)],
     )
 
 
@@ -339,5 +340,9 @@ def figure_8(material):
         figure,
         frame(table),
         findings,
-        ["noise of finitely many replicas breaks measured chords up", *_extrapolated(material, peaks)],
+        [
+            "noise of finitely many replicas breaks measured chords up",
+            *extrapolated(material, peaks),
+            *unsettled(material, peaks, material.small),
+        ],
     )

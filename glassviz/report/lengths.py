@@ -4,6 +4,7 @@ import numpy as np
 
 from glassviz.mixture import InvalidData
 from glassviz.observe.structure_factor import fit_xi4, structure_factor, xi4_error
+from glassviz.report.cautions import unsettled
 from glassviz.report.heterogeneity import WINDOW, curves, growth, lengths, measured_chords
 from glassviz.report.material import LARGE, LEVEL, LEVELS
 from glassviz.report.network import intrinsic_length
@@ -80,7 +81,10 @@ def figure_12(material):
         figure,
         frame(rows),
         findings,
-        ["ξ₄ is left out where it is not determined or the size-transfer test fails"],
+        [
+            "ξ₄ is left out where it is not determined or the size-transfer test fails",
+            *unsettled(material, material.temperatures, material.small, material.large),
+        ],
     )
 
 
@@ -113,7 +117,10 @@ def figure_14(material):
         figure,
         frame(rows),
         findings,
-        [f"determined at {len(known)} of {len(rows)} temperatures; one box hardly determines A"],
+        [
+            f"determined at {len(known)} of {len(rows)} temperatures; one box hardly determines A",
+            *unsettled(material, [row["temperature"] for row in known], material.large),
+        ],
     )
 
 
@@ -182,16 +189,16 @@ def size_transfer_plate(material):
         findings,
         [
             f"{len(shown)} large labelled sets; measured S₄ and ξ₄ are shown with the noise of 8 replicas, "
-            "about a third of S₄ at small q"
+            "at most about a third of S₄ at small q"
         ],
     )
 
 
 def _replica_share(material, boxes, at):
-    """What finitely many replicas add to the measured S₄ of large boxes as q → 0, and its error.
+    """The most that finitely many replicas add to the measured S₄ of large boxes, and its error.
 
-    It is N₁ Var_rep/R, which does not depend on the size: one box of 8 replicas hardly knows its own, the small ones of
-    that temperature and level do. NaN where there are none.
+    It is what they add as q → 0, N₁ Var_rep/R, which does not depend on the size: one box of 8 replicas hardly knows
+    its own, the small ones of that temperature and level do. NaN where there are none.
     """
     for small in material.labelled(boxes.temperature):
         same = np.flatnonzero(np.isclose(small.levels, boxes.levels[at]))
@@ -204,17 +211,22 @@ def _replica_share(material, boxes, at):
 
 
 def _low_q(boxes, at, s4, noise):
-    """Predicted over measured S₄, less what its replicas add, averaged over the fit's small wave numbers."""
+    """Predicted over measured S₄, less what its replicas add, averaged over the fit's small wave numbers.
+
+    Bonds break together in one replica as well, so the noise falls with q from its value at 0, at these wave numbers by
+    an amount that is not known: half of it is subtracted, with the standard deviation of anything between none and all.
+    """
     truth, model = s4[0].isel(state=at), s4[1].isel(state=at)
     low = (truth["q"] < WINDOW[1] / 2).values
     weight = truth["modes"].values[low]
     measured = np.average(truth.values[low], weights=weight)
     predicted = np.average(model.values[:, low], axis=1, weights=weight)
-    share, unsure = (0.0, 0.0) if np.isnan(noise[0]) else noise
-    ratio = predicted / (measured - share)
-    relative = np.hypot(measured / np.sqrt(weight.sum()), unsure) / (measured - share)
+    most, unsure = (0.0, 0.0) if np.isnan(noise[0]) else noise
+    signal = measured - most / 2
+    ratio = predicted / signal
+    relative = np.sqrt(measured**2 / weight.sum() + unsure**2 / 4 + most**2 / 12) / signal
     error = np.hypot(ratio.std(ddof=1) if len(ratio) > 1 else 0.0, ratio.mean() * relative)
-    less = "with the noise of its replicas" if np.isnan(noise[0]) else f"less {share / measured:.0%} replica noise"
+    less = "with the noise of its replicas" if np.isnan(noise[0]) else f"less 0 to {most / measured:.0%} replica noise"
     return Finding(
         f"T = {boxes.temperature:.2f}, N = {boxes.particles}, ⟨C̄_B⟩ = {boxes.levels[at]:.2f}: predicted S₄ over "
         f"measured below q = {WINDOW[1] / 2} σ⁻¹ ({less}) is {ratio.mean():.2f} ± {error:.2f}.",
@@ -229,4 +241,5 @@ def _same_length(boxes, row):
         return [Finding(f"T = {boxes.temperature:.2f}: ξ₄ is not determined in both.", None)]
     text = f"T = {boxes.temperature:.2f}: ξ₄ = {row['xi4_md']:.1f} ± {row['xi4_md_error']:.1f} σ measured, "
     text += f"{row['xi4_predicted']:.1f} ± {row['xi4_predicted_error']:.1f} σ predicted."
-    return [Finding(text, bool(abs(gap) <= 2 * error))]
+    mean = (row["xi4_predicted"] + row["xi4_md"]) / 2
+    return [Finding(text, within(gap / mean, OVERLAP, error / mean))]

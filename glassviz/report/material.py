@@ -228,7 +228,6 @@ class Material:
         sizes = self.library.sizes(temperature)
         if len(sizes) == 1:
             return None
-
         key = "size transfer", temperature, ensemble.name
         return self.library.memo(key, lambda: sizes_compared(self.library, temperature, sizes[0], ensemble.name))
 
@@ -258,21 +257,15 @@ class Material:
             return None
         return float(np.interp(np.log(time), np.log(times), mean))
 
-    def unsettled(self, temperatures):
-        """One sentence that names the temperatures whose samples are not all in equilibrium, in a list; else empty."""
-        found = [t for t in temperatures if any(v != "equilibrium" for v in self.verdicts(t))]
-        return [f"not all samples are equilibrated at T = {listed(found)}"] if found else []
+    def small(self, temperature):
+        """The size of the smallest boxes at a temperature."""
+        return self.library.sizes(temperature)[-1]
 
-    def verdicts(self, temperature):
-        """How many samples of a temperature have which equilibration verdict, a Counter of its first word."""
-        counts = Counter()
-        for particles in self.library.sizes(temperature):
-            ds = self.library.configurations(temperature, particles)
-            stated = (
-                ds["verdict"].values if "verdict" in ds else [ds.attrs.get("verdict", "")] * ds.sizes["configuration"]
-            )
-            counts.update(str(v).split(":")[0].strip() or "not assessed" for v in stated)
-        return counts
+    def verdicts(self, temperature, particles):
+        """How many samples of a temperature and size have which verdict, a Counter of its first word."""
+        ds = self.library.configurations(temperature, particles)
+        stated = ds["verdict"].values if "verdict" in ds else [ds.attrs.get("verdict", "")] * ds.sizes["configuration"]
+        return Counter(str(v).split(":")[0].strip() or "not assessed" for v in stated)
 
 
 def _mean_noise(structures, points):

@@ -5,6 +5,7 @@ import numpy as np
 from glassviz.learn.factorised import Field
 from glassviz.learn.inference import CONSTRAINED_SPECIES
 from glassviz.observe.attention import length_distribution, xi_int
+from glassviz.report.cautions import unsettled
 from glassviz.report.material import LEVEL
 from glassviz.report.plates import MEAN, Finding, Plate, colors_of, drawing, exceeds, frame, propensity_map, slope
 
@@ -19,7 +20,7 @@ def distribution(material, temperature):
     """P_int(L) of the small boxes at the paper's level, (network, length) in 1/σ."""
 
     def compute():
-        particles = material.library.sizes(temperature)[-1]
+        particles = material.small(temperature)
         X = material.library.descriptors(temperature, particles, material.main.name)
         return length_distribution(material.main.attention(X, temperature, LEVEL))
 
@@ -66,6 +67,7 @@ def figure_9(material):
                 exceeds(slopes.mean(), error, sigmas=1),
             )
         ],
+        unsettled(material, material.temperatures, material.small),
     )
 
 
@@ -165,7 +167,7 @@ def figure_11(material):
     table, spreads = [], []
     for ax, temperature in zip(axes.flat, temperatures, strict=False):
         measured = material.labelled(temperature, levels=(LEVEL,))
-        boxes = measured[0] if measured else material.boxes(temperature, material.library.sizes(temperature)[-1])
+        boxes = measured[0] if measured else material.boxes(temperature, material.small(temperature))
         predicted = boxes.predict(material.main, (LEVEL,)).isel(state=0)
         shown = (boxes.propensity[0] if measured else predicted.mean("network").values).ravel()
         nodes = bottleneck(boxes, material.main, (LEVEL,))[0]
@@ -198,6 +200,9 @@ def figure_11(material):
         figure,
         frame(table),
         [finding],
-        [f"no runs reach this level at T = {', '.join(predicted_only)}: colours there are predictions"]
-        * bool(predicted_only),
+        [
+            *[f"no runs reach this level at T = {', '.join(predicted_only)}: colours there are predictions"]
+            * bool(predicted_only),
+            *unsettled(material, temperatures, material.small),
+        ],
     )

@@ -116,7 +116,7 @@ def figure_2(material):
         figure,
         frame([{k: v for k, v in row.items() if k != "replicates"} for row in table]),
         _pearson_findings(material, temperatures),
-        [f"at most {few} test structures at a temperature: the bootstrap error is itself a guess"] * (few < FEW),
+        [f"at some states only {few} test structures: the bootstrap error there is itself a guess"] * (few < FEW),
     )
 
 

@@ -1,6 +1,7 @@
 """`glassviz report`: every figure as PNG and SVG, the numbers as CSV, and the page that holds it all."""
 
 import io
+from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
 
@@ -105,7 +106,8 @@ def inventory(material):
     """What the store holds at each temperature and size, a table for people."""
     rows = []
     for temperature in material.temperatures:
-        verdicts = ", ".join(f"{count} {word}" for word, count in material.verdicts(temperature).items())
+        counts = sum((material.verdicts(temperature, n) for n in material.library.sizes(temperature)), Counter())
+        verdicts = ", ".join(f"{count} {word}" for word, count in counts.items())
         sizes = ", ".join(
             f"{material.library.configurations(temperature, n).sizes['configuration']} × N = {n}"
             for n in material.library.sizes(temperature)

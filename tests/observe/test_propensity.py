@@ -48,6 +48,8 @@ def test_wrapped_positions_and_named_arrays_give_the_same():
     ds, later = sparse_liquid(4)
     expected = bond_breaking(ds, later)
     np.testing.assert_allclose(bond_breaking(ds, mixture.wrap(later, ds.attrs["box_length"])), expected)
+    aside = ds.assign(position=ds.position - 1.3 * ds.attrs["box_length"])
+    np.testing.assert_allclose(bond_breaking(aside, later - 1.3 * ds.attrs["box_length"]), expected)
     named = xr.DataArray(later, dims=("replica", "particle", "space")).transpose("particle", "replica", "space")
     np.testing.assert_allclose(bond_breaking(ds, named), expected)
     both = bond_breaking(ds, later[None])

@@ -182,11 +182,22 @@ def test_a_curve_of_another_shape_shows_as_mismatch():
     assert points.mismatch[1] > 0.1
 
 
+def test_the_error_of_an_overlap_holds_its_mismatch():
+    slow = next(measured(0.30, 5e4))
+    curves = 1 - (1 - exact(slow.time.values, 0.30) ** 0.5) * np.array([0.98, 1.0, 1.02])[:, None]
+    other = xr.Dataset({"mean_propensity": (("configuration", "time"), curves)}, {"time": slow.time}, slow.attrs)
+    points = superposition([*measured(0.40, 5e3, noise=0.1), other]).relaxation_times
+    relative = (points.error / points.relaxation_time).values
+    assert points.method.values[:2].tolist() == ["passage", "overlap"]
+    assert relative[1] > points.mismatch[1] > 0
+
+
 def test_the_published_sample_has_the_scatter_of_one_structure():
     ts = superposition([*measured(0.40, 5e3, structures=8, noise=0.1), *measured(0.35, 5e3, structures=8, noise=0.1)])
     points = ts.relaxation_times
     relative = (points.error / points.relaxation_time).values
-    assert relative[2] == pytest.approx(relative[1] * np.sqrt(8))
+    scatter = np.sqrt(relative[1] ** 2 - points.mismatch.values[1] ** 2)
+    assert relative[2] == pytest.approx(scatter * np.sqrt(8))
     assert np.isnan(relative[3])
 
 
@@ -251,6 +262,9 @@ def test_what_is_no_propensity_file_is_refused():
         superposition([])
     with pytest.raises(InvalidData, match="propensity file"):
         superposition([xr.Dataset({"propensity": ("time", [1.0])})])
+    still = next(measured(0.30, 5e4))
+    with pytest.raises(InvalidData, match=r"no bond breaks at T = 0\.3"):
+        superposition([*measured(0.40, 5e3), still.copy(data={"mean_propensity": np.ones((1, 30))})])
 
 
 def test_shipped_files_are_the_default(tmp_path, monkeypatch):

@@ -67,6 +67,17 @@ def test_one_structure_says_nothing():
     assert np.isnan(chi.error).all()
 
 
+@pytest.mark.parametrize("structures", [4, 8, 60])
+def test_the_error_is_the_scatter_between_sets_of_structures(structures):
+    """However few they are: 1500 sets of normally distributed means, whose χ₄ scatter by √(2/(n − 1)) of itself."""
+    means = 0.7 + 0.05 * np.random.default_rng(1).normal(size=(1500, structures))
+    C = xr.DataArray(np.repeat(means[..., None], 3, axis=-1), dims=("state", "configuration", "particle"))
+    chi = chi4(C, unbiased=True)
+    typical = np.sqrt(float((chi.structure_error**2).mean()))
+    assert typical == pytest.approx(float(chi.std()), rel=0.07)
+    assert typical == pytest.approx(3 * 0.05**2 * np.sqrt(2 / (structures - 1)), rel=0.07)
+
+
 def test_noise_of_the_replicas_is_subtracted_without_bias():
     """Structures of known spread, replicas of known scatter that all particles share: 400 sets of 12 structures.
 
