@@ -5,6 +5,8 @@ Species are numbered from 0 in memory and from 1 wherever a person reads them.
 """
 
 import warnings
+from collections import Counter
+from numbers import Real
 
 import numpy as np
 import xarray as xr
@@ -223,6 +225,8 @@ def check(dataset, source="configuration"):
             if set(dataset[name].dims) != set(dims):
                 raise InvalidData(f"{source}: {name} has dimensions {dataset[name].dims}; expected {dims}.")
             checked[name] = dataset[name].transpose(*dims)
+    if "configuration" in dataset.coords:
+        checked["configuration"] = "configuration", _checked_names(dataset["configuration"].values, source)
     if dataset.sizes["space"] != 2:
         raise InvalidData(f"{source}: positions have {dataset.sizes['space']} components; expected 2.")
     if dataset.sizes["configuration"] == 0:
@@ -251,6 +255,14 @@ def check(dataset, source="configuration"):
     return checked
 
 
+def _checked_names(names, source):
+    names = [str(name) for name in names]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise InvalidData(f"{source}: {twice[0]} is the name of several configurations; expected one name for each.")
+    return names
+
+
 def _number(value):
     try:
         return float(value)
@@ -268,7 +280,8 @@ def _checked_length(length, source):
 def _checked_temperature(value, source):
     temperature = _number(value)
     if temperature is None or temperature <= 0 or np.isinf(temperature):
-        raise InvalidData(f"{source}: the temperature is {value!r}; expected a positive number, or NaN where unknown.")
+        said = f"{temperature:g}" if temperature is not None and isinstance(value, Real) else repr(value)
+        raise InvalidData(f"{source}: the temperature is {said}; expected a positive number, or NaN where unknown.")
     return temperature
 
 
@@ -298,8 +311,10 @@ def _checked_species(values, source):
         raise InvalidData(f"{source}: species are not whole numbers; expected 1, 2 and 3.")
     unknown = np.setdiff1d(values, [0, 1, 2])
     if unknown.size:
-        shown = ", ".join(f"{s + 1:.0f}" for s in unknown[:3].astype(float))
-        raise InvalidData(f"{source}: unknown species {shown}; expected 1, 2 and 3.")
+        shown, stored = (", ".join(f"{s + n:.0f}" for s in unknown[:3].astype(float)) for n in (1, 0))
+        raise InvalidData(
+            f"{source}: unknown species {shown} ({stored} counted from 0); expected 1, 2 and 3 (0, 1 and 2)."
+        )
     return values.astype(np.int8)
 
 

@@ -19,8 +19,9 @@ KEPT = ("position", "inherent_position", "species", "seed")  # of a structure, i
 def propensity_file(target, structure, times, replicas, role, seed, record, progress=None, **options):
     """Run one structure and write its propensities; what serves `glassviz dynamics` and the campaign alike.
 
-    A file that reaches the last time is kept as it is. One that does not is replaced by a longer one with the times it
-    has and those asked for beyond them: the run goes on from the checkpoint beside it, or anew where that is gone.
+    A file of the same run that reaches the last time is kept as it is. One that does not is replaced by a longer one
+    with the times it has and those asked for beyond them: the run goes on from the checkpoint beside it, or anew where
+    that is gone.
 
     Parameters
     ----------
@@ -42,16 +43,14 @@ def propensity_file(target, structure, times, replicas, role, seed, record, prog
     InvalidData
         Where the structure cannot be run, or the file that is there or the checkpoint is of another run.
     """
-    _require_same_structure(target, structure)
+    require_same_run(target, structure, replicas, role, seed)
     if reaches(target, times[-1]):
         return
     structure = structure[[name for name in KEPT if name in structure]]  # how it was made is in the configurations file
     checkpoint = target.with_name(f".{target.stem}.checkpoint.nc")
     known = measured_times(checkpoint)
     if target.exists():
-        shorter = netcdf.load(target)
-        _require_same_run(target.name, shorter, replicas, role, seed)
-        known = max(known, shorter["time"].values, key=len)
+        known = max(known, netcdf.load(target)["time"].values, key=len)
     times = np.concatenate([known, [time for time in times if time > max(known, default=0) + TIME_STEP / 2]])
     result = isoconfigurational(
         structure, times, replicas, seed=seed, checkpoint=checkpoint, progress=progress, **options
@@ -67,27 +66,25 @@ def reaches(target, until):
     return target.exists() and bool(netcdf.load(target)["time"].values[-1] > until - TIME_STEP / 2)
 
 
-def _require_same_run(name, shorter, replicas, role, seed):
-    """`InvalidData` where a file is of another run than the one that is to go on to later times."""
-    groups = -(-replicas // LANES)
-    run = {"replicas": LANES * groups, "dynamics_seed": seed, "role": role}
-    for key, value in run.items():
-        if shorter.attrs.get(key) != value:
-            raise InvalidData(
-                f"{name}: {key.replace('_', ' ')} {shorter.attrs.get(key)} where {value} is asked for; expected the "
-                "same to go on to later times."
-            )
-
-
-def _require_same_structure(target, structure):
-    """`InvalidData` where a file that is there is of another structure of the same name."""
+def require_same_run(target, structure, replicas, role, seed):
+    """`InvalidData` where a file that is there holds no propensities, or those of another run than is asked for."""
     if not target.exists():
         return
-    known, asked = netcdf.load(target)["position"], structure["position"]
+    found = netcdf.load(target)
+    if not {"propensity", "position", "time"} <= set(found.variables):
+        raise InvalidData(f"{target.name}: it holds no propensities; expected another folder to write to.")
+    known, asked = found["position"], structure["position"]
     if known.shape != asked.shape or not np.allclose(known, asked, rtol=0, atol=1e-4):
         raise InvalidData(
             f"{target.name}: it was run from other positions; expected those of the structure of this name."
         )
+    groups = -(-replicas // LANES)
+    for key, value in {"replicas": LANES * groups, "dynamics_seed": seed, "role": role}.items():
+        if found.attrs.get(key) != value:
+            raise InvalidData(
+                f"{target.name}: {key.replace('_', ' ')} {found.attrs.get(key)} where {value} is asked for; expected "
+                "the same, or another folder."
+            )
 
 
 def target_file(folder, structure):
@@ -184,6 +181,6 @@ def dynamics_jobs(ds, output, times, replicas, test_replicas, shares, seed, reco
         count = test_replicas if role == "test" else replicas
         arguments = (structure, times, count, role, seed + place[name], record)
         target = target_file(output, structure)
-        _require_same_structure(target, structure)
+        require_same_run(target, structure, count, role, seed + place[name])
         jobs.append(Job(target, function, arguments, priority=-len(jobs), complete=complete))
     return jobs

@@ -13,10 +13,14 @@ from glassviz.mixture import InvalidData
 
 
 def main():
-    """Run the command line; bad input ends in one sentence and exit code 2."""
+    """Run the command line; bad input ends in one sentence and exit code 2, an interruption in 130."""
     warnings.showwarning = partial(_warn, warnings.showwarning)
     try:
         app(exit_on_error=False, print_error=False)
+    except (KeyboardInterrupt, SystemError) as error:
+        if not _interrupted(error):
+            raise
+        _refuse("interrupted", 130)
     except (InvalidData, CycloptsError) as error:
         _refuse(error)
     except OSError as error:
@@ -32,7 +36,14 @@ def _warn(otherwise, message, category, *where, **more):
         otherwise(message, category, *where, **more)
 
 
-def _refuse(sentence):
+def _interrupted(error):
+    """Whether an exception is Ctrl-C, or what a kernel makes of it."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def _refuse(sentence, status=2):
     end = "" if f"{sentence}".endswith(".") else "."
     errors.print(Text.assemble(("glassviz: ", "red"), f"{sentence}{end}"), soft_wrap=True)
-    sys.exit(2)
+    sys.exit(status)

@@ -127,7 +127,7 @@ def cool_sample(target, start, name, stage, seed, swap, record, progress=None, t
     Parameters
     ----------
     target : pathlib.Path
-        File to write; one that exists is kept as it is, and a checkpoint beside it is taken up.
+        File to write; one of the same run is kept as it is, and a checkpoint beside it is taken up.
     start : xarray.Dataset
         One configuration.
     name : str
@@ -148,8 +148,9 @@ def cool_sample(target, start, name, stage, seed, swap, record, progress=None, t
     Raises
     ------
     InvalidData
-        Where the checkpoint is of another run, or the box too small for so many threads.
+        Where the file or the checkpoint is of another run, or the box too small for so many threads.
     """
+    require_same_run(target, [name], stage[1], seed[0], swap)
     checkpoint = target.with_name(f".{target.stem.lstrip('.')}.checkpoint.nc")
     if target.exists():
         checkpoint.unlink(missing_ok=True)
@@ -173,6 +174,25 @@ def cool_sample(target, start, name, stage, seed, swap, record, progress=None, t
     checkpoint.unlink()
     for path in (target, checkpoint):
         remove_leftovers(path)
+
+
+def require_same_run(target, names, sweeps, seed, swap):
+    """`InvalidData` where a file that is there holds other samples than are asked for, or of another run."""
+    if not target.exists():
+        return
+    found = mixture.check(netcdf.load(target), target.name)
+    told = {
+        "samples": (list(found["configuration"].values), names),
+        "sweeps": (sorted({int(n) for n in found["sweeps"].values}) if "sweeps" in found else None, [sweeps]),
+        "seed": (found.attrs["seed"], seed),
+        "swap moves": (str(found.attrs["provenance"]).split(" swap Monte Carlo")[0], swap),
+    }
+    for what, (known, asked) in told.items():
+        if known != asked:
+            shown = [", ".join(map(str, one)) if isinstance(one, list) else one for one in (known, asked)]
+            raise mixture.InvalidData(
+                f"{target.name}: {what} {shown[0]} where {shown[1]} is asked for; expected the same, or another folder."
+            )
 
 
 def together(samples):
@@ -236,12 +256,13 @@ def cool(output, temperatures, sweeps, samples, particles, start, swap, seed, re
     Yields
     ------
     pathlib.Path
-        Every file when it is complete; a file that exists is taken as it is.
+        Every file when it is complete; a file of the same run is taken as it is.
 
     Raises
     ------
     InvalidData
-        Where the start is not usable, the temperatures are not positive or the box is too small for the threads.
+        Where the start is not usable, the temperatures are not positive, the box is too small for the threads or a
+        file is of another run.
     """
     stages = protocol(temperatures, sweeps)
     current = beginnings(start, samples, particles, seed)
@@ -253,6 +274,7 @@ def cool(output, temperatures, sweeps, samples, particles, start, swap, seed, re
     for number, stage in enumerate(stages):
         at = mixture.temperature_name(stage[0])
         target = output / f"N{particles}_T{at}.nc"
+        require_same_run(target, list(current), stage[1], seed, swap)
         if not target.exists():
             parts = []
             for k, (name, one) in enumerate(current.items()):

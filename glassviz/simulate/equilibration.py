@@ -74,6 +74,11 @@ def _run_one(ds, temperature, sweeps, seed, swap, threads, checkpoint, progress)
     configuration = ds.isel(configuration=0)
     length = ds.attrs["box_length"]
     position, species = configuration["position"].values, configuration["species"].values
+    if len(np.unique(position, axis=0)) < len(position):
+        raise mixture.InvalidData(
+            f"equilibrate: two particles of {configuration['configuration'].item()} are at the same place; expected "
+            "each at its own."
+        )
     chain = SwapMonteCarlo(position, species, length, temperature, seed, swap, threads)
     start, energies, bonds = (position, species.copy()), [], []
     # What a checkpoint must agree with to be of this run.

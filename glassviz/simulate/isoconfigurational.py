@@ -17,11 +17,14 @@ from glassviz.simulate.bonds import initial_bonds, surviving_fraction
 from glassviz.simulate.dynamics import TIME_STEP, Lanes, advance, displacements, positions, start_lanes
 from glassviz.simulate.lanes import LANES
 from glassviz.simulate.neighbors import sort_into_cells
+from glassviz.simulate.potential import forces
 
 EQUATION = r"\mathcal{C}_B^i(t) = \left\langle n_t^i / n_0^i \right\rangle_{\mathrm{iso}}"
 CAPTION = "The bond-breaking propensity is the fraction of its neighbours a particle keeps, averaged over replicas."
 
 SCATTERING_WAVENUMBER = 7.0
+LONGEST_JUMP = 0.1  # σ a particle at rest may be pushed within a time step; in equilibrium it is a tenth of that
+FLIGHT = 10  # times the mean square displacement of free flight that no liquid reaches
 _DIMS = {
     "propensity": ("time", "particle"),
     "propensity_variance": ("time", "particle"),
@@ -53,6 +56,7 @@ class _Ensemble:
     """The replicas of one structure, lane group by lane group, and what has been measured of them so far."""
 
     def __init__(self, position, species, length, temperature, replicas, seed, time_step, times, device):
+        _require_no_overlap(position, species, length, time_step)
         # Particles in the order of their cells keep a pair's data close together in memory.
         side = max(1, int(length / 3))
         self.order = sort_into_cells(position, length, side)[2]
@@ -103,7 +107,13 @@ class _Ensemble:
         for component in np.unique(self.species):
             means = surviving[:, self.species == component].mean(axis=1)
             self.measured["mean_propensity_variance"][k, component] = means.var(ddof=1)
-        self.measured["mean_square_displacement"][k] = (moved**2).sum(axis=-1).mean()
+        squared = (moved**2).sum(axis=-1).mean()
+        if not squared < FLIGHT * 2 * self.run["temperature"] * self.times[k] ** 2:
+            raise mixture.InvalidData(
+                f"isoconfigurational: by t = {self.times[k]:g} particles have moved {np.sqrt(squared):.3g} σ, farther "
+                "than in free flight; expected a relaxed configuration at its temperature."
+            )
+        self.measured["mean_square_displacement"][k] = squared
         self.measured["self_scattering"][k] = np.cos(SCATTERING_WAVENUMBER * moved).mean()
         self.done += 1
 
@@ -138,6 +148,16 @@ class _Ensemble:
             )
             for g, group in enumerate(self.groups)
         ]
+
+
+def _require_no_overlap(position, species, length, time_step):
+    """`InvalidData` where a particle would be thrown in the first time step."""
+    strongest, most = np.abs(forces(position, species, length)).max(), LONGEST_JUMP / time_step**2
+    if not strongest < most:
+        raise mixture.InvalidData(
+            f"isoconfigurational: the largest force is {strongest:.3g} ε/σ (do particles overlap?); expected less than "
+            f"{most:.3g} for time steps of {time_step:g}."
+        )
 
 
 def measured_times(checkpoint):
@@ -209,8 +229,8 @@ def isoconfigurational(
     Raises
     ------
     InvalidData
-        Where `ds` is not one configuration of known temperature, the times do not rise, there is no replica, the
-        device is not there, or the checkpoint is of another run.
+        Where `ds` is not one configuration of known temperature, particles overlap or run away, the times do not rise,
+        there is no replica, the device is not there, or the checkpoint is of another run.
     """
     ds = mixture.check(ds)
     if ds.sizes["configuration"] != 1:

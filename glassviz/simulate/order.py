@@ -20,6 +20,8 @@ DEMIXED = 0.2  # |g_ab − 1| beyond which it counts as demixed
 def _freud_system(position, length):
     import freud  # takes a second to import
 
+    if len(np.unique(position, axis=0)) < len(position):
+        raise mixture.InvalidData("order: two particles are at the same place; expected each at its own.")
     points = np.zeros((len(position), 3), dtype=np.float32)
     points[:, :2] = np.asarray(position) - length / 2
     return freud.box.Box.square(length), points

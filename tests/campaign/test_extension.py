@@ -79,7 +79,7 @@ def test_an_extension_that_is_killed_leaves_the_file_and_goes_on(target, structu
 @pytest.mark.parametrize("other", [{"replicas": 16}, {"seed": 5}, {"role": "test"}], ids=lambda other: "-".join(other))
 def test_another_run_is_not_an_extension(target, structure, other):
     before = target.read_bytes()
-    with pytest.raises(InvalidData, match=r"T1\.00_one\.nc: .*expected the same to go on to later times"):
+    with pytest.raises(InvalidData, match=r"T1\.00_one\.nc: .*expected the same, or another folder"):
         propensity_file(target, structure, LONG, **{**RUN, **other})
     assert target.read_bytes() == before
 

@@ -376,7 +376,7 @@ def arrays_of(dataset, **changes):
         ({"box": np.array([6.0, 7.0])}, "expected one positive side"),
         ({"box": "wide"}, "expected one positive side"),
         ({"temperature": "cold"}, "the temperature is 'cold'"),
-        ({"temperature": -1.0}, "the temperature is -1.0"),
+        ({"temperature": -1.0}, "the temperature is -1"),
         ({"types": np.ones(90_001, np.int8)}, "90001 particles"),
         ({"notes": np.array([{"a": 1}], dtype=object)}, "notes holds pickled objects"),
     ],

@@ -37,7 +37,7 @@ def random_configurations(draw):
         np.stack([generator.permutation(np.repeat([0, 1, 2], mixture.species_counts(particles)))] * samples),
         length,
         draw(st.floats(1e-3, 10.0) | st.just(np.nan)),
-        names=draw(st.lists(NAMES, min_size=samples, max_size=samples)),
+        names=draw(st.lists(NAMES, min_size=samples, max_size=samples, unique=True)),
         inherent_position=positions() if draw(st.booleans()) else None,
         energy=numbers[0] if draw(st.booleans()) else None,
         inherent_energy=numbers[1] if draw(st.booleans()) else None,

@@ -154,7 +154,8 @@ def test_a_checkpoint_of_another_structure_is_refused(liquid_dataset, tmp_path):
 
 
 def test_bad_input_is_refused(liquid_dataset):
-    two = xr.concat([liquid_dataset, liquid_dataset], "configuration", data_vars="minimal")
+    other = liquid_dataset.assign_coords(configuration=["other"])
+    two = xr.concat([liquid_dataset, other], "configuration", data_vars="minimal")
     with pytest.raises(InvalidData, match="2 configurations"):
         isoconfigurational(two, [1.0])
     unknown = liquid_dataset.assign_attrs(temperature=np.nan)
@@ -168,6 +169,17 @@ def test_bad_input_is_refused(liquid_dataset):
             isoconfigurational(liquid_dataset, [1.0], replicas)
     with pytest.raises(InvalidData):
         isoconfigurational(liquid_dataset.drop_vars("species"), [1.0])
+    for apart in (0.0, 0.05):
+        overlapping = liquid_dataset.copy(deep=True)
+        overlapping["position"][0, 1] = mixture.wrap(overlapping["position"][0, 0] + apart, liquid_dataset.box_length)
+        with pytest.raises(InvalidData, match="do particles overlap"):
+            isoconfigurational(overlapping, [1.0])
+
+
+def test_particles_that_run_away_are_refused(liquid_dataset):
+    """A hot structure that is said to be cold: its own energy moves it."""
+    with pytest.raises(InvalidData, match="free flight"):
+        isoconfigurational(liquid_dataset, [1.0, 10.0], temperature=1e-6)
 
 
 def test_a_temperature_may_be_given(liquid_dataset):
