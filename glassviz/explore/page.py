@@ -45,6 +45,9 @@ TOOLTIPS = """
 }
 """
 """On a phone what is pointed at is told at the foot of the screen, where it is whole and under no finger."""
+WIDE = {"@media (max-width: 640px)": {"margin": "8px", "width": "calc(100% - 16px)", "maxWidth": "none"}}
+SMALL = {"@media (max-width: 640px)": {"fontSize": "20px", "padding": "12px 16px"}}
+"""A dialog on a phone."""
 PAGE = ":host { padding: 10px; gap: 6px; box-sizing: border-box; }"
 
 
@@ -93,7 +96,8 @@ def _theme(main, on_main, header):
         "MuiAppBar": {"styleOverrides": {"root": bar}},
         "MuiToolbar": {"defaultProps": {"variant": "dense"}},
         "MuiToggleButton": {"styleOverrides": {"root": {"textTransform": "none"}}},
-        "MuiDialog": {"styleOverrides": {"paper": {"& > div > .MuiIconButton-root": {"color": "inherit"}}}},
+        "MuiDialog": {"styleOverrides": {"paper": {"& > div > .MuiIconButton-root": {"color": "inherit"}, **WIDE}}},
+        "MuiDialogTitle": {"styleOverrides": {"root": {"flexShrink": 1, "minWidth": 0, **SMALL}}},
     }
     palette = {"primary": {"main": main, "contrastText": on_main}}
     return {"chart_style": "classic", "palette": palette, "components": components}

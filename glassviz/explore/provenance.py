@@ -16,8 +16,8 @@ MEANING = {
     "glass, not the liquid at this temperature.",
     "crystal": "The particles have ordered: this is no longer the disordered mixture.",
     "demixed": "The species have separated: this is no longer the mixture.",
-    making.NOT_ASSESSED: "The file does not record the run that made this sample, so that nobody can check here "
-    "whether it is in equilibrium.",
+    making.NOT_ASSESSED: "The run that made this sample is not recorded, so that nobody can check here whether it is "
+    "in equilibrium.",
 }
 UNKNOWN = '<span class="weak">not recorded in this file</span>'
 
@@ -27,11 +27,17 @@ WIDE = ("Cooled differently", "Command", "The file on all its samples")  # take 
 
 def headline(sample, run):
     """The verdict on a sample and what it means, as HTML; `run` is from `making.run_of`."""
-    name = str(run["verdict"].values[0]) if making.is_recorded(run) else making.NOT_ASSESSED
+    stated = str(run.attrs.get("verdict", "")).split(":")[0].strip()
+    if making.is_recorded(run):
+        name = str(run["verdict"].values[0])
+        meaning = MEANING[name]
+    else:
+        name = stated if stated in MEANING else making.NOT_ASSESSED
+        meaning = (f"So says the file. {MEANING[name]} " if name == stated else "") + MEANING[making.NOT_ASSESSED]
     weak = "" if name == "equilibrium" else " weak"
     return (
         f'<p><span class="verdict{weak}">{name}</span> · '
-        f"{html.escape(sample.label)} at <i>T</i> = {temperature_name(sample.temperature)}. {MEANING[name]}</p>"
+        f"{html.escape(sample.label)} at <i>T</i> = {temperature_name(sample.temperature)}. {meaning}</p>"
     )
 
 

@@ -1,5 +1,7 @@
 """Tabs: the pages of the explorer under its one bar of controls, each built when it is first opened."""
 
+from collections import Counter
+
 import panel as pn
 import panel_material_ui as pmui
 from bokeh.plotting import figure
@@ -55,10 +57,14 @@ class Tabs(pn.viewable.Viewer):
         return pn.Column(*bar, *self._places.values(), sizing_mode="stretch_width", margin=0)
 
     def figures(self):
-        """The figures of the open tab, by what their axes show."""
+        """The figures of the open tab by name; of those of one name the second and all after it are numbered."""
         panes = self._places[self._state.tab].select(pn.pane.Bokeh)
-        found = [pane.object for pane in panes if isinstance(pane.object, figure)]
-        return {f"{f.yaxis.axis_label} against {f.xaxis.axis_label}": f for f in found}
+        found, seen = {}, Counter()
+        for one in (pane.object for pane in panes if isinstance(pane.object, figure)):
+            name = one.html_attributes["aria-label"]
+            seen[name] += 1
+            found[name if seen[name] == 1 else f"{name} ({seen[name]})"] = one
+        return found
 
     def _choose(self, event):
         self._state.tab = TABS[event.new]

@@ -35,7 +35,12 @@ class Joint:
 
     def __init__(self):
         self.figure = plain_figure(
-            x_range=Range1d(0, 1), y_range=Range1d(0, 1), tools="save", sizing_mode="scale_width", aspect_ratio=1
+            "joint histogram",
+            x_range=Range1d(0, 1),
+            y_range=Range1d(0, 1),
+            tools="save",
+            sizing_mode="scale_width",
+            aspect_ratio=1,
         )
         self.figure.grid.visible = False
         blues = ["#00000000", *("#dbe7f5", "#b3cdea", "#86afdb", "#5b8fc9", "#386fb0", "#1f5193", "#0f3570", "#071f4a")]

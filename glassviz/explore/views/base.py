@@ -26,6 +26,7 @@ CARD = """
 :host { background: var(--panel-surface-color); border-radius: 12px;
         border: 1px solid color-mix(in srgb, var(--panel-on-surface-color) 17%, transparent);
         padding: 10px 12px 8px; box-sizing: border-box; overflow: hidden; min-width: 0; }
+.bk-Figure { min-height: 0; }
 """
 HEADING = """
 :host { margin: 0 0 2px; width: 100%; font-size: calc(14px * var(--type, 1)); line-height: 1.35;
@@ -66,12 +67,20 @@ def javascript(task, **models):
     return CustomJS(args=models, code=run(task, *models))
 
 
-def plain_figure(**options):
-    """A figure without clutter in the style of the page."""
+def plain_figure(name=None, **options):
+    """A figure without clutter in the style of the page.
+
+    Parameters
+    ----------
+    name : str, optional
+        What it is called where it cannot be seen; by default what its axes show.
+    **options
+        Of Bokeh's figure.
+    """
     options = {"toolbar_location": "above", "toolbar_inner": True, "active_scroll": None, **options}
     scroll = options.pop("active_scroll")
     fig = figure(**options)
-    name = f"{options.get('y_axis_label', '')} against {options.get('x_axis_label', '')}"
+    name = name or f"{options['y_axis_label']} against {options['x_axis_label']}"
     fig.html_attributes = {"role": "img", "aria-label": name}
     fig.toolbar.autohide = True
     fig.toolbar.logo = None

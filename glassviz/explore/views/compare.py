@@ -234,6 +234,7 @@ class _Panel:
 
     def __init__(self, window, view):
         self.figure = plain_figure(
+            "snapshot",
             x_range=window.x,
             y_range=window.y,
             tools="pan,wheel_zoom,reset,save",

@@ -24,7 +24,12 @@ class Heat:
         self._cells = ColumnDataSource({"x": [], "y": [], "tone": [], "value": []})
         self._mapper = LinearColorMapper(list(PuOr[11]), low=-1, high=1, nan_color=MASKED)
         self.figure = plain_figure(
-            x_range=FactorRange(), y_range=FactorRange(), x_axis_label="L / σ", tools="save", sizing_mode="stretch_both"
+            f"{label} of the descriptors",
+            x_range=FactorRange(),
+            y_range=FactorRange(),
+            x_axis_label="L / σ",
+            tools="save",
+            sizing_mode="stretch_both",
         )
         self.figure.grid.visible = False
         self.figure.axis.major_tick_line_color = None

@@ -72,15 +72,11 @@ class Inside(View):
         for small in self._across["time"]:
             small.figure.on_event(Tap, self._tap(small))
         self._lengths = _Lengths(self.state.library.temperatures)
-        self._pair = pn.Column(
-            self._card("scores", "", self._scores.figure),
-            self._card("own", "", self._own.figure),
-            stylesheets=[PAIR],
-            sizing_mode="stretch_width",
-            margin=0,
-            visible=False,
-        )
-        self._note = pn.pane.HTML(HINT, stylesheets=[HEADING, CARD], sizing_mode="stretch_width", margin=0)
+        wide = {"sizing_mode": "stretch_width", "margin": 0}
+        cards = self._card("scores", "", self._scores.figure), self._card("own", "", self._own.figure)
+        # Hidden from without: within, the grid is shown whatever Panel says.
+        self._pair = pn.Column(pn.Column(*cards, stylesheets=[PAIR], **wide), visible=False, **wide)
+        self._note = pn.pane.HTML(HINT, stylesheets=[HEADING, CARD], **wide)
         clouds = pn.Column(
             *(pn.pane.Bokeh(small.figure, **FULL) for kind in self._across.values() for small in kind),
             stylesheets=[CLOUDS],
@@ -91,7 +87,7 @@ class Inside(View):
             "heat": self._card("heat", "Attention", self._heat.figure),
             "clouds": self._card("clouds", "Bottleneck across time and temperature", clouds),
             "lengths": self._card("lengths", "", pn.Column(*map(_pane, self._lengths.figures), **FULL)),
-            "particle": pn.Column(self._note, self._pair, sizing_mode="stretch_width", margin=0),
+            "particle": pn.Column(self._note, self._pair, **wide),
         }
         placed = [
             pn.Column(
@@ -212,7 +208,12 @@ class _Small:
     def __init__(self, tones):
         self.cloud = None
         self.figure = plain_figure(
-            x_range=Range1d(-1, 1), y_range=Range1d(-1, 1), tools="", sizing_mode="stretch_both", min_border=2
+            "bottleneck",
+            x_range=Range1d(-1, 1),
+            y_range=Range1d(-1, 1),
+            tools="",
+            sizing_mode="stretch_both",
+            min_border=2,
         )
         self.figure.title.update(text=" ", align="center", text_font_size="12px", text_font_style="normal")
         self.figure.axis.major_label_text_font_size = "10px"

@@ -91,5 +91,5 @@ class Live(pn.viewable.Viewer):
     def _go_on(self, event):
         """The snapshot is there: now the rest."""
         if not event.new and not self.curves.started:
-            for view in (self.bottleneck, self.attention, self.curves):
+            for view in (self.bottleneck, self.attention, self.curves, self.selection):
                 view.refresh()

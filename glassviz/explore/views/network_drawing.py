@@ -54,6 +54,7 @@ class NetworkDrawing:
 
     def __init__(self):
         self.figure = plain_figure(
+            "network",
             x_range=Range1d(-0.4, 5.9),
             y_range=Range1d(-2.5, 2.45),
             tools="save",

@@ -111,12 +111,11 @@ class Selection(View):
 
     def _show(self, result):
         choice, found, attends = result
+        if found is not None:
+            self._heading.object = f'<div class="head"><span class="title">{_title(found)}</span></div>'
+            self._draw(found)
+            self._text.object = _values(found, choice) + (_owed(found) if attends else BASELINE)
         self.shown = found is not None
-        if found is None:
-            return
-        self._heading.object = f'<div class="head"><span class="title">{_title(found)}</span></div>'
-        self._draw(found)
-        self._text.object = _values(found, choice) + (_owed(found) if attends else BASELINE)
 
     def _draw(self, found):
         curve, points = found.curve, found.measured
@@ -168,7 +167,7 @@ def _values(found, choice):
     else:
         role, replicas = found.measured.attrs["role"], found.measured.attrs["replicas"]
         lines.append(
-            f'<span class="measured">● molecular dynamics{_measured_now(found)}</span> '
+            f'<span class="measured">● molecular dynamics{_measured_now(found, choice)}</span> '
             f"{replicas} replicas, {html.escape(role)} structure{_seen(role)}"
         )
     return f"<p>{'<br>'.join(lines)}</p>"
@@ -178,13 +177,20 @@ def _seen(role):
     return ": the networks were trained on it" if role == "train" else ", never trained on"
 
 
-def _measured_now(found):
-    """The last measured value, with its error and time."""
-    last = found.measured.isel(time=-1)
-    return (
-        f' <span class="number">{float(last["propensity"]):.2f} ± {float(last["error"]):.2f}</span>'
-        f" at <i>t</i> = {float(last['time']):.0f};"
+def _measured_now(found, choice):
+    """The value measured at the time of the chosen state, or where the run ends or begins, with its error and time."""
+    times = found.measured["time"].values
+    now = times[-1]
+    if found.curve is not None:
+        levels = found.curve["level"].values
+        now = np.exp(np.interp(-choice.mean_propensity, -levels, np.log(found.curve["time"].values)))
+    at = np.clip(now, times[0], times[-1])
+    value, error = (
+        np.interp(np.log(at), np.log(times), found.measured[name].values) for name in ("propensity", "error")
     )
+    where = "" if at == now else ", where the run ends" if at == times[-1] else ", where the run begins"
+    said = f'<span class="number">{value:.2f} ± {error:.2f}</span> at <i>t</i> = {at:.3g}{where};'
+    return f" {said}"
 
 
 def _owed(found):
@@ -200,17 +206,22 @@ def _owed(found):
         cells = ""
         for value in by_length.sel(observable=observable):
             tone = "#1f5fb4" if value > 0 else "#c22f26"
-            title = f"{WORDS[observable]} within {float(value['length']):g} σ: {float(value):+.3f}"
+            title = f"{WORDS[observable]} within {float(value['length']):g} σ: {_signed(float(value), 3)}"
             cells += f'<td style="--tone:{tone};--share:{100 * abs(float(value)) / largest:.0f}%" title="{title}"></td>'
         rows += f"<tr><th><i>{SYMBOLS[observable]}</i></th>{cells}</tr>"
     of = f" (every k-th, {found.explained} in all)" if found.explained < len(found.particles) else ""
     return (
         f'<p>Owed to: average surroundings <span class="number">{found.average:.2f}</span>, '
-        f'these surroundings <span class="number">{total:+.2f}</span>{of}, of which '
+        f'these surroundings <span class="number">{_signed(total, 2)}</span>{of}, of which '
         f'<span class="key" style="background:#c22f26"></span>looser, '
         f'<span class="key" style="background:#1f5fb4"></span>firmer by <i>L</i> / σ:</p>'
         f"<table><tr><th></th>{head}</tr>{rows}</table><p>{_strongest(found.contribution)}</p>"
     )
+
+
+def _signed(value, digits):
+    """A number with its sign, a proper minus."""
+    return f"{value:+.{digits}f}".replace("-", "−")
 
 
 def _strongest(contribution):
@@ -221,5 +232,5 @@ def _strongest(contribution):
         observable, length, kind = flat["column"].values[k]
         around = "all species" if kind == "all" else f"species {kind}"
         within = f"within {length:g} σ" if length > 0 else "of its own"
-        names.append(f"{WORDS[observable]} {within}, {around} ({float(flat[k]):+.3f})")
+        names.append(f"{WORDS[observable]} {within}, {around} ({_signed(float(flat[k]), 3)})")
     return f"Strongest: {'; '.join(names)}."

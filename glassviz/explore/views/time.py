@@ -6,20 +6,28 @@ import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 from bokeh.events import Tap
-from bokeh.models import Band, ColumnDataSource, CustomJSTickFormatter, LinearAxis, Range1d, Span, Whisker
+from bokeh.models import ColumnDataSource, Range1d, Whisker
 
 from glassviz.explore import derive
 from glassviz.explore.colors import temperature_colors
 from glassviz.explore.picking import state_at
 from glassviz.explore.views.base import CARD, HEADING, View, plain_figure
-from glassviz.mixture import GLASS_TRANSITION_TEMPERATURE, temperature_name
+from glassviz.explore.views.relaxation import BAND, LAW_COLORS, LAW_DASHES, MARKER, Relaxation, color_of, origins
+from glassviz.mixture import temperature_name
 from glassviz.observe.superposition import superposition
 
-MARKER, BAND = "#e8b50c", "#8b93a1"
-LAW_COLORS = {"arrhenius": "#3a7fc4", "vft": "#d9713c", "parabolic": "#3f9b5a"}
-LAW_DASHES = {"arrhenius": "solid", "vft": "dashed", "parabolic": "dotdash"}
-ANCHORS = "On: two published times, where no simulation of ours reaches, hold the laws. Off: our own points alone."
-SHAPES = {"measured": "circle", "published": "square", "anchor": "star"}
+ANCHORS = (
+    "On: at low temperature τʙʙ follows two published times, where no simulation of ours reaches. Off: it is continued "
+    "from our own points by the Arrhenius law. No law is fitted to the assumed time at T = 0.15."
+)
+ORIGINS = {  # of τ_BB at the chosen temperature: what is said, and whether that is less than a measurement
+    "passage": ("measured here", False),
+    "overlap": ("by overlap with the master curve: runs here end at ⟨<i>C̄</i>⟩ = {lowest:.2f}", True),
+    "published": ("by overlap, from one published sample", True),
+    "anchor": ("assumed, as in the paper", True),
+    "": ("extrapolated", True),
+}
+KEY = "● passes 0.5 · ○ by overlap · □ published · ☆ assumed"
 GRID = """
 :host { display: grid !important; gap: 10px; grid-template-columns: minmax(0, 1fr);
         grid-template-rows: max-content 340px 340px 400px; grid-template-areas: "options" "raw" "scaled" "tau"; }
@@ -38,6 +46,7 @@ LEGEND = """
 .legend { display: flex; flex-wrap: wrap; gap: 0 12px; align-items: center; }
 .legend span { display: inline-flex; align-items: center; gap: 4px; white-space: nowrap; }
 .legend .line { width: 15px; height: 3px; border-radius: 2px; }
+.legend .law { width: 20px; border-top-width: 3px; }
 .legend .now { font-weight: 700; }
 .legend .long { white-space: normal; }
 .weak { color: color-mix(in srgb, #d97706 78%, var(--panel-on-surface-color)); }
@@ -73,7 +82,7 @@ class Time(View):
         )
         self.anchor.param.watch(self.refresh, "value")
         self._legend = pn.pane.HTML(stylesheets=[LEGEND], sizing_mode="stretch_width", margin=0)
-        self._raw, self._scaled, self._tau = _Decays("t / σ√(m/ε)"), _Decays("t / τ_BB"), _Relaxation()
+        self._raw, self._scaled, self._tau = _Decays("t / σ√(m/ε)"), _Decays("t / τ_BB"), Relaxation()
         for panel in (self._raw, self._scaled):
             panel.figure.on_event(Tap, partial(self._go_to, panel))
         self._tau.figure.on_event(Tap, self._go_to_temperature)
@@ -132,16 +141,21 @@ class Time(View):
         self._scaled.mark(time / tau, np.exp(now) / tau, choice.mean_propensity)
         self._tau.draw(points, fits, self._colors)
         self._tau.mark(choice.temperature, tau)
-        measured = points["temperature"].values[points["kind"].values == "measured"]
-        reach = "measured here" if np.isclose(measured, choice.temperature).any() else "extrapolated"
         self._headings["raw"].object = _heading(TITLES["raw"], "mean over structures, bars: standard error", weak=False)
         self._headings["scaled"].object = _heading(TITLES["scaled"], "grey: master curve", weak=False)
         self._headings["tau"].object = _heading(
             f"{TITLES['tau']} = {_scientific(tau)} at <i>T</i> = {temperature_name(choice.temperature)}",
-            reach,
-            reach != "measured here",
+            *_origin(points, choice.temperature),
         )
         self._legend.object = _legend(curves, fits, self._colors, choice.temperature)
+
+
+def _origin(points, temperature):
+    """What is said of τ_BB at a temperature, and whether it is less than a measurement."""
+    here = np.flatnonzero(np.isclose(points["temperature"].values, temperature))
+    said, weak = ORIGINS[origins(points)[here[0]] if len(here) else ""]
+    lowest = float(points["lowest_mean_propensity"].values[here[0]]) if len(here) else np.nan
+    return said.format(lowest=lowest), weak
 
 
 def _heading(title, note, weak=True):
@@ -165,23 +179,22 @@ def _legend(curves, fits, colors, now):
     """Colours of the temperatures, the laws and how many structures stand behind each curve."""
     items = "".join(
         f'<span class="{"now" if np.isclose(t, now) else ""}">'
-        f'<span class="line" style="background:{_color(colors, t)}"></span>{t:.2f} ({int(n)} structures)</span>'
+        f'<span class="line" style="background:{color_of(colors, t)}"></span>{t:.2f} ({int(n)} structures)</span>'
         for t, n in zip(curves["temperature"].values, curves["structures"].values, strict=True)
     )
     laws = "".join(
-        f'<span><span class="line" style="background:{LAW_COLORS[name]}"></span>{label}{weak}</span>'
-        for name, label, weak in zip(fits["law"].values, fits["label"].values, _weaknesses(fits), strict=True)
+        f'<span><span class="law" style="border-top-style:{LAW_DASHES[name]};border-color:{LAW_COLORS[name]}"></span>'
+        f"{label} ({int(n)} points){weak}</span>"
+        for name, label, n, weak in zip(
+            fits["law"].values, fits["label"].values, fits["points"].values, _weaknesses(fits), strict=True
+        )
     )
     return (
         f'<div class="legend"><span>Molecular dynamics at <i>T</i> =</span>{items}<span>· Laws:</span>{laws}'
         '<span class="long">· bands: one standard error; beyond the points all is extrapolation</span>'
+        f"<span>· {KEY} ·</span>"
         f'<span><b style="color:{MARKER}">◆</b> now</span></div>'
     )
-
-
-def _color(colors, temperature):
-    """The colour of the temperature of the store nearest to this one."""
-    return colors[min(colors, key=lambda t: abs(t - temperature))]
 
 
 class _Decays:
@@ -227,7 +240,7 @@ class _Decays:
             one = curves.sel(temperature=temperature).dropna("point", subset=["time"])
             x, y, error = (one[name].values for name in (axis, "mean_propensity", "error"))
             error = np.where(np.isfinite(error), error, 0.0)
-            color = _color(colors, temperature)
+            color = color_of(colors, temperature)
             for name, values in (("x", x), ("y", y), ("low", y - error), ("high", y + error)):
                 points[name].extend(values)
             points["color"].extend([color] * len(x))
@@ -255,78 +268,3 @@ class _Decays:
         """Temperature and ⟨C̄_B⟩ of the measured point at (x, y); None where there is none."""
         window = [(limits.start, limits.end) for limits in (self.figure.x_range, self.figure.y_range)]
         return state_at(x, y, self._drawn, window)
-
-
-class _Relaxation:
-    """τ_BB against 1/T: points, laws with their bands, the present temperature."""
-
-    def __init__(self):
-        self.figure = plain_figure(
-            y_axis_type="log",
-            x_range=Range1d(2.2, 7),
-            y_range=Range1d(1e2, 1e13),
-            x_axis_label="ε / (kʙT)",
-            y_axis_label="τʙʙ / σ√(m/ε)",
-            tools="pan,xwheel_zoom,save",
-            sizing_mode="stretch_both",
-        )
-        self.figure.grid.grid_line_alpha = 0.5
-        top = LinearAxis(ticker=[1 / t for t in (0.4, 0.3, 0.25, 0.21, 0.18, 0.15)], axis_label="T / (ε/kʙ)")
-        top.formatter = CustomJSTickFormatter(code="return (1 / tick).toFixed(2)")
-        top.update(
-            axis_label_text_font_style="normal", axis_label_text_font_size="13px", major_label_text_font_size="12px"
-        )
-        self.figure.add_layout(top, "above")
-        self._laws = {}
-        for name, color in LAW_COLORS.items():
-            source = self._laws[name] = ColumnDataSource({"x": [], "y": [], "low": [], "high": []})
-            self.figure.add_layout(
-                Band(
-                    base="x",
-                    lower="low",
-                    upper="high",
-                    source=source,
-                    fill_color=color,
-                    fill_alpha=0.16,
-                    line_color=None,
-                )
-            )
-            self.figure.line("x", "y", source=source, color=color, line_width=2, line_dash=LAW_DASHES[name])
-        self._points = ColumnDataSource({"x": [], "y": [], "low": [], "high": [], "color": [], "shape": []})
-        bars = Whisker(base="x", lower="low", upper="high", source=self._points, line_color="color")
-        self.figure.add_layout(bars)
-        self.figure.scatter("x", "y", source=self._points, color="color", marker="shape", size=11, line_color="#3b3f47")
-        self._now = ColumnDataSource({"x": [], "y": []})
-        self.figure.scatter("x", "y", source=self._now, marker="diamond", size=17, color=MARKER, line_color="#3b3000")
-        self.figure.add_layout(
-            Span(dimension="height", location=1 / GLASS_TRANSITION_TEMPERATURE, line_color=BAND, line_dash="dotted")
-        )
-
-    def draw(self, points, fits, colors):
-        """Show the points and the laws."""
-        tau, error = points["relaxation_time"].values, points["error"].values
-        error = np.where(np.isfinite(error), np.minimum(error, 0.99 * tau), 0.0)
-        self._points.data = {
-            "x": 1 / points["temperature"].values,
-            "y": tau,
-            "low": tau - error,
-            "high": tau + error,
-            "color": [_color(colors, t) for t in points["temperature"].values],
-            "shape": [SHAPES[kind] for kind in points["kind"].values],
-        }
-        for name, source in self._laws.items():
-            law = fits.sel(law=name)
-            known = np.isfinite(law["relaxation_time"].values)
-            source.data = {
-                column: law[variable].values[known]
-                for column, variable in (
-                    ("x", "inverse_temperature"),
-                    ("y", "relaxation_time"),
-                    ("low", "lower"),
-                    ("high", "upper"),
-                )
-            }
-
-    def mark(self, temperature, tau):
-        """Put the marker on a temperature."""
-        self._now.data = {"x": [1 / temperature], "y": [tau]}
