@@ -5,9 +5,18 @@ from typing import Annotated, Literal
 
 import cyclopts
 from cyclopts import Parameter
-from cyclopts.types import NonNegativeInt, PositiveInt
+from cyclopts.types import NonNegativeInt, PositiveFloat, PositiveInt
 
-from glassviz.cli.common import Numbers, WholeNumbers, app, console, progress_bar, typed_command
+from glassviz.cli.common import (
+    Numbers,
+    WholeNumbers,
+    app,
+    at_temperature,
+    console,
+    progress_bar,
+    require_folder,
+    typed_command,
+)
 
 campaign = cyclopts.App(
     name="campaign", help="Run a stage over many structures at once, on this machine or on a Dask cluster."
@@ -69,6 +78,7 @@ def equilibrate(
     from glassviz.campaign.equilibration import cooling_jobs
     from glassviz.simulate import cooling
 
+    require_folder(output)
     stages = cooling.protocol(temperatures, sweeps)
     starts = cooling.beginnings(start, samples, particles, seed)
     jobs = cooling_jobs(output.resolve(), stages, starts, swap, seed, typed_command(), threads)
@@ -84,6 +94,7 @@ def dynamics(
     output: Path,
     *,
     until: float,
+    temperature: PositiveFloat | None = None,
     replicas: PositiveInt = 8,
     test_structures: NonNegativeInt = 8,
     test_replicas: PositiveInt = 24,
@@ -109,6 +120,8 @@ def dynamics(
         Folder that takes the propensity files; the workers must see it.
     until
         Last time, in units of σ(m/ε)^½.
+    temperature
+        Temperature; that of the configurations by default.
     replicas
         Replicas of a training structure, rounded up to a multiple of 8.
     test_structures
@@ -138,7 +151,8 @@ def dynamics(
 
     if not scheduler:
         require(device)
-    ds = read(configurations)
+    require_folder(output)
+    ds = at_temperature(read(configurations), temperature, configurations)
     times = logarithmic_times(until, per_decade)
     names = [str(name) for name in ds["configuration"].values]
     shares = split(names, test_structures, split_seed, roles(output, ds.sizes["particle"]))
@@ -175,7 +189,7 @@ def gather(*folders: Path):
     from glassviz.campaign.gather import gather_propensities, holds_propensities
     from glassviz.mixture import InvalidData
 
-    if len(folders) < 2 or folders[-1] in folders[:-1]:
+    if len(folders) < 2 or folders[-1].resolve() in [folder.resolve() for folder in folders[:-1]]:
         raise InvalidData("gather: expected a folder of samples, and another one to write to.")
     put_together = gather_propensities if holds_propensities(folders[0]) else gather_samples
     with progress_bar("gather") as progress:

@@ -1,5 +1,6 @@
 """What every command shares: the application, the console, progress bars and the record of a command."""
 
+import os
 import shlex
 import sys
 from contextlib import contextmanager
@@ -51,7 +52,37 @@ def require_new_netcdf(output, source):
     """`InvalidData` where a result for a NetCDF file cannot go where it is wanted, before anything is computed."""
     if output.suffix != ".nc":
         raise InvalidData(f"{output}: expected a file ending in .nc.")
+    if output.exists() and output.samefile(source):
+        raise InvalidData(f"{output}: it is the input; expected another file.")
+    require_writable(output)
+
+
+def require_writable(output):
+    """`InvalidData` where no file can be written at a path, before anything is computed."""
     if not output.parent.is_dir():
         raise InvalidData(f"{output.parent}: there is no such folder to write {output.name} into.")
-    if output.is_dir() or (output.exists() and output.samefile(source)):
-        raise InvalidData(f"{output}: it is {'a folder' if output.is_dir() else 'the input'}; expected another file.")
+    if output.is_dir():
+        raise InvalidData(f"{output}: it is a folder; expected a file to write.")
+    _require_permission(output.parent)
+
+
+def require_folder(output):
+    """`InvalidData` where a folder for results can neither be made nor written to, before anything is computed."""
+    there = next(path for path in (output.absolute(), *output.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise InvalidData(f"{there}: it is a file; expected a folder to write to.")
+    _require_permission(there)
+
+
+def at_temperature(ds, temperature, source):
+    """Configurations at the temperature that is told, or at their own; `InvalidData` where neither is known."""
+    if temperature is not None:
+        return ds.assign_attrs(temperature=temperature)
+    if not ds.attrs["temperature"] > 0:
+        raise InvalidData(f"{source}: the temperature is unknown; expected --temperature.")
+    return ds
+
+
+def _require_permission(folder):
+    if not os.access(folder, os.W_OK):
+        raise InvalidData(f"{folder}: no permission to write there; expected a folder that can be written to.")

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from cyclopts.types import NonNegativeInt, PositiveInt
 from rich.table import Table
 
-from glassviz.cli.common import app, console, progress_bar
+from glassviz.cli.common import app, console, progress_bar, require_writable
 
 
 @app.command
@@ -50,6 +50,7 @@ def movie(
     """
     from glassviz.explore.movie import render_movie
 
+    require_writable(output)
     with progress_bar(output.name) as progress:
         render_movie(
             output,

@@ -1,6 +1,7 @@
 """Commands that describe and learn: descriptors, train and predict."""
 
 import shutil
+import warnings
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,7 +11,17 @@ from cyclopts import Parameter
 from cyclopts.types import NonNegativeInt, PositiveFloat, PositiveInt
 from cyclopts.validators import Number
 
-from glassviz.cli.common import Several, app, console, errors, progress_bar, require_new_netcdf, typed_command
+from glassviz.cli.common import (
+    Several,
+    app,
+    at_temperature,
+    console,
+    errors,
+    progress_bar,
+    require_new_netcdf,
+    require_writable,
+    typed_command,
+)
 from glassviz.mixture import InvalidData
 
 Levels = Annotated[tuple[Annotated[float, Parameter(validator=Number(gt=0, lte=1))], ...], Several]
@@ -102,12 +113,11 @@ def train(
     threads
         Threads of the compiled kernels and the matrix library.
     """
-    from glassviz.files import netcdf
     from glassviz.learn import baselines, training, twostep
     from glassviz.learn.plan import PRESETS
 
     paths = [path for given in labels for path in (sorted(given.glob("[!.]*.nc")) if given.is_dir() else [given])]
-    datasets = [netcdf.load(path) for path in paths]
+    datasets = [_propensities(path) for path in dict.fromkeys(path.resolve() for path in paths)]
     if plan:
         structures = _structures(configurations, datasets)
         console.print(
@@ -116,6 +126,7 @@ def train(
         return
     if output is None or output.suffix != ".safetensors":
         raise InvalidData("--output: expected a file ending in .safetensors.")
+    require_writable(output)
     if 1 not in species:
         raise InvalidData(
             f"--species: {', '.join(map(str, species))}; expected 1 among them, whose mean is constrained."
@@ -155,6 +166,16 @@ def train(
             ensemble = training.combine(parts)
         ensemble.save(output)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _propensities(path):
+    """The content of a propensity file; `InvalidData` where it holds none."""
+    from glassviz.files import netcdf
+
+    ds = netcdf.load(path)
+    if "propensity" not in ds or "time" not in ds.coords:
+        raise InvalidData(f"{path}: there are no propensities; expected a file from `glassviz dynamics`.")
+    return ds
 
 
 def _structures(configurations, datasets):
@@ -218,13 +239,18 @@ def predict(
     ensemble = load_networks(network)
     ds = read(source)
     require_new_netcdf(output, source)
-    temperature = ds.attrs["temperature"] if temperature is None else temperature
-    if not temperature > 0:
-        raise InvalidData(f"{source}: the temperature is unknown; expected --temperature.")
+    ds = at_temperature(ds, temperature, source)
     ds = relaxed(ds)
     with progress_bar("descriptors") as progress:
         columns = compute(
             ds, cutoff=ensemble.header["cutoff"], tessellation=ensemble.header["tessellation"], progress=progress
         )
-    values = ensemble.predict(columns, temperature, np.array(mean_propensity))
+    values = ensemble.predict(columns, ds.attrs["temperature"], np.array(mean_propensity))
+    missed = int((~values["converged"]).sum())
+    if missed:
+        warnings.warn(
+            f"at T = {ds.attrs['temperature']:g} {missed} of {values['converged'].size} predictions, one for each "
+            "network and level, miss the mean propensity; they are not to be trusted.",
+            stacklevel=1,
+        )
     netcdf.save(values.to_dataset(name="propensity").assign_attrs(values.attrs | typed_command()), output)

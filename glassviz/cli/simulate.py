@@ -3,9 +3,18 @@
 from pathlib import Path
 from typing import Literal
 
-from cyclopts.types import NonNegativeInt, PositiveInt
+from cyclopts.types import NonNegativeInt, PositiveFloat, PositiveInt
 
-from glassviz.cli.common import Numbers, WholeNumbers, app, console, progress_bar, typed_command
+from glassviz.cli.common import (
+    Numbers,
+    WholeNumbers,
+    app,
+    at_temperature,
+    console,
+    progress_bar,
+    require_folder,
+    typed_command,
+)
 from glassviz.mixture import InvalidData
 
 
@@ -51,6 +60,7 @@ def equilibrate(
     """
     from glassviz.simulate import cooling
 
+    require_folder(output)
     with progress_bar("equilibrate") as progress:
         for path in cooling.cool(
             output, temperatures, sweeps, samples, particles, start, swap, seed, typed_command(), progress, threads
@@ -65,6 +75,7 @@ def dynamics(
     *,
     until: float,
     samples: str = ":",
+    temperature: PositiveFloat | None = None,
     replicas: PositiveInt = 20,
     role: Literal["train", "test"] = "train",
     per_decade: PositiveInt = 6,
@@ -87,6 +98,8 @@ def dynamics(
         Last time, in units of σ(m/ε)^½.
     samples
         Which configurations, as START:STOP.
+    temperature
+        Temperature; that of the configurations by default.
     replicas
         Replicas of each structure, rounded up to a multiple of 8.
     role
@@ -105,9 +118,12 @@ def dynamics(
     from glassviz.simulate.isoconfigurational import logarithmic_times, require
 
     require(device)
-    ds = read(source)
+    require_folder(output)
+    ds = at_temperature(read(source), temperature, source)
     times = logarithmic_times(until, per_decade)
     try:
+        if ":" not in samples:
+            raise ValueError
         chosen = range(ds.sizes["configuration"])[slice(*(int(part) if part else None for part in samples.split(":")))]
     except (TypeError, ValueError):
         raise InvalidData(f"--samples: {samples!r}; expected START:STOP, for example 0:12.") from None

@@ -77,6 +77,8 @@ def describe(head):
         return "a Python pickle, which is never read"
     if text.startswith((b"<!doctype", b"<html", b"<head")):
         return "a web page"
+    if head.startswith(b"\x1f\x8b"):
+        return "gzip, to be unpacked first"
     if head.startswith(b"CDF"):
         return "classic NetCDF-3"
     if head.startswith(b"\x93NUMPY"):

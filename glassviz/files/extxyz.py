@@ -5,6 +5,8 @@ So ASE reads the comment line (lattice, columns), and the rows are a plain table
 in x and y, and z, where there is one, is the same for all particles. Positions may be of any periodic image.
 """
 
+from numbers import Real
+
 import ase
 import numpy as np
 from ase.io import write as ase_write
@@ -80,7 +82,10 @@ def _frames(file, path):
         if "inherent_position" in place:
             inherent = frames.numbers(words[:, place["inherent_position"]], path, index)[:, :2]
         names = words[:, place["species"]][:, 0]
-        yield frames.Frame(position[:, :2], names, length, inherent), header.get("temperature", np.nan)
+        temperature = header.get("temperature", np.nan)
+        if not isinstance(temperature, Real):
+            raise InvalidData(f"{path.name}: frame {index} has the temperature {temperature!s:.30}; expected a number.")
+        yield frames.Frame(position[:, :2], names, length, inherent), float(temperature)
         index += 1
 
 

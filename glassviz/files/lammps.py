@@ -50,11 +50,17 @@ def _snapshots(file, path):
 
 def _box(said, file, path, frame):
     """Lower corner (x, y) and side of the box."""
-    if said[:3] == ["xy", "xz", "yz"] or (said and said[0] == "abc"):
-        raise InvalidData(f"{path.name}: frame {frame} has a tilted box; expected a square one.")
+    tilted = f"{path.name}: frame {frame} has a tilted box; expected a square one."
+    if said and said[0] == "abc":
+        raise InvalidData(tilted)
+    columns = 2
+    if said[:3] == ["xy", "xz", "yz"]:
+        columns, said = 3, said[3:]
     if said and said[:2] != ["pp", "pp"]:
         raise InvalidData(f"{path.name}: frame {frame} has the boundaries {' '.join(said)[:20]}; expected pp pp.")
-    bounds = frames.numbers(frames.table(file, 3, 2, path, frame), path, frame)
+    bounds = frames.numbers(frames.table(file, 3, columns, path, frame), path, frame)
+    if bounds[:, 2:].any():
+        raise InvalidData(tilted)
     width, height, _ = bounds[:, 1] - bounds[:, 0]
     return bounds[:2, 0], frames.side(width, height, path, frame)
 

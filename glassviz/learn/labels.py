@@ -5,6 +5,7 @@ structure's propensities are interpolated to that time linearly in log t; nothin
 into patches with as many particles as a small box has, each a structure of its own.
 """
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -98,7 +99,7 @@ def structures(datasets):
     Raises
     ------
     InvalidData
-        Where one has no propensities or no temperature.
+        Where one has no propensities or no temperature, or two of one size and temperature share a name.
     """
     found = []
     for item in datasets:
@@ -109,7 +110,13 @@ def structures(datasets):
         if not dataset.attrs.get("temperature", np.nan) > 0:
             raise InvalidData(f"{source}: the temperature is missing; expected the attribute 'temperature'.")
         found += [dataset.isel(configuration=[k]) for k in range(dataset.sizes["configuration"])]
-    return sorted(found, key=lambda ds: (-ds.attrs["temperature"], str(ds["configuration"].values[0])))
+    found.sort(key=lambda ds: (-ds.attrs["temperature"], str(ds["configuration"].values[0])))
+    said = [(f"{ds.attrs['temperature']:g}", ds.sizes["particle"], str(ds["configuration"].values[0])) for ds in found]
+    twice = [one for one, count in Counter(said).items() if count > 1]
+    if twice:
+        temperature, particles, name = twice[0]
+        raise InvalidData(f"{name} (T = {temperature}, N = {particles}) is there twice; expected each structure once.")
+    return found
 
 
 def mean_curve(group, species=0):

@@ -235,6 +235,24 @@ def test_figures_are_saved_as_png_and_svg(open_app):
     assert "<path" in drawn
 
 
+def test_figures_of_every_tab_are_offered_by_names_of_their_own(open_app):
+    app = open_app()
+    page = app.page
+    ready = {
+        "Compare": ("Joint histogram", "snapshot (2)"),
+        "Time": ("Vogel–Fulcher–Tammann", "τʙʙ / σ√(m/ε) against ε / (kʙT)"),
+        "Inside": ("Bottleneck across time", "network"),
+    }
+    for tab, (sign, name) in ready.items():
+        page.get_by_role("tab", name=tab).click()
+        page.get_by_text(sign).first.wait_for()
+        page.get_by_role("button", name="Export").first.click()
+        app.choose("What", "Figure on the screen")
+        app.choose("Figure", name)
+        page.keyboard.press("Escape")
+    assert app.problems == []
+
+
 def test_everything_has_a_name_for_readers_and_is_reached_by_tab(open_app):
     app = open_app()
     page = app.page

@@ -31,6 +31,15 @@ def source(*columns):
     return f"{models}.filter((m) => m.type === 'ColumnDataSource' && {wanted}).map((m) => m.data)"
 
 
+# Where the plot of the card of selected particles ends and its text begins.
+CARD = """((root) => {
+  const inside = (root, fits) => [...root.querySelectorAll("*")].flatMap((e) =>
+    [...(fits(e) ? [e] : []), ...(e.shadowRoot ? inside(e.shadowRoot, fits) : [])])
+  const words = inside(root, (e) => e.matches("p") && e.textContent.includes("predicted")).at(-1)
+  const card = words.getRootNode().host.getRootNode()
+  return { figure: inside(card, (e) => e.matches("canvas"))[0].getBoundingClientRect(),
+           text: words.getBoundingClientRect() }
+})(document)"""
 RINGS = source("x", "y", "radius")
 
 
@@ -52,6 +61,7 @@ def test_a_tapped_particle_is_marked_everywhere_and_told_about(open_app, library
     card = app.page.locator(".title", has_text=f"Particle {particle} · species {species[particle] + 1}")
     card.wait_for()
     app.page.get_by_text("Strongest:").wait_for()
+    app.wait_for(f"{CARD}.figure.bottom <= {CARD}.text.top + 1")
     app.wait_for(f"{RINGS}.some((d) => d.radius.length === 9)")
     app.page.get_by_role("button", name="Select nothing").or_(
         app.page.locator("button", has_text="close").last

@@ -110,6 +110,9 @@ def test_what_is_not_recorded_is_said_to_be_unknown():
     run = making.run_of(store, sample())
     assert making.course(run) is None
     assert making.NOT_ASSESSED in headline(sample(), run)
+    stated = headline(sample(), run.assign_attrs(verdict="nearly: 72 % of the bonds survive"))
+    assert ">nearly</span>" in stated
+    assert "So says the file" in stated
     words = account(sample(), run, making.comparisons(store, sample()))
     for term in ("Drift over the last half", "Decorrelation times", "Hexatic order", "Command", "Seed"):
         assert f'<dt>{term}</dt><dd><span class="weak">not recorded' in words.replace(' class="wide"', "")
