@@ -155,6 +155,13 @@ def test_bad_extended_xyz(tmp_path, content, said):
 BOX = "ITEM: BOX BOUNDS pp pp pp\n0 6\n0 6\n-1 1\n"
 
 
+def test_a_general_box_that_is_not_tilted_is_square(tmp_path):
+    path = tmp_path / "general.dump"
+    path.write_text(snapshot(box="ITEM: BOX BOUNDS xy xz yz pp pp pp\n0 6 0\n0 6 0\n0 1 0\n"))
+    with pytest.warns(mixture.MixtureWarning):
+        assert files.read(path).attrs["box_length"] == 6
+
+
 def snapshot(box=BOX, count="2", columns="id type x y", rows="1 1 0 0\n2 2 1 1\n"):
     return f"ITEM: TIMESTEP\n0\nITEM: NUMBER OF ATOMS\n{count}\n{box}ITEM: ATOMS {columns}\n{rows}"
 
@@ -171,7 +178,8 @@ def snapshot(box=BOX, count="2", columns="id type x y", rows="1 1 0 0\n2 2 1 1\n
         (snapshot(columns="id type vx vy"), "no positions"),
         (snapshot(columns="id mol x y"), "no types"),
         (snapshot(box=BOX.replace("pp pp pp", "ff ff pp")), "expected pp pp"),
-        (snapshot(box=BOX.replace("pp pp pp", "xy xz yz pp pp pp")), "tilted"),
+        (snapshot(box=BOX.replace("pp pp pp", "xy xz yz pp pp pp")), "2 columns; expected 3"),
+        (snapshot(box="ITEM: BOX BOUNDS xy xz yz pp pp pp\n0 6 0.5\n0 6 0\n0 1 0\n"), "tilted"),
         (snapshot(box=BOX.replace("0 6", "0 5", 1)), "5 by 6"),
         (snapshot(box=""), "before their number and box"),
         (snapshot(columns="id type x y z", rows="1 1 0 0 0\n2 2 1 1 3\n"), "leave the plane"),

@@ -10,7 +10,7 @@ import param
 from bokeh.core.properties import Bool, Float, String
 from bokeh.core.property.descriptors import UnsetValueError
 from bokeh.model import DataModel
-from bokeh.models import CustomJS, LogAxis, NoOverlap
+from bokeh.models import CustomJS, LogAxis, NoOverlap, PanTool
 from bokeh.plotting import figure
 
 from glassviz.explore.state import ExplorerState
@@ -40,6 +40,15 @@ HEADING = """
          font-size: calc(12px * var(--type, 1)); }
 .bar { width: clamp(70px, 12vw, 150px); height: 11px; border-radius: 6px; border: 1px solid var(--divider-color); }
 i, sub, sup { line-height: 1; }
+"""
+
+
+# Under a finger a figure lets the page scroll, until its pan tool is chosen; once, when the figure gets its size.
+SWIPE = """
+if (!pan.tags.includes("swipe")) {
+  pan.tags.push("swipe")
+  if (matchMedia("(pointer: coarse)").matches) { pan.active = false }
+}
 """
 
 
@@ -82,6 +91,8 @@ def plain_figure(name=None, **options):
     fig = figure(**options)
     name = name or f"{options['y_axis_label']} against {options['x_axis_label']}"
     fig.html_attributes = {"role": "img", "aria-label": name}
+    for pan in (tool for tool in fig.tools if isinstance(tool, PanTool)):
+        fig.js_on_change("inner_width", CustomJS(args={"pan": pan}, code=SWIPE))
     fig.toolbar.autohide = True
     fig.toolbar.logo = None
     if scroll:
