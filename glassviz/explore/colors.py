@@ -19,7 +19,7 @@ DIFFERENCE = "Difference"
 _SCALES = {**_PROPENSITY, DIFFERENCE: ("#5e2a8a", "#9a72c0", "#d6c8e6", "#f3f1ee", "#f3cf94", "#d98e2b", "#8a4a05")}
 MAPS = tuple(_PROPENSITY)
 """Names of the propensity scales, the default first."""
-_TEMPERATURES = ("#2451c9", "#7a4fd0", "#b9469f", "#dd5a5c", "#ee9236")
+_TEMPERATURES = ("#3d71de", "#7a4fd0", "#b9469f", "#dd5a5c", "#ee9236")
 _UNKNOWN = "#b4b8bf"
 
 LEVELS = 255  # bytes 0 … 254 stand for C_B = 0 … 1

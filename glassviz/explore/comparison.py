@@ -69,7 +69,8 @@ def measured(library, choice):
     time = float(library.superposition.time(choice.mean_propensity, choice.temperature))
     end = float(ds["time"][-1])
     if not float(ds["time"].values[ds["time"].values > 0][0]) <= time <= end:
-        return Field(DYNAMICS, unknown, f"the runs end at t = {end:.0f}, this ⟨C̄_B⟩ is at t = {time:.2g}")
+        later = f"{time:.0f}" if time < 1e6 else f"{time:.0e}"
+        return Field(DYNAMICS, unknown, f"the runs end at t = {end:.0f}, this ⟨C̄_B⟩ is at t ≈ {later}")
     values = at_times(ds.expand_dims("configuration"), np.array([time]))
     role = "test structure, never trained on" if ds.attrs["role"] == "test" else "training structure"
     ceiling = float(label_ceiling(ds.expand_dims("configuration")).sel(time=time, method="nearest"))

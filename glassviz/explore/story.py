@@ -178,7 +178,6 @@ STEPS = (
         " so it serves as the clock here. The time it stands for is written beside it, and whether it was simulated or"
         " extrapolated.",
         "Drag ⟨<i>C̄</i><sub>B</sub>⟩ to 0.50: that moment is the relaxation time <i>τ</i><sub>BB</sub>.",
-        mean_propensity=0.5,
         tab="Time",
         source=superposition,
     ),

@@ -260,7 +260,7 @@ class _Lengths:
             sizing_mode="stretch_both",
         )
         under = plain_figure(
-            x_axis_label="T / (ε/k_B)", y_axis_label="ξᵢₙₜ / σ", tools="save", sizing_mode="stretch_both"
+            x_axis_label="T / (ε/kʙ)", y_axis_label="ξᵢₙₜ / σ", tools="save", sizing_mode="stretch_both"
         )
         self.figures = over, under
         self._lines, self._sources, self._known = {}, {}, {}

@@ -26,6 +26,7 @@ LENGTHS = {
 }
 MARKER, FIT, CHORD = "#e8b50c", "#d9713c", "#15181d"
 SIDE = 560  # pixels of the map
+THIN = 90  # pixels that all its rows of chords together may cover of the map's height
 FIXED = "On: the lengths at the mean propensity of the paper's Fig. 12. Off: at the one chosen above."
 GRID = """
 :host { display: grid !important; gap: 10px; grid-template-columns: minmax(0, 1fr);
@@ -290,10 +291,9 @@ class _ChordMap:
         self._image = ColumnDataSource({"image": [], "dw": [], "dh": []})
         self._segments = ColumnDataSource({"x0": [], "y0": [], "x1": [], "y1": []})
         self.figure.image_rgba("image", 0, 0, "dw", "dh", source=self._image)
-        self.figure.segment(
-            "x0", "y0", "x1", "y1", source=self._segments, color="#ffffff", line_width=4, line_alpha=0.55
-        )
-        self.figure.segment("x0", "y0", "x1", "y1", source=self._segments, color=CHORD, line_width=1.8)
+        ends = {"x0": "x0", "y0": "y0", "x1": "x1", "y1": "y1", "source": self._segments}
+        self._halo = self.figure.segment(**ends, color="#ffffff", line_alpha=0.55)
+        self._chords = self.figure.segment(**ends, color=CHORD)
 
     def draw(self, configuration, propensity, segments, scale):
         """Show particles, coloured by propensity on a scale of `colors.MAPS`, and segments (chord, 4)."""
@@ -307,4 +307,7 @@ class _ChordMap:
         segments = np.empty((0, 4)) if segments is None else segments
         over = segments[segments[:, 2] > length]  # goes on at the other side
         segments = np.concatenate([segments, over - [length, 0, length, 0]])
+        rows = len(np.unique(segments[:, 1]))
+        width = min(1.8, THIN / max(rows, 1))
+        self._chords.glyph.line_width, self._halo.glyph.line_width = width, 2.2 * width
         self._segments.data = dict(zip(("x0", "y0", "x1", "y1"), segments.T, strict=True))

@@ -42,9 +42,19 @@ FLAT = {"padding": "4px 8px", "height": "36px", "lineHeight": 1, "fontSize": 0}
 NEXT = "Next or Finish: the next step; after the last one all is as it was before."
 END = "End tour: all is as it was before."
 LARGE = "Large type: text to be read from the back row."
+FOOT = {  # stays to be seen while the story scrolls
+    "gap": "6px",
+    "flex-wrap": "wrap",
+    "align-items": "center",
+    "padding": "6px 0",
+    "position": "sticky",
+    "bottom": "-12px",
+    "background": "var(--panel-surface-color)",
+}
 EQUATION = {
     "overflow-x": "auto",
     "overflow-y": "hidden",
+    "padding-bottom": "4px",
     "max-width": "100%",
     "font-size": "calc(14px * var(--type, 1))",
 }
@@ -103,7 +113,7 @@ class Tour(pn.viewable.Viewer):
                 self.next,
                 self.large,
                 self.end,
-                styles={"gap": "6px", "flex-wrap": "wrap", "align-items": "center", "padding-top": "6px"},
+                styles=FOOT,
                 **full,
             ),
             stylesheets=[CARD],
@@ -151,7 +161,7 @@ class Tour(pn.viewable.Viewer):
 
     @param.depends("step", watch=True)
     def _show(self):
-        self.card.visible = self.step >= 0
+        self.card.param.update(visible=self.step >= 0, scroll_position=0)
         if self.step < 0:
             return
         step, state = STEPS[self.step], self._state
