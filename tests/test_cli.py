@@ -69,16 +69,32 @@ def test_equilibrate_again_changes_nothing(cooled):
     assert (cooled / "N200_T0.50.nc").stat().st_mtime_ns == before
 
 
-def test_a_killed_equilibrate_goes_on_to_the_same_end(tmp_path):
+def test_samples_of_other_options_are_not_passed_off(cooled):
+    options = {"--temperatures": (0.5,), "--sweeps": (200,), "--samples": (2,), "--particles": (200,)}
+    for name, other in {"--sweeps": 400, "--samples": 1, "--seed": 9, "--swap": "plain"}.items():
+        changed = options | {name: (other,)}
+        said = run(
+            "equilibrate", cooled, *(x for key, values in changed.items() for x in (key, *values)), code=2
+        ).stderr
+        assert re.search(
+            r"N200_T0\.50\.nc: .* is asked for; expected the same, or another folder", " ".join(said.split())
+        )
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
+def test_a_stopped_equilibrate_goes_on_to_the_same_end(tmp_path, how):
     arguments = ["--temperatures", "0.6", "--sweeps", "3000", "--particles", "400", "--seed", "5"]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     run("equilibrate", whole, *arguments)
-    process = subprocess.Popen([*GLASSVIZ, "equilibrate", str(broken), *arguments], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([*GLASSVIZ, "equilibrate", str(broken), *arguments], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 200
     while not list(broken.glob("*checkpoint*")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.send_signal(how)
+    said = process.communicate()[1]
+    if how == signal.SIGINT:
+        assert process.returncode == 130
+        assert said.strip().endswith("glassviz: interrupted.")
     assert not (broken / "N400_T0.60.nc").exists(), "it was not killed in the middle"
     run("equilibrate", broken, *arguments)
     assert [path.name for path in broken.iterdir()] == ["N400_T0.60.nc"]

@@ -19,6 +19,7 @@ app = cyclopts.App(
     name="glassviz",
     help="See dynamic heterogeneity: simulate, describe, learn and explore a two-dimensional glass former.",
     version=version("glassviz"),
+    suppress_keyboard_interrupt=False,  # `main` says so in one sentence
 )
 console = Console()
 errors = Console(stderr=True)
