@@ -5,6 +5,7 @@ So ASE reads the comment line (lattice, columns), and the rows are a plain table
 in x and y, and z, where there is one, is the same for all particles. Positions may be of any periodic image.
 """
 
+import warnings
 from numbers import Real
 
 import ase
@@ -46,7 +47,19 @@ def read(path):
 
 
 def write(dataset, path):
-    """Write configurations as frames with eight decimals, species 1, 2, 3 as H, He, Li, see `glassviz.files.write`."""
+    """Write configurations as frames with eight decimals, species 1, 2, 3 as H, He, Li, see `glassviz.files.write`.
+
+    Warns
+    -----
+    UserWarning
+        Naming what the format does not hold.
+    """
+    left_out = sorted(set(dataset.data_vars) - {"position", "inherent_position", "species"})
+    left_out += ["names of configurations"] * (dataset.sizes["configuration"] > 1)
+    if left_out:
+        warnings.warn(
+            f"{path}: extended XYZ holds positions and species only; left out: {', '.join(left_out)}.", stacklevel=3
+        )
     length = dataset.attrs["box_length"]
     pictures = []
     for index in range(dataset.sizes["configuration"]):

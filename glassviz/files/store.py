@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from numbers import Real
 from pathlib import Path
 from typing import NamedTuple
 
@@ -98,6 +99,8 @@ def _headers(kind, wanted):
             missing = [name for name in wanted if name not in attributes and name not in shapes]
             if missing:
                 raise InvalidData(f"{path.name}: there is no '{missing[0]}'; expected one of the {kind}.")
+            if not isinstance(attributes["temperature"], Real):
+                raise InvalidData(f"{path.name}: the temperature is {attributes['temperature']!r}; expected a number.")
         except InvalidData as error:
             warnings.warn(str(error), stacklevel=3)
             continue

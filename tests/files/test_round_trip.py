@@ -93,7 +93,9 @@ def test_largest_sample_through_every_format(tmp_path, configurations_at, suffix
     np.testing.assert_array_equal(back["species"], dataset["species"])
 
 
-@pytest.mark.parametrize(("suffix", "lost"), [(".gsd", "replica_position"), (".npz", "inherent_energy")])
+@pytest.mark.parametrize(
+    ("suffix", "lost"), [(".gsd", "replica_position"), (".npz", "inherent_energy"), (".extxyz", "replica_position")]
+)
 def test_what_a_format_cannot_hold_is_left_out_with_a_warning(tmp_path, make_configurations, suffix, lost):
     dataset = make_configurations(replicas=2)
     with pytest.warns(UserWarning, match=lost):

@@ -67,11 +67,12 @@ def test_a_bad_file_is_left_out_with_a_warning(shelf, make_configurations):
     netcdf.save(make_configurations(), shelf / "configurations" / "good.nc")
     (shelf / "configurations" / "page.nc").write_text("<html>")
     netcdf.save(make_configurations().drop_vars("species"), shelf / "configurations" / "other.nc")
+    netcdf.save(make_configurations().assign_attrs(temperature="cold"), shelf / "configurations" / "text.nc")
     (shelf / "configurations" / ".half-written.nc").write_bytes(b"\x89HDF")
     with pytest.warns(UserWarning, match="expected") as caught:
         rows = store.available_configurations()
     assert [row.path.name for row in rows] == ["good.nc"]
-    assert sorted(str(warning.message).split(":")[0] for warning in caught) == ["other.nc", "page.nc"]
+    assert sorted(str(warning.message).split(":")[0] for warning in caught) == ["other.nc", "page.nc", "text.nc"]
 
 
 def test_the_shipped_store_is_sound(recwarn, monkeypatch):
