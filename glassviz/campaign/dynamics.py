@@ -43,7 +43,7 @@ def propensity_file(target, structure, times, replicas, role, seed, record, prog
     InvalidData
         Where the structure cannot be run, or the file that is there or the checkpoint is of another run.
     """
-    require_same_run(target, structure, replicas, role, seed)
+    _require_same_run(target, structure, replicas, role, seed)
     if reaches(target, times[-1]):
         return
     structure = structure[[name for name in KEPT if name in structure]]  # how it was made is in the configurations file
@@ -66,7 +66,7 @@ def reaches(target, until):
     return target.exists() and bool(netcdf.load(target)["time"].values[-1] > until - TIME_STEP / 2)
 
 
-def require_same_run(target, structure, replicas, role, seed):
+def _require_same_run(target, structure, replicas, role, seed):
     """`InvalidData` where a file that is there holds no propensities, or those of another run than is asked for."""
     if not target.exists():
         return
@@ -181,6 +181,6 @@ def dynamics_jobs(ds, output, times, replicas, test_replicas, shares, seed, reco
         count = test_replicas if role == "test" else replicas
         arguments = (structure, times, count, role, seed + place[name], record)
         target = target_file(output, structure)
-        require_same_run(target, structure, count, role, seed + place[name])
+        _require_same_run(target, structure, count, role, seed + place[name])
         jobs.append(Job(target, function, arguments, priority=-len(jobs), complete=complete))
     return jobs

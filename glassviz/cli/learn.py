@@ -113,11 +113,16 @@ def train(
     threads
         Threads of the compiled kernels and the matrix library.
     """
+    from glassviz.files import netcdf
     from glassviz.learn import baselines, training, twostep
+    from glassviz.learn.labels import require_propensities
     from glassviz.learn.plan import PRESETS
 
     paths = [path for given in labels for path in (sorted(given.glob("[!.]*.nc")) if given.is_dir() else [given])]
-    datasets = [_propensities(path) for path in dict.fromkeys(path.resolve() for path in paths)]
+    datasets = {path: netcdf.load(path) for path in (path.resolve() for path in paths)}
+    for path, ds in datasets.items():
+        require_propensities(ds, path)
+    datasets = list(datasets.values())
     if plan:
         structures = _structures(configurations, datasets)
         console.print(
@@ -166,16 +171,6 @@ def train(
             ensemble = training.combine(parts)
         ensemble.save(output)
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def _propensities(path):
-    """The content of a propensity file; `InvalidData` where it holds none."""
-    from glassviz.files import netcdf
-
-    ds = netcdf.load(path)
-    if "propensity" not in ds or "time" not in ds.coords:
-        raise InvalidData(f"{path}: there are no propensities; expected a file from `glassviz dynamics`.")
-    return ds
 
 
 def _structures(configurations, datasets):

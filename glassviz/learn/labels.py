@@ -105,8 +105,7 @@ def structures(datasets):
     for item in datasets:
         dataset = files.read(item) if not hasattr(item, "data_vars") else item
         source = str(item) if not hasattr(item, "data_vars") else "dataset"
-        if "propensity" not in dataset or "time" not in dataset.coords:
-            raise InvalidData(f"{source}: there are no propensities; expected a file from `glassviz dynamics`.")
+        require_propensities(dataset, source)
         if not dataset.attrs.get("temperature", np.nan) > 0:
             raise InvalidData(f"{source}: the temperature is missing; expected the attribute 'temperature'.")
         found += [dataset.isel(configuration=[k]) for k in range(dataset.sizes["configuration"])]
@@ -117,6 +116,12 @@ def structures(datasets):
         temperature, particles, name = twice[0]
         raise InvalidData(f"{name} (T = {temperature}, N = {particles}) is there twice; expected each structure once.")
     return found
+
+
+def require_propensities(dataset, source):
+    """`InvalidData` that names the source where a Dataset holds no propensities."""
+    if "propensity" not in dataset or "time" not in dataset.coords:
+        raise InvalidData(f"{source}: there are no propensities; expected a file from `glassviz dynamics`.")
 
 
 def mean_curve(group, species=0):

@@ -85,17 +85,16 @@ def variance_over_structures(means, noise=None):
         is right for normally distributed means, however few: by the square root of n³/((n − 1)(n² − 2n + 3)). NaN for
         one structure.
     """
-    structures = means.shape[1]
-    weights = resampled(structures)
-    if structures == 1:
+    n = means.shape[1]
+    weights = resampled(n)
+    if n == 1:
         return np.full(len(means), np.nan), np.full((len(weights), len(means)), np.nan)
     centred = means - means.mean(axis=1, keepdims=True)
     replicates = weights @ centred.T**2 - (weights @ centred.T) ** 2
     value = (centred**2).mean(axis=1)
     if noise is not None:
         # The variance of n values about their own mean holds (n − 1)/n of what each has by itself.
-        share = 1 - 1 / structures
+        share = 1 - 1 / n
         value, replicates = value - share * noise.mean(axis=1), replicates - share * weights @ noise.T
-    n = structures
     widening = np.sqrt(n**3 / ((n - 1) * (n**2 - 2 * n + 3)))
     return value, value + widening * (replicates - replicates.mean(axis=0))

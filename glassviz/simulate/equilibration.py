@@ -7,7 +7,7 @@ from glassviz import mixture
 from glassviz.files import netcdf
 from glassviz.simulate.bonds import initial_bonds, surviving_fraction
 from glassviz.simulate.history import with_cooling
-from glassviz.simulate.order import with_order
+from glassviz.simulate.order import require_apart, with_order
 from glassviz.simulate.potential import potential_energy
 from glassviz.simulate.swap_chain import SwapMonteCarlo
 from glassviz.simulate.verdict import assess
@@ -74,11 +74,7 @@ def _run_one(ds, temperature, sweeps, seed, swap, threads, checkpoint, progress)
     configuration = ds.isel(configuration=0)
     length = ds.attrs["box_length"]
     position, species = configuration["position"].values, configuration["species"].values
-    if len(np.unique(position, axis=0)) < len(position):
-        raise mixture.InvalidData(
-            f"equilibrate: two particles of {configuration['configuration'].item()} are at the same place; expected "
-            "each at its own."
-        )
+    require_apart(position, f"equilibrate: {configuration['configuration'].item()}")
     chain = SwapMonteCarlo(position, species, length, temperature, seed, swap, threads)
     start, energies, bonds = (position, species.copy()), [], []
     # What a checkpoint must agree with to be of this run.

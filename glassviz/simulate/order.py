@@ -17,11 +17,16 @@ CRYSTALLINE = 0.6  # averaged hexatic order beyond which a box counts as crystal
 DEMIXED = 0.2  # |g_ab − 1| beyond which it counts as demixed
 
 
+def require_apart(position, source):
+    """`InvalidData` where two particles are at one place: nothing moves them apart, and voro++ ends the process."""
+    if len(np.unique(position, axis=0)) < len(position):
+        raise mixture.InvalidData(f"{source}: two particles are at the same place; expected each at its own.")
+
+
 def _freud_system(position, length):
     import freud  # takes a second to import
 
-    if len(np.unique(position, axis=0)) < len(position):
-        raise mixture.InvalidData("order: two particles are at the same place; expected each at its own.")
+    require_apart(position, "order")
     points = np.zeros((len(position), 3), dtype=np.float32)
     points[:, :2] = np.asarray(position) - length / 2
     return freud.box.Box.square(length), points
