@@ -7,6 +7,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from glassviz.explore import address
+from glassviz.explore.appearance import dark, remember_appearance
 from glassviz.explore.delivery import deliver_all
 from glassviz.explore.leaving import let_go_at_the_end
 from glassviz.explore.library import Library
@@ -82,10 +83,12 @@ def build():
         sidebar_open=False,
         sidebar_variant="temporary",
         sidebar_width=380,
+        dark_theme=dark(),
         theme_config={mode: _theme(*colors) for mode, colors in COLORS.items()},
         meta_description="Dynamic heterogeneity of a two-dimensional glass former, live.",
     )
     let_go_at_the_end(page)
+    remember_appearance(pn.state.curdoc)
     return page
 
 

@@ -283,3 +283,20 @@ FOCUSED = """
 () => { let e = document.activeElement; while (e?.shadowRoot?.activeElement) { e = e.shadowRoot.activeElement }
   return e?.getAttribute('aria-label') || e?.innerText || e?.tagName || '' }
 """
+
+
+def test_the_page_is_dark_as_the_system_or_as_was_chosen(open_app):
+    dark = "Bokeh.documents[0].roots().find(({data}) => data?.dark_theme !== undefined).data.dark_theme"
+    app = open_app(color_scheme="dark")
+    app.wait_for(dark)
+    app.page.emulate_media(color_scheme="light")
+    app.wait_for(f"!{dark}")
+    app.page.get_by_role("button", name="Toggle theme").click()
+    app.wait_for(dark)
+    app.page.reload()
+    app.wait_for("window.glassvizKeys !== undefined")
+    assert app.evaluate(dark)
+    app.page.get_by_role("button", name="Toggle theme").click()
+    app.wait_for(f"!{dark}")
+    app.page.emulate_media(color_scheme="dark")
+    assert not app.evaluate(dark)
