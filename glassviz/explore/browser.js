@@ -281,18 +281,26 @@ async function save({figure, kind}) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10000)
 }
 
+const sizes = ["axis_label_text_font_size", "major_label_text_font_size", "label_text_font_size", "text_font_size"]
+
+// Letters of a model in a figure `factor` times as large as they are written.
+function enlarge(model, factor) {
+  for (const name of sizes) {
+    if (model[name] === undefined) { continue }
+    model.written ??= {}
+    const [, size, unit] = /^([.\d]+)(.+)$/.exec(model.written[name] ??= model[name])
+    model.setv({[name]: `${factor * size}${unit}`}, quietly)
+  }
+}
+
 // Large type: every size on the page follows --type, those inside figures are set here, also in figures to come.
 function type({large}) {
-  document.documentElement.style.setProperty("--type", large ? "1.4" : "1")
   window.glassvizType = large ? 1.4 : 1
-  const resize = () => {
-    for (const model of Bokeh.documents[0]._all_models.values()) {
-      if (model.axis_label_text_font_size === undefined) { continue }
-      model.setv({axis_label_text_font_size: `${13 * window.glassvizType}px`, major_label_text_font_size: `${12 * window.glassvizType}px`}, quietly)
-    }
-  }
+  document.documentElement.style.setProperty("--type", String(window.glassvizType))
+  const all = () => Bokeh.documents[0]._all_models.values()
+  const resize = () => { for (const model of all()) { enlarge(model, window.glassvizType) } }
   resize()
-  if (window.glassvizResize === undefined) { window.glassvizResize = setInterval(() => { if (window.glassvizType !== 1) { resize() } }, 1000) }
+  window.glassvizResize ??= setInterval(() => { if (window.glassvizType !== 1) { resize() } }, 1000)
 }
 
 const tasks = {paint, look, hover, read, mark, follow, drag, play, keys, refocus, address, copy, save, type}

@@ -172,6 +172,19 @@ def height(heading):
     return box["height"]
 
 
+# Of every upright axis that is to be seen: how large its letters are written (em), and whether its label has room.
+LABELS = """() => [...Bokeh.documents[0]._all_models.values()].filter(({type}) => type === "Figure")
+  .map((figure) => Bokeh.index.find_one(figure)).filter((view) => view?.frame.bbox.height > 0)
+  .map(({model: {left: [axis]}, frame, canvas_view}) => {
+    const {ctx} = canvas_view.primary, size = parseFloat(axis.axis_label_text_font_size)
+    ctx.save()
+    ctx.font = `${13 * size}px sans-serif`
+    const {width} = ctx.measureText(axis.axis_label)
+    ctx.restore()
+    return [size, width < frame.bbox.height]
+  })"""
+
+
 def test_large_type_reads_from_the_back_row(open_app):
     app = open_app()
     title = app.page.get_by_text("Bottleneck", exact=True).filter(visible=True).first
@@ -180,6 +193,24 @@ def test_large_type_reads_from_the_back_row(open_app):
     app.wait_for("document.documentElement.style.getPropertyValue('--type') === '1.4'")
     assert height(title) > 1.2 * small
     assert app.evaluate("document.documentElement.scrollWidth") <= 1280
+    app.wait_for(f"({LABELS})().every(([size, fits]) => fits && size === 1.4)")
+    app.page.keyboard.press("l")
+    app.wait_for(f"({LABELS})().every(([size, fits]) => fits && size === 1)")
+
+
+def test_what_a_curve_means_is_told_to_fingers_and_keys(open_app):
+    app = open_app(390, 844, has_touch=True, is_mobile=True)
+    button, text = app.page.get_by_role("button", name="What this is").first, app.page.get_by_text("How much the mean")
+    button.tap()
+    text.wait_for()
+    box = text.bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
+    app.page.keyboard.press("Escape")
+    text.wait_for(state="hidden")
+    button.focus()
+    app.page.keyboard.press("Enter")
+    text.wait_for()
 
 
 def exported(app, kind, suffix, choices=()):

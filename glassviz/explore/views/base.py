@@ -36,6 +36,14 @@ HEADING = """
 .value { font-variant-numeric: tabular-nums; white-space: nowrap; }
 .note { font-size: calc(12px * var(--type, 1)); opacity: .72; }
 .weak { font-size: calc(12px * var(--type, 1)); color: color-mix(in srgb, #d97706 78%, var(--panel-on-surface-color)); }
+.about { align-self: center; width: 1.5em; height: 1.5em; padding: 0; border-radius: 50%;
+         font: inherit; font-size: calc(11px * var(--type, 1)); line-height: 1; color: inherit; background: none;
+         border: 1px solid currentColor; opacity: .8; cursor: pointer; }
+[popover] { max-width: min(440px, 100vw - 32px); box-sizing: border-box; padding: 12px 16px; border-radius: 10px;
+            font-size: calc(14px * var(--type, 1)); line-height: 1.45; color: var(--panel-on-surface-color);
+            background: var(--panel-surface-color); box-shadow: 0 8px 32px rgb(0 0 0 / 35%);
+            border: 1px solid color-mix(in srgb, var(--panel-on-surface-color) 25%, transparent); }
+[popover] p { margin: 0 0 6px; }
 .scale { margin-left: auto; display: inline-flex; align-items: center; gap: 6px; white-space: nowrap;
          font-size: calc(12px * var(--type, 1)); }
 .bar { width: clamp(70px, 12vw, 150px); height: 11px; border-radius: 6px; border: 1px solid var(--divider-color); }
@@ -106,6 +114,16 @@ def plain_figure(name=None, **options):
             axis.major_label_policy = NoOverlap(min_distance=4)  # its ticker shows up to nine powers in any width
     fig.outline_line_color = None
     return fig
+
+
+def explained(title, *sentences):
+    """A heading's title with a button, for fingers and keys too, that opens what there is to know about it."""
+    text = "".join(f"<p>{sentence}</p>" for sentence in sentences)
+    return (
+        f'<span class="title">{title}</span>'
+        '<button class="about" popovertarget="about" aria-label="What this is" title="What this is">?</button>'
+        f'<div id="about" popover>{text}</div>'
+    )
 
 
 def frame_size(fig):

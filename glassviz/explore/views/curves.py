@@ -12,7 +12,7 @@ from bokeh.models import ColumnDataSource, Range1d
 from glassviz.explore import derive
 from glassviz.explore.colors import temperature_colors
 from glassviz.explore.picking import state_at
-from glassviz.explore.views.base import CARD, HEADING, View, javascript, on_session, plain_figure, report
+from glassviz.explore.views.base import CARD, HEADING, View, explained, javascript, on_session, plain_figure, report
 from glassviz.mixture import InvalidData
 
 MARKER = "#e8b50c"
@@ -24,7 +24,8 @@ GRID = """
 }
 """
 LEGEND = """
-:host { grid-column: 1 / -1; margin: 0 4px; font-size: 12px; color: var(--panel-on-surface-color); }
+:host { grid-column: 1 / -1; margin: 0 4px; font-size: calc(12px * var(--type, 1));
+        color: var(--panel-on-surface-color); }
 .legend { display: flex; flex-wrap: wrap; gap: 0 11px; align-items: center; }
 .legend span { display: inline-flex; align-items: center; gap: 4px; white-space: nowrap; }
 .legend .line { width: 15px; height: 3px; border-radius: 2px; }
@@ -37,16 +38,17 @@ QUANTITIES = {
         "<i>χ</i><sub>4</sub>(<i>t</i>)",
         "χ₄",
         "How much the mean propensity varies between structures. Propensities are averaged over the replicas of a "
-        "structure first, so this is the part of χ₄ that structure determines. What finitely many replicas leave of "
-        "the rest, N₁ Var_rep/R, is subtracted from the points of molecular dynamics (●), as much as the files at that "
-        "temperature say; where they do not, the title says that it is included. Bars: over networks; of the points "
-        "over structures, by bootstrap.",
+        "structure first, so this is the part of <i>χ</i><sub>4</sub> that structure determines. What finitely many "
+        "replicas leave of the rest, <i>N</i><sub>1</sub> Var<sub>rep</sub>/<i>R</i>, is subtracted from the points of "
+        "molecular dynamics (●), as much as the files at that temperature say; where they do not, the title says that "
+        "it is included. Bars: over networks; of the points over structures, by bootstrap.",
     ),
     "xi4": (
         "<i>ξ</i><sub>4</sub>(<i>t</i>)",
         "ξ₄ / σ",
-        "Length at which S₄(q) of the largest box falls off. One box leaves the fit much room: ξ₄ and A of the "
-        "cubic term make up for each other. Bars: of the fit and over networks.",
+        "Length at which <i>S</i><sub>4</sub>(<i>q</i>) of the largest box falls off. One box leaves the fit much "
+        "room: <i>ξ</i><sub>4</sub> and <i>A</i> of the cubic term make up for each other. Bars: of the fit and over "
+        "networks.",
     ),
     "chord": (
         "⟨<i>ξ</i><sub>chord</sub>⟩(<i>t</i>)",
@@ -172,11 +174,10 @@ class Curves(View):
 
     def _describe(self):
         self._legend.object = self._legend_text()
-        for name, (title, _, explained) in QUANTITIES.items():
+        for name, (title, _, about) in QUANTITIES.items():
             notes = self._weaknesses(name)
             weak = f'<span class="weak" title="{"; ".join(notes)}">{notes[0]}</span>' if notes else ""
-            about = f'<span class="title" title="{explained}">{title} <span class="note">(?)</span></span>'
-            self._headings[name].object = f'<div class="head">{about}{weak}</div>'
+            self._headings[name].object = f'<div class="head">{explained(title, about, *notes)}{weak}</div>'
 
     def _weaknesses(self, name):
         """What to know before trusting the curve of the current temperature."""

@@ -19,7 +19,7 @@ from glassviz.explore import derive, inside
 from glassviz.explore.colors import LEVELS as CODES
 from glassviz.explore.colors import gradient, hexadecimal, palette, temperature_colors
 from glassviz.explore.picking import point_at
-from glassviz.explore.views.base import CARD, HEADING, View, plain_figure
+from glassviz.explore.views.base import CARD, HEADING, View, explained, plain_figure
 from glassviz.explore.views.heat import SYMBOLS, Heat
 from glassviz.explore.views.marks import Marks
 from glassviz.explore.views.network_drawing import NetworkDrawing
@@ -297,7 +297,7 @@ def _pane(content):
 
 
 def _heading(title, value="", note="", weak="", after="", help_=""):
-    parts = [f'<span class="title" title="{help_}">{title}</span>']
+    parts = [explained(title, help_) if help_ else f'<span class="title">{title}</span>']
     parts += [
         f'<span class="{kind}">{text}</span>'
         for kind, text in (("value", value), ("note", note), ("weak", weak))

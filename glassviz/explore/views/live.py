@@ -20,7 +20,7 @@ GRID = """
           grid-template-areas: "snapshot bottleneck" "snapshot attention" "selection selection" "curves curves"; }
 }
 @media (min-width: 1100px) {
-  :host { --side: clamp(360px, min(100vh - 270px, 46vw), 1200px); height: max(100vh - 250px, 500px);
+  :host { --side: clamp(360px, min(100vh - 270px, 46vw), 1200px); height: max(100vh - 250px, 500px * var(--type, 1));
           grid-template-columns: var(--side) minmax(0, 1fr) minmax(0, 1fr);
           grid-template-rows: minmax(0, 1fr) minmax(0, 1.15fr);
           grid-template-areas: "snapshot bottleneck attention" "snapshot curves curves"; }

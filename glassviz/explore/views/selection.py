@@ -27,13 +27,13 @@ STYLE = """
         display: grid !important; grid-template: auto minmax(130px, 1fr) auto / minmax(0, 1fr); }
 """
 TEXT = """
-:host { margin: 0; font-size: 12.5px; line-height: 1.45; color: var(--panel-on-surface-color); }
+:host { margin: 0; font-size: calc(12.5px * var(--type, 1)); line-height: 1.45; color: var(--panel-on-surface-color); }
 p { margin: 4px 0; }
 .weak { color: color-mix(in srgb, #d97706 78%, var(--panel-on-surface-color)); }
 .predicted { color: color-mix(in srgb, #3a7fc4 80%, var(--panel-on-surface-color)); font-weight: 600; }
 .measured { color: color-mix(in srgb, #d9713c 80%, var(--panel-on-surface-color)); font-weight: 600; }
 table { border-collapse: separate; border-spacing: 1px; width: 100%; table-layout: fixed; }
-th { font-weight: 400; font-size: 11px; opacity: .85; padding: 0; text-align: center; }
+th { font-weight: 400; font-size: calc(11px * var(--type, 1)); opacity: .85; padding: 0; text-align: center; }
 th:first-child { width: 24px; text-align: left; }
 td { height: 15px; border-radius: 2px; background: color-mix(in srgb, var(--tone) var(--share), transparent);
      outline: 1px solid color-mix(in srgb, var(--panel-on-surface-color) 10%, transparent); }

@@ -42,7 +42,7 @@ GRID = """
 }
 """
 LEGEND = """
-:host { margin: 0; font-size: 12.5px; line-height: 1.45; color: var(--panel-on-surface-color); }
+:host { margin: 0; font-size: calc(12.5px * var(--type, 1)); line-height: 1.45; color: var(--panel-on-surface-color); }
 .legend { display: flex; flex-wrap: wrap; gap: 0 12px; align-items: center; }
 .legend span { display: inline-flex; align-items: center; gap: 4px; white-space: nowrap; }
 .legend .line { width: 15px; height: 3px; border-radius: 2px; }
