@@ -241,11 +241,24 @@ def predict(
             ds, cutoff=ensemble.header["cutoff"], tessellation=ensemble.header["tessellation"], progress=progress
         )
     values = ensemble.predict(columns, ds.attrs["temperature"], np.array(mean_propensity))
+    _warn_of_weakness(values, ensemble, ds.attrs["temperature"])
+    netcdf.save(values.to_dataset(name="propensity").assign_attrs(values.attrs | typed_command()), output)
+
+
+def _warn_of_weakness(values, ensemble, temperature):
+    """Say which predictions are not to be trusted, and why."""
     missed = int((~values["converged"]).sum())
     if missed:
         warnings.warn(
-            f"at T = {ds.attrs['temperature']:g} {missed} of {values['converged'].size} predictions, one for each "
-            "network and level, miss the mean propensity; they are not to be trusted.",
-            stacklevel=1,
+            f"at T = {temperature:g} {missed} of {values['converged'].size} predictions, one for each network and "
+            "level, miss the mean propensity; they are not to be trusted.",
+            stacklevel=2,
         )
-    netcdf.save(values.to_dataset(name="propensity").assign_attrs(values.attrs | typed_command()), output)
+    coldest, hottest = ensemble.temperatures or (temperature, temperature)
+    if not coldest - 1e-9 <= temperature <= hottest + 1e-9:
+        where = f"{coldest:g}" if coldest == hottest else f"{coldest:g} to {hottest:g}"
+        warnings.warn(
+            f"{ensemble.name}: T = {temperature:g} is outside T = {where}, where it was trained; its predictions are "
+            "extrapolated.",
+            stacklevel=2,
+        )

@@ -15,7 +15,7 @@ PRELIMINARY = 2048  # particles on which X̄ is scanned and the constraint solve
 STATES_AT_ONCE = 64  # bounds the memory
 
 
-@dataclass
+@dataclass(repr=False)
 class Ensemble:
     """Networks of one or more species, ready to predict; build with `load_networks` or `train`.
 
@@ -32,6 +32,18 @@ class Ensemble:
     branches: dict
     header: dict
     name: str = "unnamed"
+
+    def __repr__(self):
+        species = ", ".join(str(kind + 1) for kind in self.species)
+        trained = "" if self.temperatures is None else ", trained at T = {:g} to {:g}".format(*self.temperatures)
+        return f"<Ensemble {self.name}: {self.networks} × {self.kind} for species {species}{trained}>"
+
+    @property
+    def temperatures(self):
+        """The coldest and the hottest state trained on, transferred ones too; None where the file does not say."""
+        states = [state for record in self.header.get("training", {}).values() for state in record.get("states", ())]
+        found = [state["temperature"] for state in states]
+        return (min(found), max(found)) if found else None
 
     @property
     def networks(self):

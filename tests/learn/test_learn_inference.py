@@ -1,3 +1,4 @@
+import dataclasses
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -210,3 +211,12 @@ def test_a_scan_finds_where_a_bent_mean_rises_through_the_target():
     np.testing.assert_array_equal(converged, [True, True, True, False])
     np.testing.assert_allclose(bent(inputs[:3]), target[:3], atol=constraint.TOLERANCE)
     assert inputs[2] < 0.8
+
+
+def test_an_ensemble_says_in_a_line_what_it_is(random_networks):
+    _, ensemble = random_networks(species=(0, 2))
+    assert repr(ensemble) == f"<Ensemble {ensemble.name}: 2 × tglassmlp for species 1, 3>"
+    states = [{"temperature": 0.4}, {"temperature": 0.15}]
+    trained = dataclasses.replace(ensemble, header={"training": {"species1": {"states": states}}})
+    assert trained.temperatures == (0.15, 0.4)
+    assert repr(trained).endswith(", trained at T = 0.15 to 0.4>")
