@@ -303,5 +303,10 @@ function type({large}) {
   window.glassvizResize ??= setInterval(() => { if (window.glassvizType !== 1) { resize() } }, 1000)
 }
 
-const tasks = {paint, look, hover, read, mark, follow, drag, play, keys, refocus, address, copy, save, type}
+// On a phone the foot of the screen is covered by the tour's card: bring what stands under the tabs to its top.
+function uncover({tabs}) {
+  if (matchMedia("(max-width: 640px)").matches) { Bokeh.index.find_one(tabs)?.el.scrollIntoView({behavior: "smooth"}) }
+}
+
+const tasks = {paint, look, hover, read, mark, follow, drag, play, keys, refocus, address, copy, save, type, uncover}
 return tasks[task](models)

@@ -165,6 +165,17 @@ def test_the_tour_tells_its_story_and_brings_the_state_back(open_app):
     app.wait_for(f"location.search === {before!r}")
 
 
+def test_on_a_phone_the_tour_leaves_in_sight_what_it_speaks_of(open_app):
+    app = open_app(390, 844, has_touch=True, is_mobile=True)
+    tabs, card = app.page.get_by_role("tab", name="Live"), app.page.get_by_text("Step 1 of")
+    assert tabs.bounding_box()["y"] > 400
+    app.page.get_by_role("button", name="Tour").tap()
+    card.wait_for()
+    while tabs.bounding_box()["y"] > 120:  # it glides there
+        app.page.wait_for_timeout(100)
+    assert card.bounding_box()["y"] > 400
+
+
 def height(heading):
     """In pixels, as soon as the heading stands: views write theirs anew with every state."""
     while (box := heading.bounding_box()) is None:

@@ -66,16 +66,19 @@ class Tour(pn.viewable.Viewer):
     Parameters
     ----------
     state : ExplorerState
+    tabs : Viewable
+        The bar of tabs; what stands under it is what the story speaks of.
     """
 
     step = param.Integer(-1, bounds=(-1, len(STEPS) - 1), doc="The step shown; −1 where the tour is not open.")
 
-    def __init__(self, state, **params):
+    def __init__(self, state, tabs, **params):
         super().__init__(**params)
         self._state = state
         self._before = None
         full = {"sizing_mode": "stretch_width", "margin": 0}
         self._story = pn.pane.HTML("", stylesheets=[TEXT], **full)
+        self._story.jscallback({"tabs": tabs}, text=run("uncover", "tabs"))
         self._equation = pn.pane.LaTeX("", renderer="katex", styles=EQUATION, **full)
         self._rest = pn.pane.HTML("", stylesheets=[TEXT], **full)
         small = {"size": "small", "margin": 0}
