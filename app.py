@@ -1,3 +1,3 @@
 from glassviz.explore.page import build
 
-build().servable()
+build().servable(location=False)

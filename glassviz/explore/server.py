@@ -101,6 +101,7 @@ def listen(port, address, listening=lambda: None, **options):
         start=False,
         title="glassviz",
         verbose=False,
+        location=False,  # Panel's forgets the style sheets: the first text of each pane would gather all models anew
         warm=True,
         unused_session_lifetime_milliseconds=FORGET,
         check_unused_sessions_milliseconds=CHECK,
