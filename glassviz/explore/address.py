@@ -149,7 +149,7 @@ def _particles(text, library, chosen):
     samples = library.samples(chosen["temperature"])
     count = next(sample.particles for sample in samples if sample.label == chosen["sample"])
     numbers = text.split(".")
-    if not all(number.isascii() and number.isdigit() and int(number[:9]) < count for number in numbers):
+    if not all(number.isascii() and number.isdigit() and int(number) < count for number in numbers):
         raise _Unfit(f"expected numbers from 0 to {count - 1} with points between them")
     return {"selected": sorted({int(number) for number in numbers})[:MOST_SELECTED]}
 

@@ -33,16 +33,16 @@ HEADLINES = {
     "perimeter": ("perimeter", 0.0),
 }
 """What a particle is described by in a few words: ρ̄ of all species at L = 2 σ, its own energy and cell perimeter."""
-UNTRUSTED = "not coloured: the networks fail the size-transfer test for this box"
+UNTRUSTED = "not coloured: the networks are not trusted with this box"
 
 
 @dataclass(frozen=True)
 class Frames:
-    """A sample, or all of a size, at all `LEVELS`.
+    """A sample at all `LEVELS`.
 
     Attributes
     ----------
-    codes : (level, particle) or (level, configuration, particle) ndarray of uint8
+    codes : (level, particle) ndarray of uint8
         Ensemble mean of C_B^i as `colors.encode` writes it.
     reached : (level,) ndarray of bool
         Whether all networks meet their mean constraint at the level.
@@ -50,11 +50,6 @@ class Frames:
 
     codes: np.ndarray
     reached: np.ndarray
-
-    @property
-    def nbytes(self):
-        """Size in memory."""
-        return self.codes.nbytes
 
     def at(self, mean_propensity):
         """C_B^i (particle,) float32 at any mean propensity between the levels; NaN without a prediction."""
@@ -156,7 +151,8 @@ def transfer(library, temperature, particles, network):
     """Whether predictions for a box of this size may be shown.
 
     The size-transfer test of `glassviz.learn.transfer` compares the box with the smallest ones at the same temperature,
-    the size the networks were trained on.
+    the size the networks were trained on. A box that does not hold the discs over which descriptors are averaged shows
+    the networks what they have never seen.
 
     Returns
     -------
@@ -164,6 +160,10 @@ def transfer(library, temperature, particles, network):
     reason : str
         The finding in one sentence; empty where the box is itself one of the smallest.
     """
+    length = float(library.configurations(temperature, particles).attrs["box_length"])
+    reach = float(library.ensemble(network).header["cutoff"])
+    if length < 2 * reach:
+        return False, f"The box is {length:.3g} σ wide, less than the {2 * reach:g} σ across which the networks look."
     smallest = library.sizes(temperature)[-1]
     if particles <= smallest:
         return (

@@ -5,6 +5,7 @@ import pandas as pd
 
 from glassviz.explore import derive
 from glassviz.explore.citation import text as citation
+from glassviz.observe.fields import network_spread
 
 UNITS = {"chi4": "1", "chord": "sigma", "xi4": "sigma"}
 COLUMNS = (
@@ -109,7 +110,7 @@ def everything(library, choice):
     converged = C["converged"].values.all(axis=0)
     ds = ds.assign(
         predicted_propensity=(("level", "particle"), C.mean("network").values, {"units": "1"}),
-        predicted_propensity_error=(("level", "particle"), C.std("network").values, {"units": "1"}),
+        predicted_propensity_error=(("level", "particle"), network_spread(C).values, {"units": "1"}),
         converged=("level", converged),
     )
     ensemble = library.ensemble(choice.network)

@@ -8,6 +8,7 @@ import xarray as xr
 from glassviz.explore import derive
 from glassviz.explore.colors import LEVELS as CODES
 from glassviz.explore.colors import UNKNOWN
+from glassviz.explore.inside import state_inputs
 from glassviz.learn.attribution import attribution
 
 MOST_EXPLAINED = 400  # particles whose contributions are averaged; of more, every k-th
@@ -27,8 +28,9 @@ class Selected:
         Predicted `mean` over the particles, `low` and `high` of the band, `time`, `simulated`; coordinate `level`
         (⟨C̄_B⟩). None where no network speaks about them.
     measured : Dataset (time) or None
-        `propensity` averaged over the particles and its `error` over the replicas, from molecular dynamics; attributes
-        `role` and `replicas`.
+        `propensity` averaged over the particles and, of one alone, its `error` over the replicas, from molecular
+        dynamics; attributes `replicas` and `seen`, whether the networks were trained on it. Particles of a replica
+        move together: the error of the mean of several is not known from those of each, and NaN.
     contribution : DataArray (observable, length, neighbor_species) or None
         What the prediction owes to each descriptor, averaged over networks and particles.
     average : float
@@ -54,6 +56,8 @@ def selected(library, choice):
     configuration = library.configurations(sample.temperature, sample.particles)
     species = configuration["species"].values[sample.index][chosen]
     measured = measured_curve(library.dynamics(sample), chosen)
+    if measured is not None:
+        measured.attrs["seen"] = learned_from(library.ensemble(choice.network), sample)
     passed, _ = derive.transfer(library, sample.temperature, sample.particles, choice.network)
     curve = predicted_curve(library, choice, chosen) if passed else None
     if curve is None or not library.ensemble(choice.network).has_attention:
@@ -76,24 +80,27 @@ def predicted_curve(library, choice, chosen):
 
 
 def measured_curve(ds, chosen):
-    """Propensity of some particles by molecular dynamics, with its error over replicas; None where `ds` is None."""
+    """Propensity of some particles by molecular dynamics; None where `ds` is None."""
     if ds is None:
         return None
     ds = ds.isel(particle=chosen, time=np.flatnonzero(ds["time"].values > 0))
     replicas = int(ds.attrs["replicas"])
-    variance = ds["propensity_variance"].sum("particle") / replicas / len(chosen) ** 2
+    error = np.sqrt(ds["propensity_variance"].mean("particle") / replicas)
     return xr.Dataset(
-        {"propensity": ds["propensity"].mean("particle"), "error": np.sqrt(variance)},
-        attrs={"role": ds.attrs["role"], "replicas": replicas},
+        {"propensity": ds["propensity"].mean("particle"), "error": error.where(len(chosen) == 1)},
+        attrs={"replicas": replicas},
     )
 
 
-def state_inputs(library, choice):
-    """The input C of every network at the chosen state, interpolated between the levels, (network,)."""
-    sample = choice.sample
-    C = derive.propensities(library, sample.temperature, sample.particles, choice.network)
-    inputs = C["state_input"].transpose("network", "state").values
-    return np.array([np.interp(-choice.mean_propensity, -derive.LEVELS, row) for row in inputs])
+def learned_from(ensemble, sample):
+    """Whether networks were trained on the dynamics of a sample, by what their file records."""
+    states = [state for record in ensemble.header.get("training", {}).values() for state in record.get("states", ())]
+    return any(
+        abs(state["temperature"] - sample.temperature) < 1e-9
+        and sample.name in state.get("names", ())
+        and any(time is not None for time in state.get("times", ()))
+        for state in states
+    )
 
 
 def _explanation(library, choice, chosen, species):

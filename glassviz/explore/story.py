@@ -62,14 +62,13 @@ def temperature_of(step, library):
 
 
 def small_sample(library, temperature):
-    """Label of the first small sample at a temperature, which is there at once; the first of all where none is "
-    "small."""
+    """Label of the first sample of the smallest size at a temperature, which is there at once."""
     samples = library.samples(temperature)
     return min(samples, key=lambda sample: (sample.particles, sample.index)).label
 
 
 def heterogeneity(library, network):
-    """The largest χ₄ of the hottest temperature and of the coldest at which labels exist."""
+    """The largest χ₄ of the hottest temperature and of the one in the middle of the story."""
     found = []
     for temperature in (max(library.temperatures), temperature_of(Step("", "", ""), library)):
         curve = derive.fluctuations(library, temperature, network)
@@ -80,7 +79,7 @@ def heterogeneity(library, network):
             found.append(f"{value:.2g} ± {error:.1g} at <i>T</i> = {temperature:g} ({structures} structures)")
     if not found:
         return "There are too few loaded structures for a variance."
-    return f"Predicted here, the largest <i>χ</i><sub>4</sub> is {' and '.join(found)}."
+    return f"Predicted here, the largest <i>χ</i><sub>4</sub> is {' and '.join(found)}; errors over the networks alone."
 
 
 def senses(library, network):
@@ -98,7 +97,7 @@ def senses(library, network):
 def agreement_with_dynamics(library, network):
     """Pearson correlation with simulations of structures never trained on, at the coldest temperature that has some."""
     for temperature in sorted(library.temperatures):
-        predicted, measured, species = [], [], []
+        predicted, measured, species, levels = [], [], [], []
         for sample in library.samples(temperature):
             ds = library.dynamics(sample)
             if sample.particles < derive.LARGE and ds is not None and ds.attrs.get("role") == "test":
@@ -108,14 +107,15 @@ def agreement_with_dynamics(library, network):
                 predicted.append(derive.frames(library, sample, network).at(np.clip(mean[k], *derive.LEVELS[[-1, 0]])))
                 measured.append(ds["propensity"].values[k])
                 species.append(kinds)
+                levels.append(mean[k])
         if predicted:
             dims = ("configuration", "particle")
             truth = xr.DataArray(np.array(measured), dims=dims, coords={"species": (dims, np.array(species))})
             rho = float(agreement.pearson(xr.DataArray(np.array(predicted), dims=dims), truth))
             return (
                 f"Computed here: on {len(predicted)} structures at <i>T</i> = {temperature:g} which they have never "
-                f"seen the "
-                f"networks reach <i>ρ</i><sub>P</sub> = {rho:.2f} against molecular dynamics."
+                f"seen the networks reach <i>ρ</i><sub>P</sub> = {rho:.2f} against molecular dynamics, at "
+                f"⟨<i>C̄</i><sub>B</sub>⟩ = {np.mean(levels):.2f}."
             )
     return "Among the loaded data there are no simulations of structures that the networks have not seen."
 

@@ -3,6 +3,7 @@ r"""Which coarse-graining lengths the network attends to: P_int(L) and the intri
 import numpy as np
 
 from glassviz.mixture import InvalidData
+from glassviz.observe.fields import network_spread
 
 EQUATION = (
     r"\xi_\mathrm{int} = \int \mathrm{d}L\, P_\mathrm{int}(L)\, L, \qquad \int \mathrm{d}L\, P_\mathrm{int}(L) = 1"
@@ -65,5 +66,4 @@ def xi_int(distribution):
     length = (distribution * distribution["length"]).integrate("length").rename("xi_int")
     if "network" not in length.dims:
         return length.assign_coords(error=(length * np.nan).variable)
-    spread = length.std("network", ddof=1) if length.sizes["network"] > 1 else length.isel(network=0) * np.nan
-    return length.mean("network").assign_coords(error=spread.variable)
+    return length.mean("network").assign_coords(error=network_spread(length).variable)

@@ -160,6 +160,11 @@ def resampled(configurations, resamples=RESAMPLES):
     )
 
 
+def network_spread(estimate):
+    """Standard deviation over the networks, (..., network) without that dimension; NaN where there are not two."""
+    return estimate.std("network", ddof=1) if estimate.sizes["network"] > 1 else estimate.isel(network=0) * np.nan
+
+
 def summarize(estimate, replicates, name):
     """Average over the networks and attach the errors.
 
@@ -181,7 +186,7 @@ def summarize(estimate, replicates, name):
     spread = None
     if "network" in estimate.dims:
         if estimate.sizes["network"] > 1:
-            spread = estimate.std("network", ddof=1)
+            spread = network_spread(estimate)
         estimate, replicates = estimate.mean("network"), replicates.mean("network")
     structure_error = replicates.std("bootstrap", ddof=1)
     error = structure_error if spread is None else spread

@@ -130,7 +130,7 @@ def measured_chords(material, temperature):
     return rows
 
 
-def _plot(axes, material, temperature, found, name, color, trusted=True):
+def _plot(axes, temperature, found, name, color, trusted=True):
     """One curve with its error bars: full where the time is simulated, dashed where it is extrapolated."""
     x, y, error = found["time"].values, found[name].values, found[f"{name}_error"].values
     known = found["simulated"].values
@@ -174,7 +174,7 @@ def figure_6(material):
         found = curves(material, temperature)
         if "chi4" not in found:
             continue
-        _plot(ax, material, temperature, found, "chi4", color)
+        _plot(ax, temperature, found, "chi4", color)
         table += rows_of(temperature, found)
         if found.attrs["structures"] < FEW:
             few.append(f"T = {temperature:.2f}: {found.attrs['structures']}")
@@ -232,7 +232,7 @@ def figure_7(material):
         if found is None:
             continue
         trusted = material.trusted(temperature)
-        _plot(ax, material, temperature, found, "xi4", color, trusted)
+        _plot(ax, temperature, found, "xi4", color, trusted)
         table += rows_of(temperature, found, trusted)
         if not trusted:
             failed.append(
@@ -297,7 +297,7 @@ def figure_8(material):
         found = curves(material, temperature)
         levels = found["mean_propensity"].values
         found = found.isel(state=np.flatnonzero((levels >= CHORD_RANGE[0]) & (levels <= CHORD_RANGE[1])))
-        _plot(ax, material, temperature, found, "chord", color)
+        _plot(ax, temperature, found, "chord", color)
         table += [{"source": "prediction", **row} for row in rows_of(temperature, found)]
         if top := peak(found, "chord"):
             peaks[temperature] = top

@@ -188,8 +188,8 @@ def size_transfer_plate(material):
         frame(table),
         findings,
         [
-            f"{len(shown)} large labelled sets; measured S₄ and ξ₄ are shown with the noise of 8 replicas, "
-            "at most about a third of S₄ at small q"
+            f"{len(shown)} large labelled sets; measured S₄ and ξ₄ are shown with the noise of their "
+            f"{min(int(boxes.replicas.min()) for boxes, *_ in shown)} replicas; its share at small q is told above"
         ],
     )
 

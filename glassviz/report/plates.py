@@ -60,7 +60,7 @@ class Plate:
         What is shown, and what the paper says of it.
     drawing : matplotlib.figure.Figure
     table : pandas.DataFrame
-        The numbers drawn, units in the names of the columns.
+        The numbers drawn; lengths in σ, times in σ(m/ε)^½, temperatures in ε/k_B.
     findings : list of Finding
     cautions : list of str
         What makes the data weak.
@@ -118,7 +118,7 @@ def mark_relaxation(axes, material, colors):
 
 
 def frame(rows):
-    """A table from a list of dicts; empty columns are kept, so that a CSV always has its header."""
+    """A table from a list of dicts, one for each row."""
     return pd.DataFrame(rows)
 
 

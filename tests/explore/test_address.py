@@ -71,6 +71,7 @@ def test_garbage_ends_in_sentences_and_defaults(library, arguments):
         ("?tab=Dead", "the tabs are "),
         ("?colors=jet", "red or cividis"),
         ("?particles=1.2", "need the sample"),
+        ("?T=0.23&sample=1290-c01000&particles=00000000099999999", "numbers from 0 to 1289"),
     ],
 )
 def test_what_does_not_fit_is_named(library, query, sentence):

@@ -1,8 +1,11 @@
+import dataclasses
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from glassviz.explore import derive
-from glassviz.explore.selected import selected
+from glassviz.explore.selected import learned_from, selected
 from glassviz.explore.state import ExplorerState
 
 
@@ -68,6 +71,26 @@ def test_measured_values_are_those_of_the_same_structure(simulated):
     configuration = library.configurations(simulated.temperature, simulated.chosen_sample.particles)
     start = configuration["position"].values[simulated.chosen_sample.index]
     np.testing.assert_allclose(ds["position"], start, atol=1e-4)
+
+
+def test_the_error_of_several_is_not_claimed_to_be_known(simulated):
+    simulated.select([11, 12])
+    assert np.isnan(selected(simulated.library, simulated.choice()).measured["error"]).all()
+
+
+def test_what_the_networks_were_trained_on_is_what_their_file_says(simulated):
+    sample, other = simulated.chosen_sample, dataclasses.replace(simulated.chosen_sample, temperature=0.123)
+    state = {"temperature": sample.temperature, "names": [sample.name], "times": [None, 12.0]}
+
+    def learned(sample, **changed):
+        header = {"training": {"species1": {"states": [state | changed]}}}
+        return learned_from(SimpleNamespace(header=header), sample)
+
+    assert learned(sample)
+    assert not learned(other)
+    assert not learned(sample, names=["another"])
+    assert not learned(sample, times=[None, None])  # transferred labels
+    assert not learned_from(SimpleNamespace(header={}), sample)
 
 
 def test_contributions_lead_from_average_surroundings_to_the_prediction(simulated):

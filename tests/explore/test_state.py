@@ -3,6 +3,7 @@ import sys
 import threading
 import time
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -116,6 +117,14 @@ def test_large_boxes_are_shown_only_where_the_transfer_test_passes(state):
         smallest = library.sizes(temperature)[-1]
         if smallest < derive.LARGE:
             assert derive.transfer(library, temperature, smallest, state.network) == (True, "")
+
+
+def test_a_box_narrower_than_the_networks_look_is_not_coloured(state):
+    narrow = xr.Dataset(attrs={"box_length": 20.0})
+    library = SimpleNamespace(configurations=lambda *_: narrow, ensemble=state.library.ensemble)
+    passed, why = derive.transfer(library, 0.3, 480, state.network)
+    assert not passed
+    assert why == "The box is 20 σ wide, less than the 32 σ across which the networks look."
 
 
 def test_the_memory_computes_once_and_stays_bounded():

@@ -61,6 +61,12 @@ def settle(view, level, fault=None):
     assert not view.busy
 
 
+def test_a_view_whose_session_is_gone_is_not_waited_for(view, monkeypatch):
+    monkeypatch.setattr(Document, "session_context", None)
+    settle(view, 0.5)
+    assert not view.busy
+
+
 @pytest.mark.parametrize("fault", [InvalidData("the box is odd."), ZeroDivisionError()])
 def test_what_is_shown_of_an_earlier_choice_is_faded(view, fault, caplog):
     settle(view, 0.5)

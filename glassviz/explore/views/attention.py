@@ -6,6 +6,7 @@ from bokeh.models import ColumnDataSource, Range1d, Span, Whisker
 
 from glassviz.explore import derive
 from glassviz.explore.views.base import CARD, HEADING, View, plain_figure
+from glassviz.observe.fields import network_spread
 
 BAR, LINE = "#5b8fd6", "#e0553f"
 TITLE = (
@@ -68,7 +69,7 @@ class Attention(View):
         distribution, xi = found
         length = distribution["length"].values
         mean = distribution.mean("network").values
-        error = distribution.std("network").values
+        error = network_spread(distribution).values
         borders = np.concatenate([[-0.25], (length[1:] + length[:-1]) / 2, [length[-1] + 0.5]])
         self._bars.data = {
             "x": length,

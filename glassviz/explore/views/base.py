@@ -186,7 +186,8 @@ class View(pn.viewable.Viewer):
                 self._done = turn
         finally:
             self._done = self._wanted
-            await on_session(document, partial(setattr, self, "busy", False))
+            if not await on_session(document, partial(setattr, self, "busy", False)):
+                self.busy = False  # nobody is there to see it, but others wait for it
 
     def _show_now(self, result):
         self._fade("1")

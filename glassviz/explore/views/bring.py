@@ -3,6 +3,7 @@
 import asyncio
 import html
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from glassviz.mixture import MAX_PARTICLES, InvalidData
 log = logging.getLogger(__name__)
 
 CHUNK = 4 * 2**20  # bytes of one message of an upload
+READERS = ThreadPoolExecutor(32, "reader")  # in which files wait for their turn; views are derived in asyncio's
 FORMATS = ".gsd, .xyz, .extxyz, LAMMPS dump, GlassBench .npz, .nc; networks as .safetensors"
 ABOUT = f"""<p>A configuration of the mixture, of one frame or of several, or networks of glassviz: {FORMATS}. At most
 {LARGEST // 2**20} MiB, {MOST_CONFIGURATIONS} frames, {MAX_PARTICLES} particles in each and {MOST_PARTICLES} in all; the
@@ -189,7 +191,7 @@ class Bring:
                 raise _Gone
 
         try:
-            found, warnings = await asyncio.to_thread(take, content, name, progress)
+            found, warnings = await loop.run_in_executor(READERS, take, content, name, progress)
             finish = partial(self._found, found, name, warnings)
         except InvalidData as error:
             finish = partial(self._tell, str(error), "wrong")

@@ -117,6 +117,8 @@ class Compare(View):
         for network in [s for s in sources if s != DYNAMICS]:
             curves[network] = comparison.pearson_curve(library, choice.temperature, network)
             yield "pearson", choice, dict(curves)
+        if not curves:
+            yield "pearson", choice, {}
 
     def _show(self, result):
         kind, choice, *values = result

@@ -35,7 +35,7 @@ HELP = {
     "level": "The mean propensity: the share of neighbours that particles of species 1 still have. It falls with time.",
     "temperature": "Temperature, in units of ε/k_B; the experimental glass transition is at 0.15.",
     "sample": "The configuration shown: its number of particles and its name. Each temperature has its own.",
-    "network": "The ensemble of neural networks that predicts; all numbers are means over its networks.",
+    "network": "The ensemble of neural networks that predicts; numbers are means over its networks.",
     "colors": "The colours of the propensity, here and in exports. Cividis suits every kind of colour blindness.",
 }
 """What the controls are for; of buttons it begins with their names, since readers hear it in place of these."""

@@ -12,7 +12,18 @@ from bokeh.models import ColumnDataSource, Range1d
 from glassviz.explore import derive
 from glassviz.explore.colors import temperature_colors
 from glassviz.explore.picking import state_at
-from glassviz.explore.views.base import CARD, HEADING, View, explained, javascript, on_session, plain_figure, report
+from glassviz.explore.views.base import (
+    CARD,
+    HEADING,
+    WRONG,
+    View,
+    explained,
+    javascript,
+    log,
+    on_session,
+    plain_figure,
+    report,
+)
 from glassviz.mixture import InvalidData
 
 MARKER = "#e8b50c"
@@ -73,7 +84,6 @@ class Curves(View):
 
     def __init__(self, state, scrub, **params):
         self._scrub = scrub
-        self._round = 0
         super().__init__(state, **params)
         state.param.watch(self.refresh, "network")
         state.param.watch(self._emphasize, "temperature")
@@ -124,33 +134,41 @@ class Curves(View):
     @property
     def started(self):
         """Whether the curves have been asked for."""
-        return self._round > 0
+        return self._wanted > 0
 
-    def refresh(self, *_events):
+    @param.depends("on_screen", watch=True)
+    def _start(self):
         """Compute all temperatures anew for the present network, the chosen temperature first."""
-        self._round += 1
-        self.busy = True
-        asyncio.ensure_future(self._work_through(self._round, pn.state.curdoc))  # noqa: RUF006, held by the loop
+        if self.on_screen and self._done != self._wanted:
+            self._done = self._wanted
+            self.busy = True
+            asyncio.ensure_future(self._work_through(self._wanted, pn.state.curdoc))  # noqa: RUF006, held by the loop
 
     async def _work_through(self, turn, document):
         choice, library = self.state.choice(), self.state.library
         order = sorted(library.temperatures, key=lambda t: abs(t - choice.temperature))
+        wrong = None
         if not await on_session(document, self._clear):
             return
-        for done, temperature in enumerate(order, 1):
-            try:
+        try:
+            for done, temperature in enumerate(order, 1):
                 results = await asyncio.to_thread(_derive_all, library, temperature, choice.network)
-            except InvalidData as error:
-                await on_session(document, partial(report, str(error)))
-                break
-            draw = partial(self._draw, temperature, results, done / len(order))
-            if turn != self._round or not await on_session(document, draw):
-                return
-        await on_session(document, self._finish)
+                draw = partial(self._draw, temperature, results, done / len(order))
+                if turn != self._wanted or not await on_session(document, draw):
+                    return
+        except InvalidData as error:
+            wrong = str(error)
+        except Exception:
+            log.exception("the curves could not be derived")
+            wrong = WRONG
+        if turn == self._wanted:
+            await on_session(document, partial(self._finish, wrong))
 
-    def _finish(self):
+    def _finish(self, wrong):
         self.busy = False
         self._describe()
+        if wrong:
+            report(wrong)
 
     def _clear(self):
         self._results = {}

@@ -1,7 +1,5 @@
 """The card of the selected particles: C_B(t) predicted and measured, and the descriptors the prediction is owed to."""
 
-import html
-
 import numpy as np
 import panel as pn
 import panel_material_ui as pmui
@@ -134,6 +132,7 @@ class Selection(View):
             self._points.data = {name: [] for name in self._points.data}
         else:
             y, error = points["propensity"].values, points["error"].values
+            error = np.nan_to_num(error)
             self._points.data = {"x": points["time"].values, "y": y, "low": y - error, "high": y + error}
         times = np.concatenate([*([curve["time"]] if curve is not None else []), *([points["time"]] if points else [])])
         if len(times):
@@ -165,16 +164,12 @@ def _values(found, choice):
     if found.measured is None:
         lines.append("No molecular dynamics of this sample.")
     else:
-        role, replicas = found.measured.attrs["role"], found.measured.attrs["replicas"]
+        seen = "the networks were trained on it" if found.measured.attrs["seen"] else "never trained on"
         lines.append(
             f'<span class="measured">● molecular dynamics{_measured_now(found, choice)}</span> '
-            f"{replicas} replicas, {html.escape(role)} structure{_seen(role)}"
+            f"{found.measured.attrs['replicas']} replicas, {seen}"
         )
     return f"<p>{'<br>'.join(lines)}</p>"
-
-
-def _seen(role):
-    return ": the networks were trained on it" if role == "train" else ", never trained on"
 
 
 def _measured_now(found, choice):
@@ -189,7 +184,8 @@ def _measured_now(found, choice):
         np.interp(np.log(at), np.log(times), found.measured[name].values) for name in ("propensity", "error")
     )
     where = "" if at == now else ", where the run ends" if at == times[-1] else ", where the run begins"
-    said = f'<span class="number">{value:.2f} ± {error:.2f}</span> at <i>t</i> = {at:.3g}{where};'
+    known = f" ± {error:.2f}" if np.isfinite(error) else ""
+    said = f'<span class="number">{value:.2f}{known}</span> at <i>t</i> = {at:.3g}{where};'
     return f" {said}"
 
 

@@ -165,31 +165,28 @@ class Snapshot(View):
         library, sample = self.state.library, choice.sample
         configuration = library.configurations(sample.temperature, sample.particles).isel(configuration=sample.index)
         if not derive.at_hand(library, sample, choice.network):
-            yield sample, configuration, None, ""
+            yield sample, configuration, None, "", None
         passed, reason = derive.transfer(library, sample.temperature, sample.particles, choice.network)
         frames = derive.frames(library, sample, choice.network) if passed else None
-        yield sample, configuration, frames, reason
+        yield sample, configuration, frames, reason, library.ensemble(choice.network).temperatures
         yield derive.headlines(library, sample, choice.network)
 
     def _show(self, result):
         if isinstance(result, dict):
             self._headlines.data = result
             return
-        sample, configuration, frames, reason = result
+        sample, configuration, frames, reason, temperatures = result
         species = configuration["species"].values
         if sample != self._sample:
             self._stage(sample, configuration, species, frames is not None)
         self._coloured = frames is not None or bool(reason)
         note = "computing …" if not reason else f'<span title="{html.escape(reason)}">{derive.UNTRUSTED}</span>'
         if frames is not None:
-            note = ""
             self._frames.data = {
                 "codes": [frames.codes],
                 "levels": [derive.LEVELS],
             }
-            if not frames.reached.all():
-                lowest = derive.LEVELS[frames.reached].min(initial=1.0)
-                note = f"networks reach ⟨<i>C̄</i><sub>B</sub>⟩ ≥ {lowest:.2f}"
+            note = _weakness(frames.reached, sample.temperature, temperatures)
         self._note = note
         self._heading.object = self._title()
 
@@ -252,3 +249,16 @@ class Snapshot(View):
         side, _ = frame_size(self.figure)
         side = 2 * side if 0 < side < PHONE else side
         return int(np.clip(side or 640, SMALLEST_SIDE, LARGEST_SIDE))
+
+
+def _weakness(reached, temperature, trained):
+    """What to know of the colours: levels whose mean the networks miss, a temperature they were not trained at."""
+    notes = []
+    if not reached.all():
+        missed = derive.LEVELS[~reached]
+        notes.append(f"networks miss ⟨<i>C̄</i><sub>B</sub>⟩ = {missed[-1]:.2f} to {missed[0]:.2f}")
+    coldest, hottest = trained or (temperature, temperature)
+    if not coldest - 1e-9 <= temperature <= hottest + 1e-9:
+        where = f"{coldest:g}" if coldest == hottest else f"{coldest:g} to {hottest:g}"
+        notes.append(f"extrapolated: networks trained at <i>T</i> = {where}")
+    return "; ".join(notes)

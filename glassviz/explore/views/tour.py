@@ -157,6 +157,8 @@ class Tour(pn.viewable.Viewer):
             setattr(self._state, name, value)
 
     def _go(self, by):
+        if self.step < 0:  # a click that came after the end
+            return
         if self.step + by >= len(STEPS):
             self._leave()
         else:
