@@ -193,7 +193,8 @@ def check(dataset, source="configuration"):
     Parameters
     ----------
     dataset : xarray.Dataset
-        The configurations; a missing `configuration` dimension is added, to `species` too where only that lacks it.
+        The configurations; a missing `configuration` dimension is added, to `species` too where only that lacks it;
+        where they have no names these are "0", "1", …
     source : str, optional
         What error messages call the data, usually the file's name.
 
@@ -225,8 +226,8 @@ def check(dataset, source="configuration"):
             if set(dataset[name].dims) != set(dims):
                 raise InvalidData(f"{source}: {name} has dimensions {dataset[name].dims}; expected {dims}.")
             checked[name] = dataset[name].transpose(*dims)
-    if "configuration" in dataset.coords:
-        checked["configuration"] = "configuration", _checked_names(dataset["configuration"].values, source)
+    given = dataset.coords.get("configuration", range(dataset.sizes["configuration"]))
+    checked["configuration"] = "configuration", _checked_names(np.asarray(given), source)
     if dataset.sizes["space"] != 2:
         raise InvalidData(f"{source}: positions have {dataset.sizes['space']} components; expected 2.")
     if dataset.sizes["configuration"] == 0:

@@ -241,6 +241,11 @@ def test_the_mixture_itself_is_silent():
         sample(3, 430)
 
 
+def test_configurations_without_names_are_numbered():
+    names = mixture.check(sample(3, 43).drop_vars("configuration"))["configuration"]
+    assert names.values.tolist() == ["0", "1", "2"]
+
+
 def test_another_density():
     dataset = sample()
     with pytest.warns(MixtureWarning, match=r"the density 1\.\d+ is not the mixture's 1\.19"):

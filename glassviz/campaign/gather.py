@@ -17,8 +17,8 @@ def gather(folders, output, progress):
     """Put the samples of coolings together; one compact file for each size and temperature.
 
     Takes files of `glassviz campaign equilibrate` and of `glassviz equilibrate`, also those of version 0.1, whose
-    cooling is put together from the files of all temperatures in the same folder. Order and verdict are assessed anew,
-    so that they are the same for all. Samples of different coolings are compared in energy.
+    cooling is put together from the files of all temperatures in the same folder. The verdict is assessed anew, so
+    that it is the same for all. Samples of different coolings are compared in energy.
 
     Parameters
     ----------

@@ -231,8 +231,16 @@ def header(path):
     with parsing(path, "NetCDF-4"), h5py.File(path, "r") as file:
         attributes = restored({name: _scalar(value) for name, value in file.attrs.items() if name[0] != "_"})
         shapes = {name: file[name].shape for name in file}
-        names = np.atleast_1d(file["configuration"].asstr()[()]).tolist() if "configuration" in file else []
+        names = _names(file["configuration"]) if "configuration" in file else []
     return attributes, shapes, names
+
+
+def _names(stored):
+    """Names of configurations as `read` gives them; none where the file has a dimension of that name alone."""
+    if bytes(stored.attrs.get("NAME", b"")).startswith(b"This is a netCDF dimension but not a netCDF variable"):
+        return []
+    values = stored.asstr()[()] if h5py.check_string_dtype(stored.dtype) else stored[()]
+    return [str(name) for name in np.atleast_1d(values)]
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from glassviz.simulate.fixed_point import UNITS, neighbor_rows
 from glassviz.simulate.philox import below, random_words
 from glassviz.simulate.swap import propose
 from glassviz.simulate.swap_weights import new_weights
+from glassviz.threads import SIDE_BY_SIDE
 
 CELLS = 8  # of a group, or a few more
 FIRST_STREAM = 2  # cell c takes the stream of random words FIRST_STREAM + c, swaps take those behind
@@ -81,7 +82,7 @@ def _visit(x, y, species, chain, schedule, key, phase, cells, board):
     return displaced, swapped
 
 
-@njit(cache=True, error_model="numpy", nogil=True, parallel=True)
+@njit(cache=True, error_model="numpy", nogil=SIDE_BY_SIDE, parallel=True)
 def _visit_colour(x, y, species, chain, schedule, key, phase, colour, board):
     cells = _shuffled(colour, board[0], key, phase)
     groups = max(len(cells) // CELLS, 1)

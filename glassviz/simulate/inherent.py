@@ -66,7 +66,7 @@ def _direction(force, history):
     return step
 
 
-def _descend(position, landscape, max_force):
+def _descend(position, landscape, max_force=MAX_FORCE):
     """Limited-memory BFGS on a landscape; returns the positions and the energies of the minimum."""
     energy, force = landscape(position)
     history = deque(maxlen=MEMORY)
@@ -109,7 +109,7 @@ def _relax_tiles(position, species, length, tiles, offset, max_force):
         position[near] = _descend(position[near], landscape, max_force)[0]
 
 
-def minimize(position, species, box_length, max_force=MAX_FORCE):
+def minimize(position, species, box_length):
     """Relax one configuration to its inherent structure.
 
     A quench is a cascade of local rearrangements, and in a large box a global step waits for every one of them. Boxes
@@ -123,8 +123,6 @@ def minimize(position, species, box_length, max_force=MAX_FORCE):
         Species, 0-based.
     box_length : float
         Side of the periodic box (σ).
-    max_force : float, optional
-        Largest force (ε/σ) on any particle at the end.
 
     Returns
     -------
@@ -147,7 +145,7 @@ def minimize(position, species, box_length, max_force=MAX_FORCE):
         if tiles > 2:
             for offset, tolerance in ((0.0, 1e-1), (0.5, 1e-3), (0.0, 1e-4)):
                 _relax_tiles(position, species, box_length, tiles, offset * box_length / tiles, tolerance)
-        position, energy = _descend(position, _Landscape(position, species, box_length), max_force)
+        position, energy = _descend(position, _Landscape(position, species, box_length))
     back = np.argsort(order)
     return mixture.wrap(position[back], box_length), energy[back]
 

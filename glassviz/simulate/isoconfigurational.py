@@ -215,7 +215,7 @@ def isoconfigurational(
         File that takes the state after every output time. From it an interrupted run goes on, bit for bit, and a
         finished one to later times.
     progress : callable, optional
-        Called with (steps done, steps in all) after every output time.
+        Called with (time done, last time) after every output time.
 
     Returns
     -------

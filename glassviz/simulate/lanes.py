@@ -20,7 +20,7 @@ from glassviz import mixture
 LANES = 8
 UNITS = 2.0**32  # integer steps along the box
 
-_I8, _I32, _I64, _F32 = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.FloatType()
+_I32, _I64, _F32 = ir.IntType(32), ir.IntType(64), ir.FloatType()
 _FLOATS, _INTS = ir.VectorType(_F32, LANES), ir.VectorType(_I32, LANES)
 _FAST = ("fast",)
 

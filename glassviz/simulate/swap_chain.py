@@ -210,8 +210,10 @@ class SwapMonteCarlo:
         """Let numba use the threads of this chain."""
         before = numba.get_num_threads()
         numba.set_num_threads(min(self.threads or 1, numba.config.NUMBA_NUM_THREADS))
-        yield
-        numba.set_num_threads(before)
+        try:
+            yield
+        finally:
+            numba.set_num_threads(before)
 
     def _swap_balanced(self, proposals):
         state = (self.x, self.y, self._species, self.beta, self.length, proposals, CLASS_SHARES)

@@ -151,7 +151,7 @@ def level(change, error, times, order=0.0, mixing=0.0):
     str
         "crystal" or "demixed" where the sample is no longer the disordered mixture; "glass" where the energy still
         falls by more than three errors, or the run lasted less than a tenth of a decorrelation time; "equilibrium"
-        where neither holds and it lasted at least one; "nearly" between.
+        where the energy neither falls nor rises by as much and the run lasted at least one; "nearly" between.
     """
     if order > CRYSTALLINE:
         return "crystal"
@@ -159,7 +159,7 @@ def level(change, error, times, order=0.0, mixing=0.0):
         return "demixed"
     if change < -SIGNIFICANT * error or times < TOO_FEW:
         return "glass"
-    return "equilibrium" if times >= ENOUGH else "nearly"
+    return "equilibrium" if times >= ENOUGH and change <= SIGNIFICANT * error else "nearly"
 
 
 def assess(ds):
@@ -185,7 +185,7 @@ def assess(ds):
     drifts = np.array([drift(energies) for energies in ds["energy_series"].values])
     times = decorrelations(ds)
     columns = [*drifts.T, times]
-    columns += [ds[name].values for name in ("hexatic_order", "demixing") if name in ds]
+    columns += [ds[name].values if name in ds else np.zeros(len(times)) for name in ("hexatic_order", "demixing")]
     return ds.assign(
         energy_drift=("configuration", drifts[:, 0]),
         energy_drift_error=("configuration", drifts[:, 1]),

@@ -286,7 +286,7 @@ def labelled(columns, ds, cutoff, tessellation, species):
     rows = np.stack([rows_of(row, species) for row in kinds])
     per_particle = ("configuration", "particle")
     coords = {
-        "configuration": ds["configuration"] if "configuration" in ds.coords else np.arange(len(kinds)).astype(str),
+        "configuration": ds["configuration"],
         "observable": list(OBSERVABLES),
         "length": list(LENGTHS),
         "neighbor_species": list(NEIGHBOR_SPECIES),

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from glassviz import files
+from glassviz import files, mixture
 from glassviz.files import netcdf
 from glassviz.mixture import InvalidData
+from glassviz.simulate.equilibration import random_start
 
 
 @pytest.fixture
@@ -250,3 +251,14 @@ def test_overhead_of_a_compact_file_is_small(tmp_path, propensities):
     with h5py.File(tmp_path / "compact.nc") as file:
         content = sum(file[name].id.get_storage_size() for name in file)
     assert (tmp_path / "compact.nc").stat().st_size - content < 18_000
+
+
+@pytest.mark.parametrize("names", [None, [7, 8], ["a", "b"]])
+def test_the_header_has_the_names_that_reading_gives(tmp_path, names):
+    ds = mixture.check(random_start(43, 1)).isel(configuration=[0, 0]).drop_vars("configuration")
+    path = tmp_path / "two.nc"
+    netcdf.save(ds if names is None else ds.assign_coords(configuration=names), path)
+    _, shapes, found = netcdf.header(path)
+    assert shapes["position"] == (2, 43, 2)
+    assert found == ([] if names is None else [str(name) for name in names])
+    assert netcdf.read(path)["configuration"].values.tolist() == (found or ["0", "1"])

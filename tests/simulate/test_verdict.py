@@ -96,7 +96,8 @@ def test_a_run_that_loses_no_bond_has_not_begun():
     ("change", "times", "order", "mixing", "expected"),
     [
         (0.0, 1.5, 0.4, 0.01, "equilibrium"),
-        (+9.0, 1.5, 0.4, 0.01, "equilibrium"),
+        (+9.0, 1.5, 0.4, 0.01, "nearly"),
+        (+2.9, 1.5, 0.4, 0.01, "equilibrium"),
         (0.0, 0.4, 0.4, 0.01, "nearly"),
         (0.0, 0.05, 0.4, 0.01, "glass"),
         (-9.0, 1.5, 0.4, 0.01, "glass"),
