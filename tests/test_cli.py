@@ -70,14 +70,20 @@ def test_equilibrate_again_changes_nothing(cooled):
 
 
 def test_samples_of_other_options_are_not_passed_off(cooled):
-    options = {"--temperatures": (0.5,), "--sweeps": (200,), "--samples": (2,), "--particles": (200,)}
-    for name, other in {"--sweeps": 400, "--samples": 1, "--seed": 9, "--swap": "plain"}.items():
+    options = {"--temperatures": (1.0, 0.5), "--sweeps": (200,), "--samples": (2,), "--particles": (200,)}
+    for name, other in {
+        "--sweeps": 400,
+        "--samples": 1,
+        "--seed": 9,
+        "--swap": "plain",
+        "--temperatures": 0.5,  # not cooled from 1.0 on its way
+    }.items():
         changed = options | {name: (other,)}
         said = run(
             "equilibrate", cooled, *(x for key, values in changed.items() for x in (key, *values)), code=2
         ).stderr
         assert re.search(
-            r"N200_T0\.50\.nc: .* is asked for; expected the same, or another folder", " ".join(said.split())
+            r"N200_T(1\.00|0\.50)\.nc: .* is asked for; expected the same, or another folder", " ".join(said.split())
         )
 
 

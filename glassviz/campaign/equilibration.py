@@ -42,7 +42,7 @@ def cooling_jobs(output, stages, starts, swap, seed, record, threads=1):
         before = None
         for number, stage in enumerate(stages):
             target = cooling.sample_file(output, start.sizes["particle"], stage[0], name)
-            cooling.require_same_run(target, [name], stage[1], seed, swap)
+            cooling.require_same_run(target, {name: start}, stages[: number + 1], seed, swap)
             arguments = (before or start, threads, name, stage, (seed, number, k), swap, record)
             jobs.append(Job(target, cool, arguments, before, -number))
             before = target

@@ -9,7 +9,7 @@ from glassviz.files import netcdf
 from glassviz.files.integrity import remove_leftovers
 from glassviz.simulate.checkerboard import CELL, cells_per_side
 from glassviz.simulate.equilibration import BLOCKS, equilibrate, random_start
-from glassviz.simulate.history import padded
+from glassviz.simulate.history import padded, protocols
 from glassviz.simulate.inherent import inherent_structures
 from glassviz.simulate.verdict import statement
 
@@ -150,7 +150,7 @@ def cool_sample(target, start, name, stage, seed, swap, record, progress=None, t
     InvalidData
         Where the file or the checkpoint is of another run, or the box too small for so many threads.
     """
-    require_same_run(target, [name], stage[1], seed[0], swap)
+    require_same_run(target, {name: start}, [stage], seed[0], swap)
     checkpoint = target.with_name(f".{target.stem.lstrip('.')}.checkpoint.nc")
     if target.exists():
         checkpoint.unlink(missing_ok=True)
@@ -176,14 +176,30 @@ def cool_sample(target, start, name, stage, seed, swap, record, progress=None, t
         remove_leftovers(path)
 
 
-def require_same_run(target, names, sweeps, seed, swap):
-    """`InvalidData` where a file that is there holds other samples than are asked for, or of another run."""
+def require_same_run(target, starts, stages, seed, swap):
+    """`InvalidData` where a file that is there holds other samples than are asked for, or of another run.
+
+    Parameters
+    ----------
+    target : pathlib.Path
+        The file.
+    starts : dict of Dataset
+        What each sample starts from, by name.
+    stages : sequence of (temperature, sweeps)
+        Stages from there to the file's temperature.
+    seed, swap
+        See `cool`.
+    """
     if not target.exists():
         return
     found = mixture.check(netcdf.load(target), target.name)
+    course = " ".join(f"{temperature:g}:{sweeps}" for temperature, sweeps in stages)
     told = {
-        "samples": (list(found["configuration"].values), names),
-        "sweeps": (sorted({int(n) for n in found["sweeps"].values}) if "sweeps" in found else None, [sweeps]),
+        "samples": (list(found["configuration"].values), list(starts)),
+        "cooling (T:sweeps)": (
+            list(dict.fromkeys(protocols(found))),
+            list(dict.fromkeys(f"{protocols(start)[0]} {course}".strip() for start in starts.values())),
+        ),
         "seed": (found.attrs["seed"], seed),
         "swap moves": (str(found.attrs["provenance"]).split(" swap Monte Carlo")[0], swap),
     }
@@ -274,7 +290,7 @@ def cool(output, temperatures, sweeps, samples, particles, start, swap, seed, re
     for number, stage in enumerate(stages):
         at = mixture.temperature_name(stage[0])
         target = output / f"N{particles}_T{at}.nc"
-        require_same_run(target, list(current), stage[1], seed, swap)
+        require_same_run(target, current, [stage], seed, swap)
         if not target.exists():
             parts = []
             for k, (name, one) in enumerate(current.items()):
