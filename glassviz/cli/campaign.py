@@ -65,7 +65,7 @@ def equilibrate(
     seed
         Seed; sample k at each temperature has a stream of its own, the same as in `glassviz equilibrate`.
     threads
-        Threads that share the work on one sample, of a box of 44 σ (2308 particles) or more; worth it where samples
+        Threads that share the work on one sample, of a box of 88 σ (9232 particles) or more; worth it where samples
         are fewer than cores. The number does not change the result.
     workers
         Worker processes on this machine; by default one for each core, divided by the threads of each.

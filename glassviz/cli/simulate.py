@@ -55,8 +55,8 @@ def equilibrate(
     seed
         Seed; sample k at each temperature has a stream of its own.
     threads
-        Threads that share the work on a box of 44 σ (2308 particles) or more; by default one for each core. Smaller
-        boxes take one. The number does not change the result.
+        Threads that share the work on a box of 88 σ (9232 particles) or more; by default one for each core. Smaller
+        boxes keep one busy. The number does not change the result.
     """
     from glassviz.simulate import cooling
 
