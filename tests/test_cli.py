@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from contextlib import suppress
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from glassviz.cli import common
 from glassviz.files import netcdf, store, write
 from glassviz.mixture import MixtureWarning
 from glassviz.simulate.equilibration import random_start
@@ -89,7 +91,7 @@ def test_samples_of_other_options_are_not_passed_off(cooled):
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
 def test_a_stopped_equilibrate_goes_on_to_the_same_end(tmp_path, how):
-    arguments = ["--temperatures", "0.6", "--sweeps", "3000", "--particles", "400", "--seed", "5"]
+    arguments = ["--temperatures", "0.6", "--sweeps", "15000", "--particles", "400", "--seed", "5"]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     run("equilibrate", whole, *arguments)
     process = subprocess.Popen([*GLASSVIZ, "equilibrate", str(broken), *arguments], stderr=subprocess.PIPE, text=True)
@@ -107,6 +109,16 @@ def test_a_stopped_equilibrate_goes_on_to_the_same_end(tmp_path, how):
     first, second = (netcdf.load(folder / "N400_T0.60.nc") for folder in (whole, broken))
     np.testing.assert_array_equal(first["position"], second["position"])
     np.testing.assert_array_equal(first["energy_series"], second["energy_series"])
+
+
+def test_an_interruption_that_python_ignores_comes_again_with_the_next_progress(monkeypatch):
+    monkeypatch.setattr(common, "STOPPED", threading.Event())
+    with common.progress_bar("") as progress:
+        progress(1, 2)
+        with suppress(KeyboardInterrupt):  # as in a destructor
+            common.stop(signal.SIGINT, None)
+        with pytest.raises(KeyboardInterrupt):
+            progress(2, 2)
 
 
 def test_the_number_of_threads_does_not_change_a_large_box(tmp_path):

@@ -1,5 +1,6 @@
 """The command line: `glassviz …`, one command for every stage of the stream."""
 
+import signal
 import sys
 import warnings
 from functools import partial
@@ -8,12 +9,13 @@ from cyclopts import CycloptsError
 from rich.text import Text
 
 from glassviz.cli import campaign, explore, learn, report, simulate  # noqa: F401 (each adds its commands to the application)
-from glassviz.cli.common import app, errors
+from glassviz.cli.common import app, errors, stop
 from glassviz.mixture import InvalidData
 
 
 def main():
     """Run the command line; bad input ends in one sentence and exit code 2, an interruption in 130."""
+    signal.signal(signal.SIGINT, stop)
     warnings.showwarning = partial(_warn, warnings.showwarning)
     try:
         app(exit_on_error=False, print_error=False)

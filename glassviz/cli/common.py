@@ -3,6 +3,7 @@
 import os
 import shlex
 import sys
+import threading
 from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Annotated
@@ -35,13 +36,32 @@ Numbers = Annotated[tuple[float, ...], Several]
 WholeNumbers = Annotated[tuple[PositiveInt, ...], Several]
 
 
+STOPPED = threading.Event()
+"""Whether Ctrl-C was pressed."""
+
+
+def stop(_signal, _frame):
+    """What Ctrl-C does: `KeyboardInterrupt`, now and at every progress.
+
+    Python ignores it where it comes while a library's object is being cleared away, a file after it was written, say.
+    """
+    STOPPED.set()
+    raise KeyboardInterrupt
+
+
 @contextmanager
 def progress_bar(description):
     """A progress bar; yields a function of (done, in all)."""
+
+    def told(done, total, *_):
+        if STOPPED.is_set():
+            raise KeyboardInterrupt
+        bar.update(task, completed=done, total=total)
+
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:5.1f} %"))
     with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=errors) as bar:
         task = bar.add_task(description, total=None)
-        yield lambda done, total, *_: bar.update(task, completed=done, total=total)
+        yield told
 
 
 def typed_command():
