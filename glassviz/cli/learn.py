@@ -254,11 +254,9 @@ def _warn_of_weakness(values, ensemble, temperature):
             "level, miss the mean propensity; they are not to be trusted.",
             stacklevel=2,
         )
-    coldest, hottest = ensemble.temperatures or (temperature, temperature)
-    if not coldest - 1e-9 <= temperature <= hottest + 1e-9:
-        where = f"{coldest:g}" if coldest == hottest else f"{coldest:g} to {hottest:g}"
+    if where := ensemble.untrained_at(temperature):
         warnings.warn(
-            f"{ensemble.name}: T = {temperature:g} is outside T = {where}, where it was trained; its predictions are "
+            f"{ensemble.name}: T = {temperature:g} is outside {where}, where it was trained; its predictions are "
             "extrapolated.",
             stacklevel=2,
         )

@@ -297,8 +297,9 @@ function enlarge(model, factor) {
 function type({large}) {
   window.glassvizType = large ? 1.4 : 1
   document.documentElement.style.setProperty("--type", String(window.glassvizType))
-  const all = () => Bokeh.documents[0]._all_models.values()
-  const resize = () => { for (const model of all()) { enlarge(model, window.glassvizType) } }
+  const resize = () => {
+    for (const model of Bokeh.documents[0]._all_models.values()) { enlarge(model, window.glassvizType) }
+  }
   resize()
   window.glassvizResize ??= setInterval(() => { if (window.glassvizType !== 1) { resize() } }, 1000)
 }

@@ -194,8 +194,7 @@ def read(path):
         check_size(stored["species"].sizes.get("particle", 1), _decoded_size(stored), path.name)
         dataset = _decoded(stored, path)
     if "configuration" not in dataset.coords:
-        samples = dataset.sizes.get("configuration", 1)
-        names = [path.stem] if samples == 1 else [f"{index}" for index in range(samples)]
+        names = _unnamed(path, dataset.sizes.get("configuration", 1))
         dataset = dataset.assign_coords(configuration=names if "configuration" in dataset.dims else names[0])
     return mixture.check(dataset, path.name)
 
@@ -220,7 +219,7 @@ def header(path):
     shapes : dict
         Shape of each variable, by name.
     names : list of str
-        The coordinate `configuration`; empty where there is none.
+        Of the configurations, as `read` gives them; empty where the file has none.
 
     Raises
     ------
@@ -232,11 +231,18 @@ def header(path):
         attributes = restored({name: _scalar(value) for name, value in file.attrs.items() if name[0] != "_"})
         shapes = {name: file[name].shape for name in file}
         names = _names(file["configuration"]) if "configuration" in file else []
+    if not names and "position" in shapes:
+        names = _unnamed(path, shapes["position"][0] if len(shapes["position"]) == 3 else 1)
     return attributes, shapes, names
 
 
+def _unnamed(path, samples):
+    """What configurations are called whose file has no names for them."""
+    return [path.stem] if samples == 1 else [f"{index}" for index in range(samples)]
+
+
 def _names(stored):
-    """Names of configurations as `read` gives them; none where the file has a dimension of that name alone."""
+    """The coordinate `configuration`; empty where the file has a dimension of that name alone."""
     if bytes(stored.attrs.get("NAME", b"")).startswith(b"This is a netCDF dimension but not a netCDF variable"):
         return []
     values = stored.asstr()[()] if h5py.check_string_dtype(stored.dtype) else stored[()]

@@ -83,7 +83,7 @@ def available_propensities():
             path,
             attributes["temperature"],
             shapes["species"][-1],
-            tuple(names) or (path.stem,),
+            tuple(names),
             attributes["role"],
             attributes["replicas"],
         )

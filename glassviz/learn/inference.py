@@ -45,6 +45,13 @@ class Ensemble:
         found = [state["temperature"] for state in states]
         return (min(found), max(found)) if found else None
 
+    def untrained_at(self, temperature):
+        """Where the networks were trained, "T = 0.15 to 0.4", if the temperature lies outside of that; else ""."""
+        coldest, hottest = self.temperatures or (temperature, temperature)
+        if coldest - 1e-9 <= temperature <= hottest + 1e-9:
+            return ""
+        return f"T = {coldest:g}" + (f" to {hottest:g}" if hottest > coldest else "")
+
     @property
     def networks(self):
         """Number of networks."""

@@ -165,17 +165,17 @@ class Snapshot(View):
         library, sample = self.state.library, choice.sample
         configuration = library.configurations(sample.temperature, sample.particles).isel(configuration=sample.index)
         if not derive.at_hand(library, sample, choice.network):
-            yield sample, configuration, None, "", None
+            yield sample, configuration, None, "", ""
         passed, reason = derive.transfer(library, sample.temperature, sample.particles, choice.network)
         frames = derive.frames(library, sample, choice.network) if passed else None
-        yield sample, configuration, frames, reason, library.ensemble(choice.network).temperatures
+        yield sample, configuration, frames, reason, library.ensemble(choice.network).untrained_at(sample.temperature)
         yield derive.headlines(library, sample, choice.network)
 
     def _show(self, result):
         if isinstance(result, dict):
             self._headlines.data = result
             return
-        sample, configuration, frames, reason, temperatures = result
+        sample, configuration, frames, reason, trained = result
         species = configuration["species"].values
         if sample != self._sample:
             self._stage(sample, configuration, species, frames is not None)
@@ -186,7 +186,7 @@ class Snapshot(View):
                 "codes": [frames.codes],
                 "levels": [derive.LEVELS],
             }
-            note = _weakness(frames.reached, sample.temperature, temperatures)
+            note = _weakness(frames.reached, trained)
         self._note = note
         self._heading.object = self._title()
 
@@ -251,14 +251,12 @@ class Snapshot(View):
         return int(np.clip(side or 640, SMALLEST_SIDE, LARGEST_SIDE))
 
 
-def _weakness(reached, temperature, trained):
+def _weakness(reached, trained):
     """What to know of the colours: levels whose mean the networks miss, a temperature they were not trained at."""
     notes = []
     if not reached.all():
         missed = derive.LEVELS[~reached]
         notes.append(f"networks miss ⟨<i>C̄</i><sub>B</sub>⟩ = {missed[-1]:.2f} to {missed[0]:.2f}")
-    coldest, hottest = trained or (temperature, temperature)
-    if not coldest - 1e-9 <= temperature <= hottest + 1e-9:
-        where = f"{coldest:g}" if coldest == hottest else f"{coldest:g} to {hottest:g}"
-        notes.append(f"extrapolated: networks trained at <i>T</i> = {where}")
+    if trained:
+        notes.append(f"extrapolated: networks trained at {trained}")
     return "; ".join(notes)
