@@ -58,6 +58,11 @@ class Frames:
         mixed = (low + np.float32(fraction) * (high - low)) / np.float32(CODES - 1)
         return np.where(self.codes[first] == UNKNOWN, np.nan, mixed)
 
+    def missed(self, mean_propensity):
+        """Whether a network misses its mean there, or at one of the two levels between which it lies."""
+        first, fraction = _between(mean_propensity)
+        return not self.reached[first + (fraction == 1) : first + 1 + (fraction > 0)].all()
+
 
 def propensities(library, temperature, particles, network, progress=None):
     """Constrained predictions of all configurations of one temperature and size at all levels.

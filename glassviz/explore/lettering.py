@@ -10,6 +10,8 @@ from glassviz.mixture import temperature_name
 
 PLAIN, ITALIC, SUB, SUP, BAR = "plain", "italic", "sub", "sup", "bar"
 """Styles of a piece of text; `BAR` is an italic letter with a line over it."""
+MEAN = [("⟨", PLAIN), ("C", BAR), ("B", SUB), ("⟩", PLAIN)]
+"""Pieces of ⟨C̄_B⟩."""
 _SMALL = 0.68
 
 
@@ -70,7 +72,7 @@ def temperature(value):
 
 def mean_propensity(value):
     """Pieces of ⟨C̄_B⟩ = 0.80."""
-    return [("⟨", PLAIN), ("C", BAR), ("B", SUB), (f"⟩ = {value:.2f}", PLAIN)]
+    return [*MEAN, (f" = {value:.2f}", PLAIN)]
 
 
 def time(value):

@@ -42,7 +42,6 @@ def render_movie(
     frames=100,
     fps=25,
     progress=None,
-    cancelled=None,
     library=None,
 ):
     """Render a sweep of the snapshot.
@@ -71,9 +70,7 @@ def render_movie(
     frames, fps : int, optional
         Number of frames and frames per second.
     progress : callable, optional
-        Called as `progress(done, frames)`.
-    cancelled : callable, optional
-        Returns True to give up.
+        Called as `progress(done, frames)`; raises `Cancelled` to give up.
     library : Library, optional
         Where configurations and networks come from; by default those of the store.
 
@@ -86,7 +83,7 @@ def render_movie(
     InvalidData
         Where an argument names nothing there is, or the networks may not speak about the sample's box.
     Cancelled
-        Where `cancelled` said so.
+        Where `progress` did.
     """
     path = Path(path)
     if path.suffix.lower() not in FORMATS:
@@ -110,7 +107,7 @@ def render_movie(
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         stage = partial(Stage, library, network=network, size=size - size % 2, shape=shape, colors=colors)
-        _write(temporary, _images(stage, states, progress, cancelled), fps, colors)
+        _write(temporary, _images(stage, states, progress), fps, colors)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -144,12 +141,10 @@ def _states(library, sweep, sample, mean_propensity, frames):
     return [(path[k * len(path) // frames], mean_propensity) for k in range(frames)]
 
 
-def _images(stage_of, states, progress, cancelled):
+def _images(stage_of, states, progress):
     """The frames as (height, width, 3) uint8 arrays."""
     drawn, stage = None, None
     for done, (sample, level) in enumerate(states, 1):
-        if cancelled is not None and cancelled():
-            raise Cancelled
         if sample != drawn:
             stage, drawn = stage_of(sample), sample
         yield stage.image(level)

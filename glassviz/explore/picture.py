@@ -6,14 +6,13 @@ from PIL import Image, ImageDraw
 from glassviz.explore import derive, lettering
 from glassviz.explore.colors import LEVELS as CODES
 from glassviz.explore.colors import MAPS, encode, palette
-from glassviz.explore.raster import BACKGROUND, particle_ids, viewport
+from glassviz.explore.raster import BACKGROUND, opacity, particle_ids, viewport
 from glassviz.mixture import RADII, InvalidData
 
 SHAPES = ("tall", "wide", "square")
 """Where the legend stands: above the snapshot, beside it (16:9), nowhere."""
 SIZES = (240, 2160)  # pixels
 PAPER, TEXT, FAINT = (255, 255, 255), (24, 28, 36), (96, 103, 115)
-OUTLINE = 1.4  # pixels
 
 
 class Stage:
@@ -48,17 +47,14 @@ class Stage:
             viewport(length, size), configuration["position"].values, RADII[configuration["species"].values], length
         )
         self.particle = raster["particle"].values[::-1]  # rows of a picture run downwards
-        self._find_rims(raster, size / length)
+        # Pixels in which a disc fades into the paper, and how much of it is left there.
+        left = opacity(raster)[::-1].ravel()
+        self._rims = np.flatnonzero((self.particle.ravel() != BACKGROUND) & (left < 1))
+        self._opacity = left[self._rims, None]
         self.frames = derive.frames(library, sample, network)
+        self._trained = library.ensemble(network).untrained_at(sample.temperature)
         self.library, self.sample, self.size, self.colors, self.length = library, sample, size, colors, length
         self._frame = self._still_frame(shape)
-
-    def _find_rims(self, raster, scale):
-        """Pixels in which a disc fades into the paper, and how much of it is left there."""
-        outline = np.clip((RADII.min() * scale - 3) / 5, 0, 1)
-        opacity = 1 - outline * (1 - np.clip(raster["edge"].values[::-1] / OUTLINE, 0, 1))
-        self._rims = np.flatnonzero((self.particle != BACKGROUND) & (opacity < 1))
-        self._opacity = opacity.ravel()[self._rims, None].astype(np.float32)
 
     def image(self, level):
         """The picture at a mean propensity, (height, width, 3) uint8, both even."""
@@ -125,13 +121,24 @@ class Stage:
         time, simulated = derive.times(self.library, self.sample.temperature, level)
         return lettering.time(float(time)), "simulated time" if simulated else "extrapolated time"
 
+    def _cautions(self, level):
+        """What to know of the colours, a line each."""
+        if self._trained:
+            yield [(f"trained at {self._trained}", lettering.PLAIN)]
+        if self.frames.missed(level):
+            yield [("networks miss ", lettering.PLAIN), *lettering.MEAN]
+
     def _write_above(self, draw, level):
         unit = (draw.im.size[1] - self.size) / 10
         time, kind = self._time(level)
         x = 2 * unit
         for pieces in (lettering.temperature(self.sample.temperature), lettering.mean_propensity(level), time):
-            x = lettering.typeset(draw, x, 4.4 * unit, 3.2 * unit, pieces, TEXT) + 3.2 * unit
+            x = lettering.typeset(draw, x, 4.4 * unit, 3.2 * unit, pieces, TEXT) + 2.6 * unit
         lettering.typeset(draw, 0.365 * self.size, 8.2 * unit, 1.7 * unit, [(kind, lettering.PLAIN)], FAINT)
+        free = self.size - 2 * unit - x
+        for row, pieces in enumerate(self._cautions(level)):
+            height = 1.7 * unit * min(1, free / lettering.width(draw, 1.7 * unit, pieces))
+            lettering.typeset(draw, x, (4.4 - 2.2 * row) * unit, height, pieces, FAINT)
 
     def _write_beside(self, draw, level):
         unit, left = self.size / 100, self.size + 6 * self.size // 100
@@ -142,4 +149,5 @@ class Stage:
                 min(6.4, 6.4 * (draw.im.size[0] - left - 4 * unit) / lettering.width(draw, 6.4 * unit, pieces)) * unit
             )
             lettering.typeset(draw, left, (34 + 12 * row) * unit, height, pieces, TEXT)
-        lettering.typeset(draw, left, 63.5 * unit, 2.6 * unit, [(kind, lettering.PLAIN)], FAINT)
+        for row, pieces in enumerate(([(kind, lettering.PLAIN)], *self._cautions(level))):
+            lettering.typeset(draw, left, (63.5 + 4 * row) * unit, 2.6 * unit, pieces, FAINT)

@@ -98,6 +98,8 @@ def _findings(run):
     ):
         note = f'<span class="note">({what} above {limit:g})</span>'
         found[title] = f"{first(name):.3f} {note}" if name in run else UNKNOWN
+        if name in run and np.isnan(first(name)):
+            found[title] = "too few particles to tell"
     return found
 
 

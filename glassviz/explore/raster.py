@@ -17,6 +17,7 @@ from glassviz.mixture import RADII
 from glassviz.threads import SIDE_BY_SIDE
 
 BACKGROUND = -1
+OUTLINE = np.float32(1.4)  # width of a rim (pixels)
 FAR = np.float32(1e30)  # no infinity under fastmath
 
 
@@ -63,17 +64,20 @@ def viewport(box_length, side, x_range=None, y_range=None):
     return Canvas(side, side, x_range or (0.0, box_length), y_range or (0.0, box_length))
 
 
-def pack(raster):
-    """A raster of `particle_ids` as (y, x) uint32: (alpha << 24 | particle), 0 on the background.
+def opacity(raster):
+    """How much of a raster's discs is left at each pixel, (y, x) float32 in [0, 1].
 
     Where discs are wide enough to see, their rims fade into the background, which outlines them.
     """
-    edge = raster["edge"].values
     scale = 1 / float(raster["x"][1] - raster["x"][0])
-    outline = np.clip((RADII.min() * scale - 3) / 5, 0, 1)
-    alpha = 1 - outline * (1 - np.clip(edge / 1.4, 0, 1))
+    outline = np.float32(np.clip((RADII.min() * scale - 3) / 5, 0, 1))
+    return 1 - outline * (1 - np.clip(raster["edge"].values / OUTLINE, 0, 1))
+
+
+def pack(raster):
+    """A raster of `particle_ids` as (y, x) uint32: (alpha << 24 | particle), 0 on the background; see `opacity`."""
     particle = raster["particle"].values
-    packed = (np.rint(255 * alpha).astype(np.uint32) << 24) | particle.astype(np.uint32)
+    packed = (np.rint(255 * opacity(raster)).astype(np.uint32) << 24) | particle.astype(np.uint32)
     return np.where(particle < 0, np.uint32(0), packed)
 
 

@@ -55,15 +55,17 @@ def standalone(library, choice, colors=MAPS[0]):
         "levels": derive.LEVELS.tolist(),
         "times": np.asarray(time, dtype=float).tolist(),
         "simulated": np.asarray(simulated).tolist(),
+        "reached": frames.reached.tolist(),
         "start": float(np.interp(-choice.mean_propensity, -derive.LEVELS, np.arange(len(derive.LEVELS)))),
         "radii": RADII.tolist(),
         "palette": [hexadecimal(colour) for colour in palette(colors)],
         "unknown": UNKNOWN,
     }
     verdict = configuration["verdict"].item() if "verdict" in configuration else configuration.attrs.get("verdict", "")
+    trained = library.ensemble(choice.network).untrained_at(sample.temperature)
     written = {
         "title": f"{sample.label}, T = {sample.temperature:g}",
-        "what": f"{sample.label}, predicted by {choice.network}",
+        "what": f"{sample.label}, predicted by {choice.network}" + (f", trained at {trained}" if trained else ""),
         "temperature": temperature_name(sample.temperature),
         "provenance": f"The sample: {verdict or 'equilibration not assessed'}.",
         "citation": citation.text(),

@@ -16,65 +16,29 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from glassviz import mixture
+from glassviz.simulate.vectors import F32, I64, Vectors, data
 
 LANES = 8
 UNITS = 2.0**32  # integer steps along the box
 
-_I32, _I64, _F32 = ir.IntType(32), ir.IntType(64), ir.FloatType()
-_FLOATS, _INTS = ir.VectorType(_F32, LANES), ir.VectorType(_I32, LANES)
-_FAST = ("fast",)
 
-
-class _Vectors:
-    """The few vector operations the kernels need, on an LLVM builder."""
+class _Replicas(Vectors):
+    """Vectors of one value for each lane, from arrays (particle, lane)."""
 
     def __init__(self, builder):
-        self.builder = builder
+        super().__init__(builder, LANES, F32, fast=True)
 
-    def constant(self, value):
-        return ir.Constant(_FLOATS, [float(value)] * LANES)
-
-    def load(self, base, particle, kind):
-        return self.builder.load(self._lanes_of(base, particle, kind), align=4)
-
-    def store(self, value, base, particle):
-        self.builder.store(value, self._lanes_of(base, particle, value.type), align=4)
-
-    def _lanes_of(self, base, particle, kind):
-        first = self.builder.mul(particle, ir.Constant(_I64, LANES))
-        return self.builder.bitcast(self.builder.gep(base, [first]), kind.as_pointer())
-
-    def element(self, base, index):
-        return self.builder.load(self.builder.gep(base, [index]))
-
-    def index(self, base, position):
-        return self.builder.sext(self.element(base, position), _I64)
-
-    def splat(self, scalar):
-        empty = ir.Constant(_FLOATS, ir.Undefined)
-        vector = self.builder.insert_element(empty, scalar, ir.Constant(_I32, 0))
-        return self.builder.shuffle_vector(vector, empty, ir.Constant(_INTS, [0] * LANES))
-
-    def add(self, a, b):
-        return self.builder.fadd(a, b, flags=_FAST)
-
-    def sub(self, a, b):
-        return self.builder.fsub(a, b, flags=_FAST)
-
-    def mul(self, a, b):
-        return self.builder.fmul(a, b, flags=_FAST)
+    def first(self, particle):
+        """Index of a particle's first value."""
+        return self.builder.mul(particle, ir.Constant(I64, LANES))
 
     def separation(self, a, b):
         """Nearest-image difference of fixed-point coordinates."""
-        return self.builder.sitofp(self.builder.sub(a, b), _FLOATS)
+        return self.number(self.builder.sub(a, b))
 
-
-def _data(context, builder, signature, args):
-    """Array arguments as pointers to their data, scalars as they are."""
-    return [
-        context.make_array(kind)(context, builder, value).data if isinstance(kind, types.Array) else value
-        for kind, value in zip(signature.args, args, strict=True)
-    ]
+    def element(self, base, index):
+        """The scalar base[index]."""
+        return self.builder.load(self.builder.gep(base, [index]))
 
 
 @intrinsic
@@ -82,33 +46,34 @@ def _row_forces(typingctx, x, y, fx, fy, i, begin, end, neighbor, species, scale
     """Add the forces between particle i and neighbor[begin:end], on both sides, in every lane."""
 
     def codegen(context, builder, signature, args):
-        x, y, fx, fy, i, begin, end, neighbor, species, scale, strength = _data(context, builder, signature, args)
-        v = _Vectors(builder)
-        xi, yi = v.load(x, i, _INTS), v.load(y, i, _INTS)
-        fxi, fyi = cgutils.alloca_once(builder, _FLOATS), cgutils.alloca_once(builder, _FLOATS)
-        builder.store(v.load(fx, i, _FLOATS), fxi)
-        builder.store(v.load(fy, i, _FLOATS), fyi)
-        row = builder.mul(v.index(species, i), ir.Constant(_I64, 3))
-        with cgutils.for_range_slice(builder, begin, end, ir.Constant(_I64, 1), _I64) as (k, _):
-            j = v.index(neighbor, k)
-            pair = builder.add(row, v.index(species, j))
-            dx = v.separation(xi, v.load(x, j, _INTS))
-            dy = v.separation(yi, v.load(y, j, _INTS))
+        x, y, fx, fy, i, begin, end, neighbor, species, scale, strength = data(context, builder, signature, args)
+        v = _Replicas(builder)
+        own = v.first(i)
+        xi, yi = v.load(x, own, v.ints), v.load(y, own, v.ints)
+        fxi, fyi = cgutils.alloca_once(builder, v.reals), cgutils.alloca_once(builder, v.reals)
+        builder.store(v.load(fx, own), fxi)
+        builder.store(v.load(fy, own), fyi)
+        row = builder.mul(builder.sext(v.element(species, i), I64), ir.Constant(I64, 3))
+        with cgutils.for_range_slice(builder, begin, end, ir.Constant(I64, 1), I64) as (k, _):
+            j = builder.sext(v.element(neighbor, k), I64)
+            other = v.first(j)
+            pair = builder.add(row, builder.sext(v.element(species, j), I64))
+            dx = v.separation(xi, v.load(x, other, v.ints))
+            dy = v.separation(yi, v.load(y, other, v.ints))
             s = v.mul(v.add(v.mul(dx, dx), v.mul(dy, dy)), v.splat(v.element(scale, pair)))
-            inverse = builder.fdiv(v.constant(1), s, flags=_FAST)
+            inverse = v.div(v.constant(1), s)
             inverse3 = v.mul(v.mul(inverse, inverse), inverse)
             steep = v.mul(v.mul(inverse, inverse3), v.sub(v.mul(v.constant(6), inverse3), v.constant(3)))
             push = v.sub(v.sub(steep, v.constant(mixture.C2)), v.mul(v.constant(2 * mixture.C4), s))
             push = v.mul(push, v.splat(v.element(strength, pair)))
-            inside = builder.fcmp_ordered("<", s, v.constant(mixture.CUTOFF**2))
-            push = builder.select(inside, push, v.constant(0))
+            push = builder.select(v.below(s, v.constant(mixture.CUTOFF**2)), push, v.constant(0))
             px, py = v.mul(push, dx), v.mul(push, dy)
             builder.store(v.add(builder.load(fxi), px), fxi)
             builder.store(v.add(builder.load(fyi), py), fyi)
-            v.store(v.sub(v.load(fx, j, _FLOATS), px), fx, j)
-            v.store(v.sub(v.load(fy, j, _FLOATS), py), fy, j)
-        v.store(builder.load(fxi), fx, i)
-        v.store(builder.load(fyi), fy, i)
+            v.store(v.sub(v.load(fx, other), px), fx, other)
+            v.store(v.sub(v.load(fy, other), py), fy, other)
+        v.store(builder.load(fxi), fx, own)
+        v.store(builder.load(fyi), fy, own)
         return context.get_dummy_value()
 
     index = types.int64
@@ -120,12 +85,13 @@ def near_in_a_lane(typingctx, x, y, i, j, reach2):
     """Whether particles i and j are within reach in at least one lane (squared reach in fixed-point units)."""
 
     def codegen(context, builder, signature, args):
-        x, y, i, j, reach2 = _data(context, builder, signature, args)
-        v = _Vectors(builder)
-        dx = v.separation(v.load(x, i, _INTS), v.load(x, j, _INTS))
-        dy = v.separation(v.load(y, i, _INTS), v.load(y, j, _INTS))
+        x, y, i, j, reach2 = data(context, builder, signature, args)
+        v = _Replicas(builder)
+        one, other = v.first(i), v.first(j)
+        dx = v.separation(v.load(x, one, v.ints), v.load(x, other, v.ints))
+        dy = v.separation(v.load(y, one, v.ints), v.load(y, other, v.ints))
         squared = v.add(v.mul(dx, dx), v.mul(dy, dy))
-        near = builder.bitcast(builder.fcmp_ordered("<", squared, v.splat(reach2)), ir.IntType(LANES))
+        near = builder.bitcast(v.below(squared, v.splat(reach2)), ir.IntType(LANES))
         return builder.icmp_unsigned("!=", near, ir.Constant(ir.IntType(LANES), 0))
 
     return types.boolean(x, y, types.int64, types.int64, types.float32), codegen

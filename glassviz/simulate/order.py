@@ -15,6 +15,7 @@ CAPTION = "|ψ6|, averaged over a particle and its neighbours, is 1 in a triangu
 FARTHEST = 8.0  # range in which a mixed box has g_ab(r) = 1 (σ)
 CRYSTALLINE = 0.6  # averaged hexatic order beyond which a box counts as crystalline
 DEMIXED = 0.2  # |g_ab − 1| beyond which it counts as demixed
+FEWEST_PAIRS = (4 / DEMIXED) ** 2  # whose number scatters by a quarter of that
 
 
 def require_apart(position, source):
@@ -72,22 +73,26 @@ def demixing(position, species, box_length):
     Returns
     -------
     float
-        max over a, b of |g_ab − 1|, averaged over the outer half of the range that ends at 8 σ or half the box.
+        max over a, b of |g_ab − 1|, averaged over the outer half of the range that ends at 8 σ or half the box. NaN
+        where chance alone could look like demixing: where so few pairs are expected in that ring that their number
+        scatters by more than a quarter of `DEMIXED`, whatever the species.
     """
     import freud
 
     box, points = _freud_system(position, box_length)
     species = np.asarray(species)
     farthest = min(FARTHEST, 0.49 * box_length)
+    ring = 0.75 * np.pi * farthest**2 / box_length**2  # share of all pairs that lie in it
     deviations = []
     for a, b in zip(*np.triu_indices(3), strict=True):
         one, other = points[species == a], points[species == b]
-        if len(one) < 2 or len(other) < 2:
+        pairs = ring * len(one) * (len(other) if a != b else (len(one) - 1) / 2)
+        if pairs < FEWEST_PAIRS:
             continue
         rdf = freud.density.RDF(bins=10, r_max=farthest, r_min=farthest / 2)
         rdf.compute((box, one), query_points=None if a == b else other)
         deviations.append(np.average(rdf.rdf, weights=rdf.bin_centers) - 1)
-    return float(np.abs(deviations).max())
+    return float(np.abs(deviations).max()) if deviations else np.nan
 
 
 def with_order(ds):

@@ -130,8 +130,15 @@ class SwapMonteCarlo:
             proposed = f"{PROPOSALS_PER_PARTICLE:g} balanced swap proposals per particle"
             classes = ":".join(f"{share:g}" for share in CLASS_SHARES)
             swaps = f"{proposed} after every {SWEEPS_BETWEEN_SWAPS} sweeps, 1↔3 : 2↔3 : 1↔2 = {classes}"
-        cells = f", in the cells of a checkerboard laid anew every {SWEEPS_OF_A_BOARD} sweeps" if self.threads else ""
+        cells = f", in the cells of a checkerboard laid anew every {self._visit} sweeps" if self.threads else ""
         return f"displacements within ±{STEP:g} σ, {swaps}{cells}"
+
+    @property
+    def _visit(self):
+        """Sweeps made at a stretch, of which plain swaps follow every one."""
+        if self.swap == "plain":
+            return 1
+        return SWEEPS_BETWEEN_SWAPS if self.threads is None else SWEEPS_OF_A_BOARD
 
     def checkpoint(self):
         """Everything a chain of the same start and options needs to go on as this one: (dimension, array) by name.
@@ -161,10 +168,8 @@ class SwapMonteCarlo:
     def run(self, sweeps):
         """Make `sweeps` sweeps of N displacements, with the swaps that belong to them."""
         n = len(self.rank)
-        between = SWEEPS_BETWEEN_SWAPS if self.swap == "balanced" else 1
-        visit = between if self.threads is None or self.swap == "plain" else SWEEPS_OF_A_BOARD
         while sweeps > 0:
-            block = min(sweeps, visit)
+            block = min(sweeps, self._visit)
             if self.threads is None:
                 self._displace(block * n)
             else:
@@ -172,7 +177,7 @@ class SwapMonteCarlo:
             if self.swap == "plain":
                 self._swap_plain(round(n * PLAIN_SHARE / (1 - PLAIN_SHARE)))
             elif self.threads is None:
-                self._swap_balanced(round(PROPOSALS_PER_PARTICLE * n * block / between))
+                self._swap_balanced(round(PROPOSALS_PER_PARTICLE * n * block / SWEEPS_BETWEEN_SWAPS))
             sweeps -= block
 
     def _displace(self, moves):

@@ -1,7 +1,8 @@
 """LLVM's vector instructions, for inner loops that compilers do not find, or not twice in the same order.
 
-Every operation is one of IEEE arithmetic in an order that is written down (products are fused with sums only where
-`fma` says so), so a kernel gives the same bits whatever the width of the machine's registers.
+Unless a kernel asks for `fast` arithmetic, every operation is one of IEEE arithmetic in an order that is written down
+(products are fused with sums only where `fma` says so), so it gives the same bits whatever the width of the machine's
+registers.
 """
 
 from llvmlite import ir
@@ -31,10 +32,13 @@ class Vectors:
         Elements of a vector.
     real : llvmlite.ir.Type
         Type of its numbers, `F32` or `F64`.
+    fast : bool, optional
+        Let the compiler fuse and reorder operations.
     """
 
-    def __init__(self, builder, lanes, real):
+    def __init__(self, builder, lanes, real, fast=False):
         self.builder, self.lanes, self.real = builder, lanes, real
+        self._flags = ("fast",) if fast else ()
         self.reals, self.ints = ir.VectorType(real, lanes), ir.VectorType(I32, lanes)
         self._name = f"v{lanes}f{64 if real is F64 else 32}"
 
@@ -48,9 +52,9 @@ class Vectors:
         vector = self.builder.insert_element(empty, scalar, ir.Constant(I32, 0))
         return self.builder.shuffle_vector(vector, empty, ir.Constant(self.ints, [0] * self.lanes))
 
-    def load(self, base, first):
-        """Numbers from base[first] on."""
-        at = self.builder.bitcast(self.builder.gep(base, [first]), self.reals.as_pointer())
+    def load(self, base, first, kind=None):
+        """Numbers from base[first] on, or integers where `kind` is `ints`."""
+        at = self.builder.bitcast(self.builder.gep(base, [first]), (kind or self.reals).as_pointer())
         return self.builder.load(at, align=4)
 
     def store(self, value, base, first):
@@ -80,19 +84,19 @@ class Vectors:
 
     def add(self, a, b):
         """a + b."""
-        return self.builder.fadd(a, b)
+        return self.builder.fadd(a, b, flags=self._flags)
 
     def sub(self, a, b):
         """a − b."""
-        return self.builder.fsub(a, b)
+        return self.builder.fsub(a, b, flags=self._flags)
 
     def mul(self, a, b):
         """a b."""
-        return self.builder.fmul(a, b)
+        return self.builder.fmul(a, b, flags=self._flags)
 
     def div(self, a, b):
         """a / b."""
-        return self.builder.fdiv(a, b)
+        return self.builder.fdiv(a, b, flags=self._flags)
 
     def fma(self, a, b, c):
         """a b + c, rounded once."""

@@ -9,6 +9,7 @@ from PIL import Image
 from glassviz.explore import derive
 from glassviz.explore.colors import CIVIDIS
 from glassviz.explore.movie import Cancelled, render_movie
+from glassviz.explore.picture import Stage
 from glassviz.mixture import InvalidData
 
 
@@ -91,16 +92,46 @@ def test_a_temperature_sweep_shows_every_temperature(small, tmp_path, library):
     assert sum(changes) >= len(library.temperatures) - 1
 
 
-def test_giving_up_leaves_nothing_behind(small, tmp_path):
-    done = []
+@pytest.mark.parametrize("shape", ["tall", "wide"])
+def test_a_picture_says_where_the_colours_are_weak(small, shape):
+    library = small["library"]
+    sample = next(s for s in library.samples(small["temperature"]) if s.label == small["sample"])
+    stage = Stage(library, sample, library.networks[0], 240, shape)
+    reached = np.ones(len(derive.LEVELS), bool)
+    reached[3] = False
+    level = (derive.LEVELS[2] + derive.LEVELS[3]) / 2
+    pictures = {}
+    for name, known, trained in (
+        ("sound", reached | True, ""),
+        ("missed", reached, ""),
+        ("cold", reached, "T = 1 to 2"),
+    ):
+        stage.frames, stage._trained = derive.Frames(stage.frames.codes, known), trained
+        pictures[name] = stage.image(level).astype(int)
+    changed = {name: (picture != pictures["sound"]).any(axis=-1) for name, picture in pictures.items()}
+    assert 0 < changed["missed"].sum() < changed["cold"].sum()
+    assert not changed["cold"][-240:, :240].any(), "the particles changed"
 
-    def cancelled():
-        return len(done) >= 3
+
+def test_levels_between_which_one_is_missed():
+    levels = derive.LEVELS
+    reached = np.ones(len(levels), bool)
+    reached[[3, -1]] = False
+    frames = derive.Frames(np.zeros((len(levels), 1), np.uint8), reached)
+    missed = {
+        k / 2: frames.missed(np.interp(k / 2, np.arange(len(levels)), levels)) for k in range(2 * len(levels) - 1)
+    }
+    assert {at for at, miss in missed.items() if miss} == {2.5, 3, 3.5, len(levels) - 1.5, len(levels) - 1}
+
+
+def test_giving_up_leaves_nothing_behind(small, tmp_path):
+    def progress(done, frames):
+        if done == 3:
+            assert list(tmp_path.iterdir())
+            raise Cancelled
 
     with pytest.raises(Cancelled):
-        render_movie(
-            tmp_path / "x.mp4", size=240, frames=50, progress=lambda k, n: done.append(k), cancelled=cancelled, **small
-        )
+        render_movie(tmp_path / "x.mp4", size=240, frames=50, progress=progress, **small)
     assert list(tmp_path.iterdir()) == []
 
 

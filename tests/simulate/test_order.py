@@ -51,3 +51,16 @@ def test_a_demixed_box_is_seen_and_a_mixed_one_is_not(crystal):
 
 def test_one_species_alone_is_not_demixed(crystal):
     assert demixing(crystal, np.zeros(len(crystal), int), LENGTH) < DEMIXED
+
+
+@pytest.mark.parametrize(("particles", "judged"), [(24, False), (48, False), (100, True), (400, True)])
+def test_what_chance_could_do_is_not_judged(particles, judged):
+    """Random mixtures at one density: the smallest boxes have too few pairs, the others are never called demixed."""
+    length = np.sqrt(particles / 1.2)
+    found = []
+    for seed in range(20):
+        generator = np.random.default_rng(seed)
+        species = generator.permutation(np.arange(particles) % 4 // 2)
+        found.append(demixing(generator.uniform(0, length, (particles, 2)), species, length))
+    assert np.isfinite(found).all() == judged
+    assert not np.any(np.array(found) > DEMIXED)

@@ -139,7 +139,7 @@ class Compare(View):
 
     def _fill(self, choice, configuration, fields):
         """Show what the sources say."""
-        here = choice.temperature, choice.sample.label
+        here = self.state.temperature, self.state.sample  # may be newer than what is drawn
         self.structure.value = next((name for name, place in self._structures.items() if place == here), CHOOSE)
         self._stage(choice.sample, configuration)
         species = configuration["species"].values

@@ -98,13 +98,14 @@ class Made(View):
         self._colors = temperature_colors(self.state.library.temperatures)
         self._course, self._energies = Course(), Energies()
         self._verdict, self._words = (pn.pane.HTML("reading …", stylesheets=[WORDS], **full) for _ in range(2))
-        self._headings, self._panes, cards = {}, {}, []
+        self._headings, panes, cards = {}, {}, []
         for name, plot in (("course", self._course), ("energies", self._energies)):
             heading = pn.pane.HTML("", stylesheets=[HEADING], **full)
             legend = pn.pane.HTML("", stylesheets=[LEGEND], **full)
             self._headings[name] = heading, legend
-            pane = self._panes[name] = pn.pane.Bokeh(plot.figure, **full)
+            pane = panes[name] = pn.pane.Bokeh(plot.figure, **full)
             cards.append(pn.Column(heading, pane, legend, stylesheets=[CARD], styles={"grid-area": name}, **full))
+        self._recorded = panes["course"]
         for name, pane in (("verdict", self._verdict), ("words", self._words)):
             cards.append(pn.Column(pane, stylesheets=[CARD], styles={"grid-area": name}, **full))
         equations = []
@@ -132,7 +133,7 @@ class Made(View):
         heading, legend = self._headings["course"]
         line = [] if energies is None else energies[1]
         self._course.draw(course, {g.temperature: float(g.energies.mean()) for g in line}, self._colors)
-        self._panes["course"].visible = course is not None
+        self._recorded.visible = course is not None
         if course is None:
             heading.object = _heading("Energy along the cooling", "not recorded in this file", weak=True)
             legend.object = ""
