@@ -33,9 +33,9 @@ def test_the_snapshot_file_plays_offline(library, browser, tmp_path, scheme):
     tab.goto(path.as_uri())
     tab.wait_for_function("() => document.body.dataset.drawn !== undefined")
     assert tab.locator("#level").inner_text() == f"{derive.LEVELS[4]:.2f}"
+    assert "miss" not in tab.locator("#kind").inner_text()
     early = tab.evaluate(PIXELS)
     tab.get_by_role("slider", name="Mean propensity").fill("39")
-    assert "miss" not in tab.locator("#kind").inner_text()
     tab.wait_for_function("() => document.body.dataset.drawn === '39'")
     assert tab.locator("#kind").inner_text().endswith("time; the networks miss this mean")
     assert tab.evaluate(PIXELS) > early + 30
