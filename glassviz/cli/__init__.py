@@ -10,13 +10,13 @@ from rich.text import Text
 
 from glassviz.cli import campaign, explore, learn, report, simulate  # noqa: F401 (each adds its commands to the application)
 from glassviz.cli.common import app, errors, stop
-from glassviz.mixture import InvalidData
+from glassviz.mixture import InvalidData, MixtureWarning
 
 
 def main():
     """Run the command line; bad input ends in one sentence and exit code 2, an interruption in 130."""
     signal.signal(signal.SIGINT, stop)
-    warnings.showwarning = partial(_warn, warnings.showwarning)
+    warnings.showwarning = partial(_warn, warnings.showwarning, set())
     try:
         app(exit_on_error=False, print_error=False)
     except (KeyboardInterrupt, SystemError) as error:
@@ -30,8 +30,16 @@ def main():
         _refuse(f"{where}{error.strerror or error}")
 
 
-def _warn(otherwise, message, category, *where, **more):
-    """Warnings for the user are one sentence; those for the programmer say where."""
+def _warn(otherwise, said, message, category, *where, **more):
+    """Warnings for the user are one sentence; those for the programmer say where.
+
+    That a mixture is another one is said once, though all that is made of it is checked again.
+    """
+    if issubclass(category, MixtureWarning):
+        fact = str(message).partition(": ")[2]
+        if fact in said:
+            return
+        said.add(fact)
     if issubclass(category, UserWarning):
         errors.print(Text.assemble(("glassviz: ", "yellow"), str(message)), soft_wrap=True)
     else:
