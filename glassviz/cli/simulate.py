@@ -1,12 +1,13 @@
 """Commands that simulate: equilibrate and dynamics."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from cyclopts.types import NonNegativeInt, PositiveFloat, PositiveInt
 
 from glassviz.cli.common import (
     Numbers,
+    Several,
     WholeNumbers,
     app,
     at_temperature,
@@ -65,6 +66,48 @@ def equilibrate(
         for path in cooling.cool(
             output, temperatures, sweeps, samples, particles, start, swap, seed, typed_command(), progress, threads
         ):
+            console.print(path, highlight=False)
+
+
+@app.command
+def exchange(
+    output: Path,
+    *,
+    start: Annotated[tuple[Path, ...], Several],
+    sweeps: PositiveInt,
+    samples: PositiveInt = 1,
+    swap: Literal["balanced", "plain"] = "balanced",
+    seed: NonNegativeInt = 0,
+    threads: PositiveInt = 1,
+):
+    """Run swap Monte Carlo with replica exchange: samples at several temperatures help each other to forget.
+
+    Configurations at a ladder of temperatures, between the coldest and the hottest of the files, trade places, so that
+    cold ones are renewed at the hot end. A sample whose files exist is kept, an interrupted one goes on from its
+    checkpoint: the same command continues a killed run. For small boxes: the number of rungs grows with √N.
+
+    Parameters
+    ----------
+    output
+        Folder that takes `N1290_T0.15_x0-3.nc` and so on, a file for each sample and temperature.
+    start
+        Configurations files to start from, one for each temperature, at least two; best in equilibrium.
+    sweeps
+        Sweeps of each configuration, at least 200.
+    samples
+        Number of ladders; each gives one sample at every temperature of the files.
+    swap
+        Swap moves.
+    seed
+        Seed; each ladder has a stream of its own.
+    threads
+        Configurations that are run at the same time. The number does not change the result.
+    """
+    from glassviz.simulate import exchanged
+
+    require_folder(output)
+    with progress_bar("exchange") as progress:
+        for path in exchanged.run(output, start, samples, sweeps, seed, swap, threads, typed_command(), progress):
             console.print(path, highlight=False)
 
 

@@ -36,7 +36,7 @@ from glassviz.simulate.displacement import displace, scale_table
 from glassviz.simulate.fixed_point import GHOST, UNITS, Rows, fixed_point, neighbor_rows, sort_into_squares, with_ghost
 from glassviz.simulate.philox import new_key
 from glassviz.simulate.swap import REACH, balanced_swap, plain_swap
-from glassviz.simulate.swap_weights import new_weights
+from glassviz.simulate.swap_weights import new_weights, total_energy
 
 STEP = 0.08  # half-width of the displacement square (σ)
 SKIN = 1.0
@@ -121,6 +121,11 @@ class SwapMonteCarlo:
     def species(self):
         """Species, 0-based, (n,) int8."""
         return self._species[self.rank].astype(np.int8)
+
+    @property
+    def energy(self):
+        """Potential energy (ε) of a chain that is not in cells."""
+        return total_energy(self.x, self.y, self._species, self.length / UNITS, self.rows)
 
     @property
     def moves(self):

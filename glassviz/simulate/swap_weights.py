@@ -18,7 +18,7 @@ from glassviz.simulate.displacement import SPECIES
 from glassviz.simulate.exponential import exponentials
 from glassviz.simulate.fixed_point import GHOST
 from glassviz.simulate.vectors import F64, I64, Vectors, data
-from glassviz.simulate.words import particle, particles
+from glassviz.simulate.words import particle, particles, words
 
 OTHERS = np.array([[1, 2], [2, 0], [0, 1]])  # species that each may turn into
 BLOCK = 16  # particles whose weights are summed together
@@ -149,6 +149,17 @@ def all_energies(packed, unit, rows, energy):
     """Energies of the first particles, as many as `energy` has room for, under every species."""
     for i in range(len(energy)):
         energies_by_species(packed, i, rows[0][i], rows[0][i] + rows[1][i], rows[2], unit, energy)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def total_energy(x, y, species, unit, rows):
+    """Potential energy (ε) of all particles, from rows that hold all their neighbours."""
+    energy = np.empty((len(x) - 1, GHOST))
+    all_energies(words(x, y, species), unit, rows, energy)
+    total = 0.0
+    for i in range(len(energy)):
+        total += 0.5 * energy[i, species[i]]
+    return total
 
 
 @njit(cache=True, error_model="numpy", nogil=True)

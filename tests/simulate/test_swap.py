@@ -1,4 +1,6 @@
+from concurrent.futures import ThreadPoolExecutor
 from itertools import permutations
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -7,10 +9,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from glassviz.mixture import CUTOFF, SIGMA
-from glassviz.simulate import swap
+from glassviz.simulate import swap, swap_chain
 from glassviz.simulate.cell_groups import move_in_groups
 from glassviz.simulate.checkerboard import cells_per_side
 from glassviz.simulate.displacement import scale_table
+from glassviz.simulate.exchange import ReplicaExchange
 from glassviz.simulate.fixed_point import GHOST, UNITS, Rows, fixed_point, neighbor_rows, with_ghost
 from glassviz.simulate.philox import new_key
 from glassviz.simulate.potential import potential_energy
@@ -141,6 +144,29 @@ def test_plain_swap_visits_all_labelings_as_often_as_boltzmann(position):
     assert accepted > 0
     check_independent(energies[visited])
     check_frequencies(visited, probability)
+
+
+def test_replica_exchange_visits_all_labelings_as_often_as_boltzmann_at_every_temperature():
+    """Particles that do not move; swaps would make each visit independent of the one before, but for the exchanges."""
+    temperatures = (0.8, 1.0, 1.2, 1.6)
+    species = (0, 0, 0, 1, 1, 2, 2)
+    position, labels = np.stack([COMPACT] * 4), np.tile(species, (4, 1))
+    visited = np.empty((12_000, 4), int)
+    with (
+        patch.multiple(swap_chain, STEP=0.0, PLAIN_SHARE=0.9),
+        ThreadPoolExecutor(1) as pool,
+    ):
+        walkers = ReplicaExchange(position, labels, LENGTH, temperatures, seed=1, swap="plain")
+        known = [boltzmann(COMPACT, species, temperature) for temperature in temperatures]
+        index = known[0][0]
+        for row in visited:
+            walkers.run(3, pool)
+            row[:] = [index[tuple(walkers.chains[k].species.tolist())] for k in walkers.walker]
+    for column, (_, probability, energies) in zip(visited.T, known, strict=True):
+        check_independent(energies[column])
+        check_frequencies(column, probability)
+    tried, made = walkers.exchanges
+    assert np.all((0.05 * tried < made) & (made < 0.95 * tried))
 
 
 def prepared(position, species, beta, length):

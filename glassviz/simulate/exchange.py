@@ -1,0 +1,304 @@
+r"""Replica exchange: swap Monte Carlo at a ladder of temperatures, whose neighbours trade configurations.
+
+Every so often two neighbouring temperatures exchange their configurations with the probability EQUATION, which leaves
+the canonical distribution of each as it is (Hukushima and Nemoto 1996). A walker, one configuration on its way through
+the temperatures, forgets at the hot ones what the cold ones would hold on to for long.
+
+Measured at N = 1290 from samples in equilibrium, see `tests/benchmarks/bench_swap.py` and docs/equilibration.md.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from hashlib import sha256
+from itertools import pairwise
+
+import numpy as np
+import xarray as xr
+
+from glassviz import mixture
+from glassviz.files import netcdf
+from glassviz.simulate.bonds import initial_bonds, surviving_fraction
+from glassviz.simulate.equilibration import BLOCKS, BLOCKS_BETWEEN_CHECKPOINTS
+from glassviz.simulate.history import with_cooling
+from glassviz.simulate.order import require_apart, with_order
+from glassviz.simulate.swap_chain import SwapMonteCarlo
+from glassviz.simulate.verdict import assess
+
+EQUATION = r"\min\left(1, e^{(\beta_1 - \beta_2)(E_1 - E_2)}\right)"
+CAPTION = "Neighbouring temperatures exchange their configurations as often as their energies overlap."
+
+SWEEPS_BETWEEN_EXCHANGES = 20
+SPACING = 2.0  # (ΔT)² N c / T² of neighbours, c the configurational heat capacity: a third of the exchanges succeeds
+
+
+class ReplicaExchange:
+    """Markov chains at the temperatures of a ladder, whose neighbours exchange their configurations.
+
+    The same seed gives the same walkers, bit for bit, whatever the number of threads.
+
+    Parameters
+    ----------
+    position : (walker, n, 2) array_like
+        Positions (σ) in [0, L); walker k begins at temperature k.
+    species : (walker, n) array_like of int
+        Species, 0-based.
+    box_length : float
+        Side of the periodic box (σ).
+    temperatures : (walker,) sequence of float
+        The ladder, from cold to hot (ε/k_B).
+    seed : int or sequence of int, optional
+        Seed.
+    swap : {"balanced", "plain"}, optional
+        The swap moves.
+
+    Attributes
+    ----------
+    chains : list of SwapMonteCarlo
+        The walkers, each at its present temperature.
+    rung : (walker,) ndarray of int
+        Where in the ladder each walker is.
+    exchanges : (2, walker − 1) ndarray of int
+        Exchanges tried and made between each temperature and the next.
+    """
+
+    def __init__(self, position, species, box_length, temperatures, seed=0, swap="balanced"):
+        self.beta = 1 / np.asarray(temperatures, dtype=float)
+        *streams, own = np.random.SeedSequence(seed).spawn(len(self.beta) + 1)
+        self.chains = [
+            SwapMonteCarlo(*configuration, box_length, temperature, stream, swap)
+            for *configuration, temperature, stream in zip(position, species, temperatures, streams, strict=True)
+        ]
+        self.key = own.generate_state(4)
+        self.rung = np.arange(len(self.beta))
+        self.exchanges = np.zeros((2, len(self.beta) - 1), np.int64)
+        self.rounds = 0
+
+    @property
+    def walker(self):
+        """Which walker is at each temperature, (walker,) ndarray of int."""
+        return np.argsort(self.rung)
+
+    @property
+    def moves(self):
+        """What the chains do, for the record."""
+        ladder = " ".join(f"{1 / beta:.6g}" for beta in self.beta)
+        return (
+            f"{self.chains[0].moves}; exchanges at least every {SWEEPS_BETWEEN_EXCHANGES} sweeps between T = {ladder}"
+        )
+
+    def energies(self):
+        """Potential energy (ε) of each walker, (walker,) ndarray."""
+        return np.array([one.energy for one in self.chains])
+
+    def run(self, sweeps, pool):
+        """Make `sweeps` sweeps of every walker, side by side on a pool of threads, and the exchanges after them."""
+        while sweeps > 0:
+            block = min(sweeps, SWEEPS_BETWEEN_EXCHANGES)
+            list(pool.map(lambda one, block=block: one.run(block), self.chains))
+            self.exchange(self.energies())
+            sweeps -= block
+
+    def exchange(self, energies):
+        """Try to exchange the even pairs of neighbours, or the odd ones, in turn; `energies` (walker,) in ε."""
+        chance = np.random.default_rng([*self.key, self.rounds]).random(len(self.beta))
+        for cold in range(self.rounds % 2, len(self.beta) - 1, 2):
+            walker = self.walker
+            one, other = walker[cold], walker[cold + 1]
+            gain = (self.beta[cold] - self.beta[cold + 1]) * (energies[one] - energies[other])
+            made = np.log(chance[cold]) < gain
+            self.exchanges[:, cold] += 1, made
+            if made:
+                self.rung[[one, other]] = self.rung[[other, one]]
+                self.chains[one].beta, self.chains[other].beta = self.beta[self.rung[[one, other]]]
+        self.rounds += 1
+
+    def checkpoint(self):
+        """Everything walkers of the same start and options need to go on as these: (dimension, array) by name."""
+        saved = {f"{name}_{k}": value for k, one in enumerate(self.chains) for name, value in one.checkpoint().items()}
+        return saved | {"rung": ("walker", self.rung), "exchanges": (("tried_made", "pair"), self.exchanges)}
+
+    def restore(self, saved, rounds):
+        """Go on from a checkpoint after so many rounds of exchanges, given as arrays by name."""
+        self.rung, self.exchanges = np.array(saved["rung"]), np.array(saved["exchanges"])
+        self.rounds = rounds
+        for k, one in enumerate(self.chains):
+            one.beta = self.beta[self.rung[k]]
+            one.restore({name: saved[f"{name}_{k}"] for name in one.checkpoint()})
+
+
+def ladder(temperatures, energies, particles):
+    """Temperatures at which neighbours exchange configurations now and then, the given ones among them.
+
+    Parameters
+    ----------
+    temperatures : sequence of float
+        At least two temperatures (ε/k_B), from cold to hot.
+    energies : sequence of float
+        Mean potential energy per particle (ε) at each.
+    particles : int
+        Number of particles.
+
+    Returns
+    -------
+    (rung,) ndarray
+        Rungs between two of them in equal steps of ln T, so close that neighbours' distributions of energy overlap.
+
+    Raises
+    ------
+    InvalidData
+        Where there are fewer than two temperatures, or the energy does not rise with them.
+    """
+    if len(temperatures) < 2 or not np.all(np.diff(temperatures) > 0):
+        raise mixture.InvalidData(
+            f"exchange: temperatures {' '.join(f'{t:g}' for t in temperatures)}; expected at least two."
+        )
+    rungs = [temperatures[:1]]
+    for (cold, low), (hot, high) in pairwise(zip(temperatures, energies, strict=True)):
+        heat_capacity = (high - low) / (hot - cold)
+        if not heat_capacity > 0:
+            raise mixture.InvalidData(
+                f"exchange: the energy falls from {low:.4f} to {high:.4f} ε between T = {cold:g} and {hot:g}; "
+                "expected configurations near equilibrium."
+            )
+        steps = max(1, round(np.log(hot / cold) * np.sqrt(particles * heat_capacity / SPACING)))
+        rungs.append(np.geomspace(cold, hot, steps + 1)[1:])
+    return np.concatenate(rungs)
+
+
+class _Recorder:
+    """What is recorded along a run of replica exchange: energies by temperature, surviving bonds by walker."""
+
+    def __init__(self, walkers, temperatures, sweeps):
+        self.walkers, self.temperatures, self.sweeps = walkers, temperatures, sweeps
+        self.energies, self.bonds = [], []
+        self.start = [(one.position, one.species) for one in walkers.chains]
+        self.initial = [initial_bonds(*start, walkers.chains[0].length) for start in self.start]
+        # What a checkpoint must agree with to be of this run.
+        digest = sha256(b"".join(values.tobytes() for start in self.start for values in start))
+        self.run = {
+            "box_length": walkers.chains[0].length,
+            "sweeps": sweeps,
+            "blocks": BLOCKS,
+            "moves": walkers.moves,
+            "stream": "-".join(f"{word:08x}" for word in walkers.key.tolist()),
+            "start": digest.hexdigest(),
+        }
+
+    def record(self):
+        """Take note of where the walkers are."""
+        walkers, length = self.walkers, self.run["box_length"]
+        self.energies.append(walkers.energies()[walkers.walker] / len(self.start[0][1]))
+        surviving = [
+            surviving_fraction(*bonds, one.position, species, length)[species == 0].mean()
+            for bonds, one, (_, species) in zip(self.initial, walkers.chains, self.start, strict=True)
+        ]
+        self.bonds.append(surviving)
+
+    def save(self, path):
+        """Write everything a later process needs to go on bit for bit."""
+        series = {"energy_series": (("block", "step"), self.energies), "bond_series": (("block", "walker"), self.bonds)}
+        attributes = {**self.run, "rounds": self.walkers.rounds}
+        netcdf.save(xr.Dataset(series | self.walkers.checkpoint(), attrs=attributes), path)
+
+    def restore(self, path):
+        """Take up the state that `save` wrote."""
+        saved = netcdf.load(path)
+        if not all(saved.attrs.get(name) == value for name, value in self.run.items()):
+            raise mixture.InvalidData(
+                f"{path}: this checkpoint is of another run; remove it or repeat the run's start and options."
+            )
+        arrays = {name: saved[name].values for name in saved}
+        self.energies, self.bonds = list(arrays["energy_series"]), list(arrays["bond_series"])
+        self.walkers.restore(arrays, int(saved.attrs["rounds"]))
+
+    def sample(self, rung, starts):
+        """What is at a temperature now, with its record; the bonds are those the walker began with."""
+        k = int(self.walkers.walker[rung])
+        one, before = self.walkers.chains[k], starts[k]
+        result = mixture.configurations(
+            one.position, one.species, one.length, self.temperatures[rung], names=before["configuration"].values
+        )
+        result = result.assign(
+            energy_series=(("configuration", "block"), np.array(self.energies)[None, :, rung]),
+            bond_series=(("configuration", "block"), np.array(self.bonds)[None, :, k]),
+            species_changed=("configuration", [(one.species != self.start[k][1]).mean()]),
+            sweeps=("configuration", [self.sweeps]),
+        )
+        result.attrs["moves"] = self.walkers.moves
+        return assess(with_order(with_cooling(result, before)))
+
+
+def exchange(starts, temperatures, sweeps, seed=0, *, swap="balanced", threads=1, checkpoint=None, progress=None):
+    """Run swap Monte Carlo with replica exchange.
+
+    Parameters
+    ----------
+    starts : sequence of xarray.Dataset
+        One configuration for each temperature, of one box.
+    temperatures : sequence of float
+        From cold to hot (ε/k_B); `ladder` finds them.
+    sweeps : int
+        Sweeps of each walker; at least 200.
+    seed : int or sequence of int, optional
+        Seed.
+    swap : {"balanced", "plain"}, optional
+        Swap moves.
+    threads : int, optional
+        Walkers that run at the same time.
+    checkpoint : path, optional
+        File that takes the walkers' state ten times along the run, and from which an interrupted run goes on, bit for
+        bit; to be removed when the results are safe.
+    progress : callable, optional
+        Called with (blocks done, blocks in all).
+
+    Returns
+    -------
+    list of xarray.Dataset
+        The configuration at each temperature, recorded and assessed as those of `glassviz.simulate.equilibration` are:
+        `energy_series` is of the temperature; `bond_series`, `species_changed` and the cooling are of the walker that
+        came there last.
+
+    Raises
+    ------
+    InvalidData
+        Where there are fewer than 200 sweeps, the starts are of different boxes, or the checkpoint is of another run.
+    """
+    if not sweeps >= BLOCKS:
+        raise mixture.InvalidData(f"exchange: {sweeps} sweeps; expected at least {BLOCKS}.")
+    length = max(ds.attrs["box_length"] for ds in starts)
+    one_box(starts)
+    for ds in starts:
+        require_apart(ds["position"].values[0], f"exchange: {ds['configuration'].values[0]}")
+    position, species = (np.stack([ds[name].values[0] for ds in starts]) for name in ("position", "species"))
+    walkers = ReplicaExchange(position, species, length, temperatures, seed, swap)
+    recorder = _Recorder(walkers, temperatures, sweeps)
+    if checkpoint and checkpoint.exists():
+        recorder.restore(checkpoint)
+    marks = np.rint(np.linspace(0, sweeps, BLOCKS + 1)).astype(int)
+    with ExitStack() as stack:
+        pool = stack.enter_context(ThreadPoolExecutor(threads))
+        stack.callback(pool.shutdown, cancel_futures=True)
+        while len(recorder.bonds) < BLOCKS:
+            # The lists are renewed at every mark, in an uninterrupted run too, so that a restart repeats them.
+            for one in walkers.chains:
+                one.renew_neighbors()
+            walkers.run(np.diff(marks)[len(recorder.bonds)], pool)
+            recorder.record()
+            if checkpoint and len(recorder.bonds) % BLOCKS_BETWEEN_CHECKPOINTS == 0:
+                recorder.save(checkpoint)
+            if progress:
+                progress(len(recorder.bonds), BLOCKS)
+    return [recorder.sample(rung, starts) for rung in range(len(temperatures))]
+
+
+def one_box(datasets):
+    """`InvalidData` where configurations differ in their number of particles of a species, or in their box."""
+    first = datasets[0]
+    for ds in datasets:
+        counts = [np.bincount(one["species"].values[0], minlength=3).tolist() for one in (first, ds)]
+        lengths = [one.attrs["box_length"] for one in (first, ds)]
+        if counts[0] != counts[1] or not np.isclose(*lengths, rtol=1e-5, atol=0):
+            raise mixture.InvalidData(
+                f"exchange: {counts[1]} particles in a box of {lengths[1]:.6g} σ beside {counts[0]} in one of "
+                f"{lengths[0]:.6g} σ; expected one size."
+            )

@@ -1,0 +1,168 @@
+"""Files made by replica exchange: samples at several temperatures from samples at the same ones, resumable."""
+
+import numpy as np
+
+from glassviz import files, mixture
+from glassviz.files import netcdf
+from glassviz.files.integrity import remove_leftovers
+from glassviz.simulate.cooling import sample_file
+from glassviz.simulate.exchange import exchange, ladder, one_box
+from glassviz.simulate.inherent import inherent_structures
+from glassviz.simulate.potential import potential_energy
+from glassviz.simulate.verdict import statement
+
+
+def sources(paths):
+    """Configurations to start from, of one size, from cold to hot.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Configurations files, one for each temperature.
+
+    Returns
+    -------
+    list of xarray.Dataset
+
+    Raises
+    ------
+    InvalidData
+        Where a file cannot be read or its temperature is unknown, two are of one temperature or of different sizes, or
+        there are fewer than two.
+    """
+    found = {}
+    for path in paths:
+        ds = files.read(path)
+        temperature = ds.attrs["temperature"]
+        if not temperature > 0:
+            raise mixture.InvalidData(f"{path}: its temperature is unknown; expected it to be known.")
+        if temperature in found:
+            raise mixture.InvalidData(f"{path}: another file is of T = {temperature:g} too; expected one for each.")
+        found[temperature] = ds
+    one_box(list(found.values()))
+    return [found[temperature] for temperature in sorted(found)]
+
+
+def begin(datasets, number):
+    """The rungs of a ladder and what begins there, as far as there is one, a configuration of its own for each.
+
+    Parameters
+    ----------
+    datasets : sequence of xarray.Dataset
+        From `sources`.
+    number : int
+        Number of the ladder; each takes other configurations.
+
+    Returns
+    -------
+    temperatures : (rung,) ndarray
+    starts : list of xarray.Dataset
+        One configuration for each rung, from the file next in temperature.
+    """
+    known = np.array([ds.attrs["temperature"] for ds in datasets])
+    temperatures = ladder(known, [_mean_energy(ds) for ds in datasets], datasets[0].sizes["particle"])
+    nearest = [int(np.abs(known - temperature).argmin()) for temperature in temperatures]
+    starts = []
+    for rung, source in enumerate(nearest):
+        ds = datasets[source]
+        index = number * nearest.count(source) + nearest[:rung].count(source)
+        starts.append(ds.isel(configuration=[index % ds.sizes["configuration"]]))
+    return temperatures, starts
+
+
+def _mean_energy(ds):
+    """Potential energy per particle (ε), mean over the configurations."""
+    pairs = zip(ds["position"].values, ds["species"].values, strict=True)
+    return np.mean([potential_energy(*pair, ds.attrs["box_length"]).mean() for pair in pairs])
+
+
+def run(output, paths, samples, sweeps, seed, swap, threads, record, progress):
+    """Write one file for each ladder and temperature that a source has.
+
+    Parameters
+    ----------
+    output : pathlib.Path
+        Folder that takes `N1290_T0.15_x0-3.nc` and so on.
+    paths
+        See `sources`.
+    samples : int
+        Number of ladders; each gives a sample at every temperature.
+    sweeps : int
+        Sweeps of each walker.
+    seed : int
+        Ladder k takes the stream (seed, k).
+    swap : {"balanced", "plain"}
+        Swap moves.
+    threads : int
+        Walkers that run at the same time.
+    record : dict of str
+        Command and version, kept in every file.
+    progress : callable
+        Called with (blocks done, blocks in all).
+
+    Yields
+    ------
+    pathlib.Path
+        Every file when it is complete; a ladder whose files are there is taken as it is.
+
+    Raises
+    ------
+    InvalidData
+        Where the sources or the sweeps are not usable, or a file or checkpoint is of another run.
+    """
+    datasets = sources(paths)
+    particles = datasets[0].sizes["particle"]
+    output.mkdir(parents=True, exist_ok=True)
+    for k in range(samples):
+        name = f"x{seed}-{k}"
+        wanted = {
+            ds.attrs["temperature"]: sample_file(output, particles, ds.attrs["temperature"], name) for ds in datasets
+        }
+        told = {"configuration": name, "sweeps": sweeps, "seed": seed, "swap moves": swap}
+        present = [_require_same_run(path, told) for path in wanted.values() if path.exists()]
+        if len(present) < len(wanted):
+            temperatures, starts = begin(datasets, k)
+            checkpoint = output / f".N{particles}_{name}.checkpoint.nc"
+            results = exchange(
+                starts,
+                temperatures,
+                sweeps,
+                (seed, k),
+                swap=swap,
+                threads=threads,
+                checkpoint=checkpoint,
+                progress=lambda block, blocks, k=k: progress(k * blocks + block, samples * blocks),
+            )
+            for rung, temperature in enumerate(temperatures):
+                if temperature in wanted:
+                    _write(wanted[temperature], results[rung], name, seed, swap, record)
+            checkpoint.unlink()
+            remove_leftovers(checkpoint)
+        yield from wanted.values()
+        progress(k + 1, samples)
+
+
+def _require_same_run(path, told):
+    """`InvalidData` where a file that is there holds another sample than is asked for, or one of another run."""
+    found = mixture.check(netcdf.load(path), path.name)
+    known = {
+        "configuration": ", ".join(found["configuration"].values),
+        "sweeps": int(found["sweeps"].values[0]) if "sweeps" in found else None,
+        "seed": found.attrs["seed"],
+        "swap moves": str(found.attrs["provenance"]).split(" swap Monte Carlo")[0],
+    }
+    for what, asked in told.items():
+        if known[what] != asked:
+            raise mixture.InvalidData(
+                f"{path.name}: {what} {known[what]} where {asked} is asked for; expected the same, or another folder."
+            )
+
+
+def _write(path, result, name, seed, swap, record):
+    """Write a sample with its inherent structure and what made it."""
+    result = inherent_structures(result.assign_coords(configuration=[name]))
+    result = result.assign(seed=("configuration", [seed]))
+    provenance = f"{swap} swap Monte Carlo with replica exchange: {record['command']}"
+    result.attrs |= {"seed": seed, "provenance": provenance, **record, "verdict": statement(result)}
+    netcdf.save(result, path, encoding=netcdf.compact(result))
+    remove_leftovers(path)
