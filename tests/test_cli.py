@@ -48,7 +48,18 @@ def labels(cooled, tmp_path_factory):
 
 def test_help_of_every_command():
     listed = run("--help").stdout
-    for command in ("serve", "equilibrate", "dynamics", "descriptors", "train", "predict", "movie", "warm", "info"):
+    for command in (
+        "serve",
+        "equilibrate",
+        "exchange",
+        "dynamics",
+        "descriptors",
+        "train",
+        "predict",
+        "movie",
+        "warm",
+        "info",
+    ):
         assert command in listed
         assert "Usage" in run(command, "--help").stdout
 
@@ -69,6 +80,26 @@ def test_equilibrate_again_changes_nothing(cooled):
     before = (cooled / "N200_T0.50.nc").stat().st_mtime_ns
     run("equilibrate", cooled, "--temperatures", 1.0, 0.5, "--sweeps", 200, "--samples", 2, "--particles", 200)
     assert (cooled / "N200_T0.50.nc").stat().st_mtime_ns == before
+
+
+def test_exchange_writes_one_file_per_sample_and_temperature_and_gather_takes_them(cooled, tmp_path):
+    starts = sorted(cooled.iterdir())
+    folder, gathered = tmp_path / "exchanged", tmp_path / "gathered"
+    options = ["--sweeps", 200, "--samples", 2, "--seed", 4]
+    said = run("exchange", folder, "--start", *starts, *options, "--threads", 2).stdout
+    names = [f"N200_T{t}_x4-{k}.nc" for k in (0, 1) for t in ("0.50", "1.00")]
+    assert re.findall(r"N200\S+", said) == names
+    assert sorted(path.name for path in folder.iterdir()) == sorted(names)
+    run("campaign", "gather", folder, gathered)
+    ds = netcdf.load(gathered / "N200_T0.50.nc")
+    assert list(ds["configuration"].values) == ["x4-0", "x4-1"]
+    assert "exchanges at least every 20 sweeps between T = 0.5 " in ds.attrs["moves"]
+    assert "with replica exchange: glassviz exchange" in ds.attrs["provenance"]
+    for more, sentence in (
+        (["--start", starts[0]], "at least two"),
+        (["--start", *starts, "--swap", "plain"], "swap moves"),
+    ):
+        assert sentence in " ".join(run("exchange", folder, *more, *options, code=2).stderr.split())
 
 
 def test_samples_of_other_options_are_not_passed_off(cooled):
@@ -281,6 +312,8 @@ def test_serve_says_nothing_of_an_address_that_is_taken(processes):
         ("campaign", "equilibrate", "out", "--temperatures", 0.5, "--sweeps", 1),
         ("campaign", "equilibrate", "out", "--temperatures", 0.5, "--sweeps", 200, "--size", 1),
         ("campaign", "equilibrate", "out", "--temperatures", 0.5, "--sweeps", 200, "--scheduler", "nonsense"),
+        ("exchange", "out", "--start", "missing.nc", "--sweeps", 200),
+        ("exchange", "out", "--start", "good.extxyz", "--sweeps", 200),
         ("campaign", "dynamics", "missing.nc", "out", "--until", 10),
         ("campaign", "gather", "missing", "out"),
         ("campaign", "gather", "out"),

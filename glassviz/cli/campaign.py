@@ -12,9 +12,9 @@ from glassviz.cli.common import (
     WholeNumbers,
     app,
     at_temperature,
-    console,
     progress_bar,
     require_folder,
+    tell,
     typed_command,
 )
 
@@ -85,7 +85,7 @@ def equilibrate(
     output.mkdir(parents=True, exist_ok=True)
     with progress_bar("equilibrate") as progress:
         run_jobs(jobs, workers or max(CPU_COUNT // threads, 1), scheduler, progress)
-    console.print(f"{len(jobs)} files in {output}", highlight=False)
+    tell(f"{len(jobs)} files in {output}")
 
 
 @campaign.command
@@ -172,7 +172,7 @@ def dynamics(
     workers, together = (1, workers or ON_ONE_GPU) if device == "cuda" else (workers, 1)
     with progress_bar(f"T = {ds.attrs['temperature']:.2f}") as progress:
         run_jobs(jobs, workers, scheduler, progress, together)
-    console.print(f"{len(jobs)} files in {output}", highlight=False)
+    tell(f"{len(jobs)} files in {output}")
 
 
 @campaign.command
@@ -197,4 +197,4 @@ def gather(*folders: Path):
     for path, ds in gathered.items():
         lines = [f"structures: {ds.sizes['configuration']}"] if "propensity" in ds else []
         lines += [ds.attrs["verdict"], *ds.attrs["energy_comparisons"]] if "verdict" in ds.attrs else []
-        console.print(path, *lines, sep="\n    ", highlight=False, markup=False)
+        tell(path, *lines)

@@ -26,6 +26,11 @@ console = Console()
 errors = Console(stderr=True)
 
 
+def tell(*lines):
+    """Print lines as they are, for a reader or for a pipe; those after the first are indented."""
+    console.print(*lines, sep="\n    ", highlight=False, markup=False, soft_wrap=True)
+
+
 def _some(_type, values):
     if not values:
         raise ValueError("Expected at least one.")

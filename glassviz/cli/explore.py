@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from cyclopts.types import NonNegativeInt, PositiveInt
 from rich.table import Table
 
-from glassviz.cli.common import app, console, progress_bar, require_writable
+from glassviz.cli.common import app, console, progress_bar, require_writable, tell
 
 
 @app.command
@@ -132,11 +132,11 @@ def info(path: Path | None = None, *, header: bool = False):
         if header:
             console.print_json(data=ensemble.header)
         else:
-            console.print(_described(ensemble), highlight=False, markup=False, soft_wrap=True)
+            tell(_described(ensemble))
     else:
         ds = netcdf.load(path) if path.suffix == ".nc" else read(path)
         with xr.set_options(display_max_rows=40):
-            console.print(str(ds), highlight=False, markup=False)
+            tell(ds)
 
 
 def _described(ensemble):

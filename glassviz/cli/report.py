@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from glassviz.cli.common import app, console, progress_bar
+from glassviz.cli.common import app, progress_bar, tell
 
 
 @app.command
@@ -27,4 +27,4 @@ def report(
 
     with progress_bar("report") as progress:
         target = write_report(output, figures, progress)
-    console.print(target, highlight=False)
+    tell(target)

@@ -11,9 +11,9 @@ from glassviz.cli.common import (
     WholeNumbers,
     app,
     at_temperature,
-    console,
     progress_bar,
     require_folder,
+    tell,
     typed_command,
 )
 from glassviz.mixture import InvalidData
@@ -66,7 +66,7 @@ def equilibrate(
         for path in cooling.cool(
             output, temperatures, sweeps, samples, particles, start, swap, seed, typed_command(), progress, threads
         ):
-            console.print(path, highlight=False)
+            tell(path)
 
 
 @app.command
@@ -108,7 +108,7 @@ def exchange(
     require_folder(output)
     with progress_bar("exchange") as progress:
         for path in exchanged.run(output, start, samples, sweeps, seed, swap, threads, typed_command(), progress):
-            console.print(path, highlight=False)
+            tell(path)
 
 
 @app.command

@@ -8,7 +8,6 @@ Measured at N = 1290 from samples in equilibrium, see `tests/benchmarks/bench_sw
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from hashlib import sha256
 from itertools import pairwise
 
@@ -275,9 +274,7 @@ def exchange(starts, temperatures, sweeps, seed=0, *, swap="balanced", threads=1
     if checkpoint and checkpoint.exists():
         recorder.restore(checkpoint)
     marks = np.rint(np.linspace(0, sweeps, BLOCKS + 1)).astype(int)
-    with ExitStack() as stack:
-        pool = stack.enter_context(ThreadPoolExecutor(threads))
-        stack.callback(pool.shutdown, cancel_futures=True)
+    with ThreadPoolExecutor(threads) as pool:
         while len(recorder.bonds) < BLOCKS:
             # The lists are renewed at every mark, in an uninterrupted run too, so that a restart repeats them.
             for one in walkers.chains:

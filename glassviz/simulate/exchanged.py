@@ -39,6 +39,8 @@ def sources(paths):
         if temperature in found:
             raise mixture.InvalidData(f"{path}: another file is of T = {temperature:g} too; expected one for each.")
         found[temperature] = ds
+    if len(found) < 2:
+        raise mixture.InvalidData("exchange: one file to start from; expected at least two, of different temperatures.")
     one_box(list(found.values()))
     return [found[temperature] for temperature in sorted(found)]
 
