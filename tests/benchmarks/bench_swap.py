@@ -147,18 +147,21 @@ def exchanged_decay(temperatures, settle, sweeps, every):
 
 
 @pytest.mark.parametrize(
-    ("temperatures", "samples", "level", "bar", "how"),
+    ("temperatures", "samples", "level", "bar", "least", "how"),
     [
-        (("0.23", "0.25", "0.27_settled", "0.30_settled", "0.35_settled"), 6, 0.04, 6, (5000, 24_000, 500)),
-        (("0.15", "0.18", "0.21", "0.23", "0.25"), 3, 0.004, 40, (10_000, 60_000, 1000)),
+        (("0.23", "0.25", "0.27_settled", "0.30_settled", "0.35_settled"), 6, 0.04, 6, 4, (5000, 24_000, 500)),
+        (("0.15", "0.18", "0.21", "0.23", "0.25"), 3, 0.004, 40, 10, (10_000, 60_000, 1000)),
     ],
     ids=["T=0.23", "T=0.15"],
 )
-def test_bond_decorrelation(report, temperatures, samples, level, bar, how):
+def test_bond_decorrelation(report, temperatures, samples, level, bar, least, how):
     """Processor time of a sample until so many bonds are lost: plain 20 % swap, balanced swap, and with exchanges.
 
     The ladder's time is shared among its walkers, each of which is as good a sample as any. From the same samples in
     equilibrium; of the ladder, whatever comes to the coldest temperature begins anew there.
+
+    At T = 0.15 the level is a very early one, so that plain swap gets there in minutes: most walkers that began at that
+    temperature have not left it yet, and the bar is met only later (docs/equilibration.md).
     """
     temperature = float(temperatures[0])
     plain_time, lost = decay(temperature, samples, "plain", 500, lambda _, now: now >= level)
@@ -171,7 +174,7 @@ def test_bond_decorrelation(report, temperatures, samples, level, bar, how):
         f"{balanced_time:.2f} s of balanced swap ({plain_time / balanced_time:.1f} × sooner) and {time:.2f} s of a "
         f"walker with exchanges ({plain_time / time:.0f} ×, bar {bar} ×)"
     )
-    assert plain_time / time > bar / 2  # a few samples: the time to a level scatters
+    assert plain_time / time > least  # the time to a level scatters from sample to sample
 
 
 @pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="one thread only")
