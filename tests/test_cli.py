@@ -142,6 +142,27 @@ def test_a_stopped_equilibrate_goes_on_to_the_same_end(tmp_path, how):
     np.testing.assert_array_equal(first["energy_series"], second["energy_series"])
 
 
+HALF_MADE = """
+import signal
+from glassviz import cli
+
+class Half:
+    def __init__(self):
+        self.whole = self  # so that only the collector finds it
+        signal.raise_signal(signal.SIGINT)
+    def __del__(self):
+        self.missing
+
+cli.app = lambda **_: Half()
+cli.main()
+"""
+
+
+def test_what_ctrl_c_leaves_half_made_does_not_complain():
+    done = subprocess.run([sys.executable, "-c", HALF_MADE], capture_output=True, text=True, check=False, timeout=300)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "glassviz: interrupted.\n")
+
+
 def test_an_interruption_that_python_ignores_comes_again_with_the_next_progress(monkeypatch):
     monkeypatch.setattr(common, "STOPPED", threading.Event())
     with common.progress_bar("") as progress:

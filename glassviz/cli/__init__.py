@@ -1,5 +1,6 @@
 """The command line: `glassviz …`, one command for every stage of the stream."""
 
+import gc
 import signal
 import sys
 import warnings
@@ -9,25 +10,36 @@ from cyclopts import CycloptsError
 from rich.text import Text
 
 from glassviz.cli import campaign, explore, learn, report, simulate  # noqa: F401 (each adds its commands to the application)
-from glassviz.cli.common import app, errors, stop
+from glassviz.cli.common import STOPPED, app, errors, stop
 from glassviz.mixture import InvalidData, MixtureWarning
 
 
 def main():
     """Run the command line; bad input ends in one sentence and exit code 2, an interruption in 130."""
     signal.signal(signal.SIGINT, stop)
+    sys.unraisablehook = partial(_complain, sys.unraisablehook)
     warnings.showwarning = partial(_warn, warnings.showwarning, set())
+    interrupted = False
     try:
         app(exit_on_error=False, print_error=False)
     except (KeyboardInterrupt, SystemError) as error:
-        if not _interrupted(error):
+        interrupted = _interrupted(error)
+        if not interrupted:
             raise
-        _refuse("interrupted", 130)
     except (InvalidData, CycloptsError) as error:
         _refuse(error)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _refuse(f"{where}{error.strerror or error}")
+    if interrupted:
+        gc.collect()  # what was left half made, while `_complain` is still there
+        _refuse("interrupted", 130)
+
+
+def _complain(otherwise, unraisable):
+    """What objects that Ctrl-C has left half made run into while they are cleared away is not for the user."""
+    if not STOPPED.is_set():
+        otherwise(unraisable)
 
 
 def _warn(otherwise, said, message, category, *where, **more):
