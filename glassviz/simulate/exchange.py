@@ -4,7 +4,7 @@ Every so often two neighbouring temperatures exchange their configurations with 
 the canonical distribution of each as it is (Hukushima and Nemoto 1996). A walker, one configuration on its way through
 the temperatures, forgets at the hot ones what the cold ones would hold on to for long.
 
-Measured at N = 1290 from samples in equilibrium, see `tests/benchmarks/bench_swap.py` and docs/equilibration.md.
+What that gains at N = 1290 is in docs/equilibration.md, measured as in `tests/benchmarks/bench_swap.py`.
 """
 
 from concurrent.futures import ThreadPoolExecutor
