@@ -1,4 +1,4 @@
-"""Commands that simulate: equilibrate and dynamics."""
+"""Commands that simulate: equilibrate, exchange and dynamics."""
 
 from pathlib import Path
 from typing import Annotated, Literal

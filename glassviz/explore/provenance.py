@@ -97,9 +97,9 @@ def _findings(run):
         ("Demixing", "demixing", order.DEMIXED, "demixed"),
     ):
         note = f'<span class="note">({what} above {limit:g})</span>'
-        found[title] = f"{first(name):.3f} {note}" if name in run else UNKNOWN
-        if name in run and np.isnan(first(name)):
-            found[title] = "too few particles to tell"
+        found[title] = UNKNOWN
+        if name in run:
+            found[title] = "too few particles to tell" if np.isnan(first(name)) else f"{first(name):.3f} {note}"
     return found
 
 

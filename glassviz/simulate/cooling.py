@@ -166,14 +166,35 @@ def cool_sample(target, start, name, stage, seed, swap, record, progress=None, t
         checkpoint=checkpoint,
         progress=progress,
     )
+    write_sample(target, result, name, seed[0], f"{swap} swap Monte Carlo", record)
+    checkpoint.unlink()
+    remove_leftovers(checkpoint)
+
+
+def write_sample(target, result, name, seed, how, record):
+    """Write a sample with its inherent structure and what made it.
+
+    Parameters
+    ----------
+    target : pathlib.Path
+        File to write.
+    result : xarray.Dataset
+        One assessed configuration.
+    name : str
+        Its name.
+    seed : int
+        Seed of the run.
+    how : str
+        The method, with the swap moves first.
+    record : dict of str
+        Command and version.
+    """
     result = inherent_structures(result.assign_coords(configuration=[name]))
-    result = result.assign(seed=("configuration", [seed[0]]))
-    result.attrs |= {"seed": seed[0], "provenance": f"{swap} swap Monte Carlo: {record['command']}", **record}
+    result = result.assign(seed=("configuration", [seed]))
+    result.attrs |= {"seed": seed, "provenance": f"{how}: {record['command']}", **record}
     result.attrs["verdict"] = statement(result)
     netcdf.save(result, target, encoding=netcdf.compact(result))
-    checkpoint.unlink()
-    for path in (target, checkpoint):
-        remove_leftovers(path)
+    remove_leftovers(target)
 
 
 def require_same_run(target, starts, stages, seed, swap):
@@ -200,6 +221,25 @@ def require_same_run(target, starts, stages, seed, swap):
             list(dict.fromkeys(protocols(found))),
             list(dict.fromkeys(f"{protocols(start)[0]} {course}".strip() for start in starts.values())),
         ),
+    }
+    require_as_asked(target, found, told, seed, swap)
+
+
+def require_as_asked(target, found, told, seed, swap):
+    """`InvalidData` where a file says something else of itself than is asked for.
+
+    Parameters
+    ----------
+    target : pathlib.Path
+        The file.
+    found : xarray.Dataset
+        What is in it.
+    told : dict
+        (known, asked) by what it is of.
+    seed, swap
+        Asked for, as in `cool`.
+    """
+    told = told | {
         "seed": (found.attrs["seed"], seed),
         "swap moves": (str(found.attrs["provenance"]).split(" swap Monte Carlo")[0], swap),
     }

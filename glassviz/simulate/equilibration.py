@@ -101,16 +101,42 @@ def _run_one(ds, temperature, sweeps, seed, swap, threads, checkpoint, progress)
             _save_chain(chain, run, start, energies, bonds, checkpoint)
         if progress:
             progress(len(energies), BLOCKS)
-    names = ds["configuration"].values
-    result = mixture.configurations(chain.position, chain.species, length, temperature, names=names)
+    return recorded(chain, ds, temperature, sweeps, energies, bonds, chain.moves)
+
+
+def recorded(chain, before, temperature, sweeps, energies, bonds, moves):
+    """Where a chain is after a run, with the record of the run, its cooling and its verdict.
+
+    Parameters
+    ----------
+    chain : SwapMonteCarlo
+        Where it is now.
+    before : xarray.Dataset
+        The configuration that it started from.
+    temperature : float
+        Where it is (ε/k_B).
+    sweeps : int
+        Length of the run.
+    energies, bonds : sequence of float
+        Energy per particle (ε) and fraction of the first bonds at equal intervals.
+    moves : str
+        What was done.
+
+    Returns
+    -------
+    xarray.Dataset
+        See `equilibrate`.
+    """
+    names, species = before["configuration"].values, before["species"].values[0]
+    result = mixture.configurations(chain.position, chain.species, chain.length, temperature, names=names)
     result = result.assign(
         energy_series=(("configuration", "block"), [energies]),
         bond_series=(("configuration", "block"), [bonds]),
-        species_changed=("configuration", [(chain.species != start[1]).mean()]),
+        species_changed=("configuration", [(chain.species != species).mean()]),
         sweeps=("configuration", [sweeps]),
     )
-    result.attrs["moves"] = chain.moves
-    return assess(with_order(with_cooling(result, ds)))
+    result.attrs["moves"] = moves
+    return assess(with_order(with_cooling(result, before)))
 
 
 def equilibrate(

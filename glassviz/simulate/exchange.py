@@ -17,11 +17,9 @@ import xarray as xr
 from glassviz import mixture
 from glassviz.files import netcdf
 from glassviz.simulate.bonds import initial_bonds, surviving_fraction
-from glassviz.simulate.equilibration import BLOCKS, BLOCKS_BETWEEN_CHECKPOINTS
-from glassviz.simulate.history import with_cooling
-from glassviz.simulate.order import require_apart, with_order
+from glassviz.simulate.equilibration import BLOCKS, BLOCKS_BETWEEN_CHECKPOINTS, recorded
+from glassviz.simulate.order import require_apart
 from glassviz.simulate.swap_chain import SwapMonteCarlo
-from glassviz.simulate.verdict import assess
 
 EQUATION = r"\min\left(1, e^{(\beta_1 - \beta_2)(E_1 - E_2)}\right)"
 CAPTION = "Neighbouring temperatures exchange their configurations as often as their energies overlap."
@@ -213,18 +211,9 @@ class _Recorder:
     def sample(self, rung, starts):
         """What is at a temperature now, with its record; the bonds are those the walker began with."""
         k = int(self.walkers.walker[rung])
-        one, before = self.walkers.chains[k], starts[k]
-        result = mixture.configurations(
-            one.position, one.species, one.length, self.temperatures[rung], names=before["configuration"].values
-        )
-        result = result.assign(
-            energy_series=(("configuration", "block"), np.array(self.energies)[None, :, rung]),
-            bond_series=(("configuration", "block"), np.array(self.bonds)[None, :, k]),
-            species_changed=("configuration", [(one.species != self.start[k][1]).mean()]),
-            sweeps=("configuration", [self.sweeps]),
-        )
-        result.attrs["moves"] = self.walkers.moves
-        return assess(with_order(with_cooling(result, before)))
+        energies, bonds = np.array(self.energies)[:, rung], np.array(self.bonds)[:, k]
+        one, temperature = self.walkers.chains[k], self.temperatures[rung]
+        return recorded(one, starts[k], temperature, self.sweeps, energies, bonds, self.walkers.moves)
 
 
 def exchange(starts, temperatures, sweeps, seed=0, *, swap="balanced", threads=1, checkpoint=None, progress=None):

@@ -5,11 +5,9 @@ import numpy as np
 from glassviz import files, mixture
 from glassviz.files import netcdf
 from glassviz.files.integrity import remove_leftovers
-from glassviz.simulate.cooling import sample_file
+from glassviz.simulate.cooling import require_as_asked, sample_file, write_sample
 from glassviz.simulate.exchange import exchange, ladder, one_box
-from glassviz.simulate.inherent import inherent_structures
 from glassviz.simulate.potential import potential_energy
-from glassviz.simulate.verdict import statement
 
 
 def sources(paths):
@@ -45,31 +43,37 @@ def sources(paths):
     return [found[temperature] for temperature in sorted(found)]
 
 
-def begin(datasets, number):
-    """The rungs of a ladder and what begins there, as far as there is one, a configuration of its own for each.
+def rungs(datasets):
+    """The temperatures of a ladder, (rung,) ndarray, from the `sources` at some of them; see `ladder`."""
+    known = np.array([ds.attrs["temperature"] for ds in datasets])
+    return ladder(known, [_mean_energy(ds) for ds in datasets], datasets[0].sizes["particle"])
+
+
+def begin(datasets, temperatures, number):
+    """What begins at each rung of a ladder: as far as there is one, a configuration of its own.
 
     Parameters
     ----------
     datasets : sequence of xarray.Dataset
         From `sources`.
+    temperatures : (rung,) ndarray
+        From `rungs`.
     number : int
         Number of the ladder; each takes other configurations.
 
     Returns
     -------
-    temperatures : (rung,) ndarray
-    starts : list of xarray.Dataset
+    list of xarray.Dataset
         One configuration for each rung, from the file next in temperature.
     """
     known = np.array([ds.attrs["temperature"] for ds in datasets])
-    temperatures = ladder(known, [_mean_energy(ds) for ds in datasets], datasets[0].sizes["particle"])
     nearest = [int(np.abs(known - temperature).argmin()) for temperature in temperatures]
     starts = []
     for rung, source in enumerate(nearest):
         ds = datasets[source]
         index = number * nearest.count(source) + nearest[:rung].count(source)
         starts.append(ds.isel(configuration=[index % ds.sizes["configuration"]]))
-    return temperatures, starts
+    return starts
 
 
 def _mean_energy(ds):
@@ -113,6 +117,7 @@ def run(output, paths, samples, sweeps, seed, swap, threads, record, progress):
         Where the sources or the sweeps are not usable, or a file or checkpoint is of another run.
     """
     datasets = sources(paths)
+    temperatures = rungs(datasets)
     particles = datasets[0].sizes["particle"]
     output.mkdir(parents=True, exist_ok=True)
     for k in range(samples):
@@ -120,13 +125,13 @@ def run(output, paths, samples, sweeps, seed, swap, threads, record, progress):
         wanted = {
             ds.attrs["temperature"]: sample_file(output, particles, ds.attrs["temperature"], name) for ds in datasets
         }
-        told = {"configuration": name, "sweeps": sweeps, "seed": seed, "swap moves": swap}
-        present = [_require_same_run(path, told) for path in wanted.values() if path.exists()]
+        present = [path for path in wanted.values() if path.exists()]
+        for path in present:
+            _require_same_run(path, name, sweeps, seed, swap)
         if len(present) < len(wanted):
-            temperatures, starts = begin(datasets, k)
             checkpoint = output / f".N{particles}_{name}.checkpoint.nc"
             results = exchange(
-                starts,
+                begin(datasets, temperatures, k),
                 temperatures,
                 sweeps,
                 (seed, k),
@@ -137,34 +142,19 @@ def run(output, paths, samples, sweeps, seed, swap, threads, record, progress):
             )
             for rung, temperature in enumerate(temperatures):
                 if temperature in wanted:
-                    _write(wanted[temperature], results[rung], name, seed, swap, record)
+                    how = f"{swap} swap Monte Carlo with replica exchange"
+                    write_sample(wanted[temperature], results[rung], name, seed, how, record)
             checkpoint.unlink()
             remove_leftovers(checkpoint)
         yield from wanted.values()
         progress(k + 1, samples)
 
 
-def _require_same_run(path, told):
+def _require_same_run(path, name, sweeps, seed, swap):
     """`InvalidData` where a file that is there holds another sample than is asked for, or one of another run."""
     found = mixture.check(netcdf.load(path), path.name)
-    known = {
-        "configuration": ", ".join(found["configuration"].values),
-        "sweeps": int(found["sweeps"].values[0]) if "sweeps" in found else None,
-        "seed": found.attrs["seed"],
-        "swap moves": str(found.attrs["provenance"]).split(" swap Monte Carlo")[0],
+    told = {
+        "samples": (list(found["configuration"].values), [name]),
+        "sweeps": (found["sweeps"].values.tolist() if "sweeps" in found else [], [sweeps]),
     }
-    for what, asked in told.items():
-        if known[what] != asked:
-            raise mixture.InvalidData(
-                f"{path.name}: {what} {known[what]} where {asked} is asked for; expected the same, or another folder."
-            )
-
-
-def _write(path, result, name, seed, swap, record):
-    """Write a sample with its inherent structure and what made it."""
-    result = inherent_structures(result.assign_coords(configuration=[name]))
-    result = result.assign(seed=("configuration", [seed]))
-    provenance = f"{swap} swap Monte Carlo with replica exchange: {record['command']}"
-    result.attrs |= {"seed": seed, "provenance": provenance, **record, "verdict": statement(result)}
-    netcdf.save(result, path, encoding=netcdf.compact(result))
-    remove_leftovers(path)
+    require_as_asked(path, found, told, seed, swap)

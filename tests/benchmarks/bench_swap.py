@@ -125,7 +125,9 @@ def exchanged_decay(temperatures, settle, sweeps, every):
     Averaged over beginnings along the run; returns processor seconds of a walker to there, and bonds lost.
     """
     paths = [CONFIGURATIONS / f"N1290_T{temperature}.nc" for temperature in temperatures]
-    rungs, starts = exchanged.begin(exchanged.sources(paths), 0)
+    datasets = exchanged.sources(paths)
+    rungs = exchanged.rungs(datasets)
+    starts = exchanged.begin(datasets, rungs, 0)
     position, species = (np.stack([ds[name].values[0] for ds in starts]) for name in ("position", "species"))
     length = starts[0].attrs["box_length"]
     walkers = ReplicaExchange(position, species, length, rungs, seed=1)

@@ -8,7 +8,7 @@ import xarray as xr
 from glassviz import files, mixture
 from glassviz.files import netcdf
 from glassviz.mixture import InvalidData
-from glassviz.simulate import exchanged
+from glassviz.simulate import cooling, exchanged
 from glassviz.simulate.equilibration import BLOCKS, BLOCKS_BETWEEN_CHECKPOINTS, equilibrate
 from glassviz.simulate.exchange import SPACING, ReplicaExchange, exchange, ladder, one_box
 from glassviz.simulate.potential import potential_energy
@@ -225,11 +225,12 @@ def test_files_of_two_ladders(source_files, tmp_path):
 def test_each_rung_begins_with_a_configuration_of_its_own(source_files):
     datasets = exchanged.sources(source_files[::-1])
     assert [ds.attrs["temperature"] for ds in datasets] == [0.4, 0.5]
-    temperatures, starts = exchanged.begin(datasets, 0)
+    temperatures = exchanged.rungs(datasets)
+    starts = exchanged.begin(datasets, temperatures, 0)
     assert len(temperatures) == len(starts) > 2
     digests = [one["position"].values.tobytes() for one in starts]
     assert len(set(digests)) == len(digests)
-    _, others = exchanged.begin(datasets, 1)
+    others = exchanged.begin(datasets, temperatures, 1)
     assert others[0]["configuration"].item() != starts[0]["configuration"].item()
 
 
@@ -252,7 +253,7 @@ def test_bad_sources_are_refused(source_files, liquid_dataset, tmp_path):
 
 def test_a_run_killed_before_its_files_are_written_is_not_run_again(source_files, tmp_path):
     folder = tmp_path / "out"
-    with patch.object(exchanged, "inherent_structures", side_effect=Interruption), pytest.raises(Interruption):
+    with patch.object(cooling, "inherent_structures", side_effect=Interruption), pytest.raises(Interruption):
         made(folder, source_files, samples=1)
     told = []
     paths = made(folder, source_files, samples=1, progress=lambda *state: told.append(state))
