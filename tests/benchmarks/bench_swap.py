@@ -24,15 +24,6 @@ pytestmark = pytest.mark.benchmark
 
 
 @pytest.fixture
-def report(capsys):
-    def show(line):
-        with capsys.disabled():
-            print(f"\n{line}", end="")
-
-    return show
-
-
-@pytest.fixture
 def chain(configurations_at):
     """Factory: a chain from an equilibrium sample."""
 
@@ -91,61 +82,90 @@ def test_swap_proposals(chain, report):
     assert times[82560] < 1.5 * times[1290]
 
 
-def decay(temperature, samples, swap, sweeps, enough):
-    """Run so many shipped samples until it is enough; returns processor seconds for each sample, and bonds lost.
+class Beginning:
+    """The bonds a chain has now, which it will lose.
 
-    Lost is 1 − C_B of species 1 against the start, averaged over the samples and over the last tenth of the run, whose
-    middle is the time.
+    Parameters
+    ----------
+    chain : SwapMonteCarlo
+        The chain.
+    """
+
+    def __init__(self, chain):
+        self.chain, self.species = chain, chain.species.copy()
+        self.bonds = initial_bonds(chain.position, self.species, chain.length)
+
+    def lost(self):
+        """1 − C_B of species 1 since then."""
+        kept = surviving_fraction(*self.bonds, self.chain.position, self.species, self.chain.length)
+        return 1 - kept[self.species == 0].mean()
+
+
+def decay(temperature, samples, swap, sweeps):
+    """Run so many shipped samples on; after every so many sweeps yields processor seconds of each, and what each lost.
+
+    Yields
+    ------
+    (float, (sample,) ndarray)
     """
     ds = files.read(CONFIGURATIONS / f"N1290_T{temperature:.2f}.nc").isel(configuration=slice(samples))
     length = ds.attrs["box_length"]
-    runs = []
+    beginnings = []
     for k, (position, species) in enumerate(zip(ds["position"].values, ds["species"].values, strict=True)):
-        SwapMonteCarlo(position, species, length, temperature, swap=swap).run(20)
-        running = SwapMonteCarlo(position, species, length, temperature, seed=k, swap=swap)
-        runs.append((running, species == 0, initial_bonds(position, species, length), species))
-    time, times, lost = 0.0, [], []
+        SwapMonteCarlo(position, species, length, temperature, swap=swap).run(20)  # compiles and warms
+        beginnings.append(Beginning(SwapMonteCarlo(position, species, length, temperature, seed=k, swap=swap)))
+    time = 0.0
     while True:
         start = process_time()
-        for running, *_ in runs:
-            running.run(sweeps)
-        time += (process_time() - start) / len(runs)
-        times.append(time)
-        kept = [surviving_fraction(*bonds, one.position, species, length)[a].mean() for one, a, bonds, species in runs]
-        lost.append(1 - np.mean(kept))
-        tenth = -(-len(lost) // 10)
-        state = np.mean(times[-tenth:]), np.mean(lost[-tenth:])
-        if enough(*state):
-            return state
+        for one in beginnings:
+            one.chain.run(sweeps)
+        time += (process_time() - start) / len(beginnings)
+        yield time, np.array([one.lost() for one in beginnings])
 
 
-def exchanged_decay(temperatures, settle, sweeps, every):
+def exchanged_decay(temperatures, settle, sweeps, every, number=0):
     """Bonds lost by what is at the coldest temperature of a ladder, after one to many times `every` sweeps.
 
-    Averaged over beginnings along the run; returns processor seconds of a walker to there, and bonds lost.
+    Averaged over beginnings along the run; `number` tells ladders apart.
+
+    Returns
+    -------
+    (2, time) ndarray
+        Processor seconds of a walker to there, and bonds lost.
     """
-    paths = [CONFIGURATIONS / f"N1290_T{temperature}.nc" for temperature in temperatures]
-    datasets = exchanged.sources(paths)
+    datasets = exchanged.sources([CONFIGURATIONS / f"N1290_T{temperature}.nc" for temperature in temperatures])
     rungs = exchanged.rungs(datasets)
-    starts = exchanged.begin(datasets, rungs, 0)
+    starts = exchanged.begin(datasets, rungs, number)
     position, species = (np.stack([ds[name].values[0] for ds in starts]) for name in ("position", "species"))
-    length = starts[0].attrs["box_length"]
-    walkers = ReplicaExchange(position, species, length, rungs, seed=1)
+    walkers = ReplicaExchange(position, species, starts[0].attrs["box_length"], rungs, seed=1 + number)
     beginnings, lost = [], [[] for _ in range(sweeps // every)]
     with ThreadPoolExecutor(1) as pool:
         walkers.run(settle, pool)
         time = 0.0
         for now in range(sweeps // every):
-            one = walkers.chains[walkers.walker[0]]
-            beginnings.append((one, initial_bonds(one.position, one.species, length), one.species))
+            beginnings.append(Beginning(walkers.chains[walkers.walker[0]]))
             start = process_time()
             walkers.run(every, pool)
             time += process_time() - start
-            for before, (one, bonds, kinds) in enumerate(beginnings):
-                kept = surviving_fraction(*bonds, one.position, kinds, length)[kinds == 0].mean()
-                lost[now - before].append(1 - kept)
+            for before, one in enumerate(beginnings):
+                lost[now - before].append(one.lost())
     half = len(lost) // 2  # later ones have few beginnings
-    return time / len(rungs) / len(lost) * np.arange(1, half + 1), np.array([np.mean(values) for values in lost[:half]])
+    times = time / len(rungs) / len(lost) * np.arange(1, half + 1)
+    return np.array([times, [np.mean(values) for values in lost[:half]]])
+
+
+def reached(states, level):
+    """Where the samples have lost a level of their bonds on average: processor seconds of each, and bonds lost.
+
+    Averaged over the last tenth of the run, whose middle is the time.
+    """
+    times, losses = [], []
+    for time, lost in states:
+        times.append(time)
+        losses.append(lost.mean())
+        tenth = -(-len(times) // 10)
+        if np.mean(losses[-tenth:]) >= level:
+            return np.mean(times[-tenth:]), np.mean(losses[-tenth:])
 
 
 @pytest.mark.parametrize(
@@ -166,8 +186,8 @@ def test_bond_decorrelation(report, temperatures, samples, level, bar, least, ho
     temperature have not left it yet, and the bar is met only later (docs/equilibration.md).
     """
     temperature = float(temperatures[0])
-    plain_time, lost = decay(temperature, samples, "plain", 500, lambda _, now: now >= level)
-    balanced_time, _ = decay(temperature, samples, "balanced", 100, lambda _, now: now >= lost)
+    plain_time, lost = reached(decay(temperature, samples, "plain", 500), level)
+    balanced_time, _ = reached(decay(temperature, samples, "balanced", 100), lost)
     times, mean = exchanged_decay(temperatures, *how)
     assert mean.max() >= lost, "the run of the ladder was too short"
     time = times[np.argmax(mean >= lost)]
