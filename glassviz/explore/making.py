@@ -92,11 +92,11 @@ def course(run):
 
 
 def groups(library, temperature=None):
-    """The samples of the store, or of one temperature, by how they were cooled: list of `Group`, from hot to cold."""
+    """The samples of all temperatures of the store, or of one, by how they were cooled: list of `Group`, hot to cold."""
     temperatures = library.temperatures if temperature is None else [temperature]
     found = []
     for t in temperatures:
-        for particles in library.sizes(t):
+        for particles in dict.fromkeys(sample.particles for sample in library.samples(t)):
             first = 0
             for ds in library.runs(t, particles):
                 made = protocols(ds)

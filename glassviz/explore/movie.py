@@ -115,8 +115,8 @@ def render_movie(
 
 
 def _sample(library, temperature, label):
-    if temperature not in library.temperatures:
-        known = ", ".join(f"{t:g}" for t in library.temperatures)
+    if temperature not in library.offered:
+        known = ", ".join(f"{t:g}" for t in library.offered)
         raise InvalidData(f"temperature: there are no configurations at T = {temperature:g}; expected one of {known}.")
     samples = library.samples(temperature)
     found = [s for s in samples if label in (None, s.label)]
@@ -135,9 +135,11 @@ def _states(library, sweep, sample, mean_propensity, frames):
     if not low <= mean_propensity <= high:
         raise InvalidData(f"mean propensity: {mean_propensity:g}; expected {low:g} to {high:g}.")
     path = []
-    for temperature in library.temperatures:
+    for temperature in library.offered:
         same_size = [s for s in library.samples(temperature) if s.particles == sample.particles]
         path += [s for s in same_size if s.name == sample.name][:1] or same_size[:1]
+    if len(path) < 2:
+        raise InvalidData(f"movie: no other temperature has samples of {sample.particles} particles; expected some.")
     return [(path[k * len(path) // frames], mean_propensity) for k in range(frames)]
 
 

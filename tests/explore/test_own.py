@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from glassviz import files
-from glassviz.explore import derive
+from glassviz.explore import derive, making
 from glassviz.explore.intake import LARGEST, safe_name, take
+from glassviz.explore.movie import render_movie
 from glassviz.explore.own import OwnLibrary
 from glassviz.explore.state import ExplorerState
 from glassviz.mixture import InvalidData
@@ -56,6 +58,38 @@ def test_a_foreign_temperature_is_offered(library, session, shipped):
     assert 0.275 not in library.offered
     frames = derive.frames(session, state.chosen_sample, library.networks[0])
     assert np.isfinite(frames.at(0.8)[shipped["species"].values[0] == 0]).all()
+
+
+def fourfold(ds):
+    """The configuration four times in a box of twice the side."""
+    length = ds.attrs["box_length"]
+    shifts = length * np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+    dims = ("configuration", "particle", "space")
+    tiled = {
+        name: (dims, (ds[name].values[:, None] + shifts[None, :, None]).reshape(1, -1, 2))
+        for name in ("position", "inherent_position")
+    }
+    species = (dims[:2], np.tile(ds["species"].values, 4))
+    return xr.Dataset(tiled | {"species": species}, attrs=ds.attrs | {"box_length": 2 * length})
+
+
+def test_how_one_of_a_size_that_the_store_lacks_was_made(session, shipped):
+    session, sample = session.with_configurations(fourfold(shipped), 0.3, "fourfold")
+    own, others = making.comparisons(session, sample)
+    assert (own.particles, own.samples) == (sample.particles, [0])
+    assert {group.particles for group, _ in others} == set(session.sizes(0.3))
+    assert own in making.groups(session, 0.3)
+
+
+def test_movies_show_it_at_its_own_temperature(session, shipped, tmp_path):
+    session, sample = session.with_configurations(shipped, 0.275, "foreign")
+    wanted = {"temperature": 0.275, "sample": sample.label, "library": session, "size": 240, "frames": 2}
+    assert render_movie(tmp_path / "time.gif", **wanted).stat().st_size
+    assert render_movie(tmp_path / "temperature.gif", sweep="temperature", **wanted).stat().st_size
+    session, sample = session.with_configurations(fourfold(shipped), 0.275, "fourfold")
+    wanted |= {"sample": sample.label, "library": session}
+    with pytest.raises(InvalidData, match=f"no other temperature has samples of {sample.particles} particles"):
+        render_movie(tmp_path / "alone.gif", sweep="temperature", **wanted)
 
 
 def test_what_does_not_fit_is_refused(session, shipped):
