@@ -15,15 +15,9 @@ from glassviz.explore.kept import kept
 from glassviz.learn.transfer import LEVELS as TRANSFER_LEVELS
 from glassviz.learn.transfer import size_transfer
 from glassviz.observe.attention import length_distribution, xi_int
-from glassviz.observe.chords import chord_length
-from glassviz.observe.structure_factor import fit_xi4, structure_factor, xi4_error
-from glassviz.observe.susceptibility import chi4
 
 LEVELS = np.round(np.linspace(0.99, 0.05, 40), 4)
 """The mean propensities ⟨C̄_B⟩ at which the snapshot is predicted; in between it is interpolated."""
-FIT_LEVELS = LEVELS[1::3]  # levels of the ξ₄ curve
-FEW_STRUCTURES = 20  # below this a variance over structures is a rough guess
-WINDOW = (0.0, 0.6)  # of wave numbers in the fit of ξ₄; from 0.2, as in the paper, one box does not determine it
 LARGE = 10_000  # particles a box needs to have wave numbers in the window of the fit of ξ₄
 SPECIES = 0
 HEADLINES = {
@@ -100,10 +94,10 @@ def predictions(library, temperature, particles, network, progress=None):
             "inputs": C["state_input"].values,
         }
 
-    return _remember(library, "predictions", temperature, (particles,), network, compute)
+    return remember(library, "predictions", temperature, (particles,), network, compute)
 
 
-def _remember(library, name, temperature, sizes, network, compute, *more):
+def remember(library, name, temperature, sizes, network, compute, *more):
     """Arrays derived from the configurations of some sizes and a network, from memory, from disk or computed."""
     key = (name, temperature, *sizes, network, *more)
 
@@ -179,7 +173,7 @@ def transfer(library, temperature, particles, network):
         found = sizes_compared(library, temperature, particles, network)
         return {"passed": np.array([found.passed]), "reason": np.frombuffer(str(found).encode(), np.uint8)}
 
-    found = _remember(library, "transfer", temperature, (smallest, particles), network, compute)
+    found = remember(library, "transfer", temperature, (smallest, particles), network, compute)
     return bool(found["passed"][0]), found["reason"].tobytes().decode()
 
 
@@ -242,7 +236,7 @@ def attention(library, choice):
         return {"distribution": distribution.values, "length": distribution["length"].values}
 
     sizes = (sample.particles,)
-    found = _remember(library, "attention", sample.temperature, sizes, network, compute, sample.index)
+    found = remember(library, "attention", sample.temperature, sizes, network, compute, sample.index)
     first, fraction = _between(choice.mean_propensity)
     every = found["distribution"]
     distribution = xr.DataArray(
@@ -251,105 +245,3 @@ def attention(library, choice):
         coords={"length": found["length"]},
     )
     return distribution, xi_int(distribution)
-
-
-def fluctuations(library, temperature, network):
-    """χ₄ and ⟨ξ_chord⟩ at all levels of one temperature, from its largest set of configurations of one size.
-
-    Returns
-    -------
-    Dataset (state)
-        `chi4`, `chi4_error`, `chord`, `chord_error`, `time`, `simulated`, `mean_propensity`; attributes `structures`,
-        `particles`. χ₄ is NaN where there is one structure.
-    """
-    particles = max(
-        library.sizes(temperature), key=lambda n: (library.configurations(temperature, n).sizes["configuration"], -n)
-    )
-
-    def compute():
-        C = propensities(library, temperature, particles, network)
-        ds = library.configurations(temperature, particles)
-        reached = C["converged"].values.all(axis=0)
-        return _plain(_curves(chi4(C, ds), chord_length(C, ds), ds).where(xr.DataArray(reached, dims="state")))
-
-    result = _dataset(_remember(library, "fluctuations", temperature, (particles,), network, compute))
-    time, simulated = times(library, temperature)
-    return result.assign(mean_propensity=("state", LEVELS), time=("state", time), simulated=("state", simulated))
-
-
-def measured(library, temperature):
-    """χ₄ and ⟨ξ_chord⟩ of the propensities from molecular dynamics, as `fluctuations`; None where there are none.
-
-    Attribute `replica_noise`: "subtracted" from χ₄ where it is known, else "included".
-    """
-    ds = library.measured(temperature)
-    if ds is None:
-        return None
-
-    def compute():
-        C = ds["propensity"]
-        mean = C.where(ds["species"] == SPECIES).mean(("configuration", "particle"))
-        C = C.isel(time=np.flatnonzero((mean.values < LEVELS[0]) & (C["time"].values > 0)))
-        noise = ds["replica_noise"].sel(time=C["time"])
-        known = bool(np.isfinite(noise).all())
-        result = _curves(chi4(C, ds, noise=noise if known else None), chord_length(C, ds), ds)
-        result.attrs["replica_noise"] = "subtracted" if known else "included"
-        return result.assign(mean_propensity=("state", mean.sel(time=C["time"]).values))
-
-    key = ("measured curves", temperature, ds.sizes["configuration"])
-    return library.memo(key, compute).assign(time=lambda curves: ("state", curves["time_measured"].values))
-
-
-def _plain(curves):
-    """Curves of one number of structures as arrays to keep."""
-    sizes = np.array([curves.attrs["structures"], curves.attrs["particles"]])
-    return {"sizes": sizes, **{name: curves[name].values for name in curves.data_vars}}
-
-
-def _dataset(arrays):
-    """The curves that `_plain` has made arrays of."""
-    structures, particles = (int(n) for n in arrays["sizes"])
-    variables = {name: ("state", values) for name, values in arrays.items() if name != "sizes"}
-    return xr.Dataset(variables, attrs={"structures": structures, "particles": particles})
-
-
-def _curves(susceptibility, chords, ds):
-    dim = susceptibility.dims[0]
-    variables = {
-        "chi4": ("state", susceptibility.values),
-        "chi4_error": ("state", susceptibility["error"].values),
-        "chord": ("state", chords.values),
-        "chord_error": ("state", chords["error"].values),
-    }
-    if dim == "time":
-        variables["time_measured"] = ("state", susceptibility["time"].values)
-    attributes = {"structures": ds.sizes["configuration"], "particles": ds.sizes["particle"]}
-    return xr.Dataset(variables, attrs=attributes)
-
-
-def dynamic_length(library, temperature, network):
-    """ξ₄ at `FIT_LEVELS` of one temperature, from the largest box.
-
-    Returns
-    -------
-    Dataset (state) or None
-        `xi4`, `xi4_error` (of the fit and over the networks; NaN where not determined), `time`, `simulated`,
-        `mean_propensity`; attributes `structures`, `particles`. None where there is no large box.
-    """
-    particles = library.sizes(temperature)[0]
-    if particles < LARGE:
-        return None
-
-    def compute():
-        C = propensities(library, temperature, particles, network).isel(state=slice(1, None, 3))
-        ds = library.configurations(temperature, particles)
-        fit = fit_xi4(structure_factor(C, ds), window=WINDOW)
-        attributes = {"structures": ds.sizes["configuration"], "particles": particles}
-        curves = xr.Dataset(
-            {"xi4": ("state", fit["xi4"].values), "xi4_error": ("state", xi4_error(fit).values)}, attrs=attributes
-        )
-        return _plain(curves.where(xr.DataArray(C["converged"].values.all(axis=0), dims="state")))
-
-    result = _dataset(_remember(library, "dynamic length", temperature, (particles,), network, compute))
-    time, simulated = times(library, temperature, FIT_LEVELS)
-    return result.assign(mean_propensity=("state", FIT_LEVELS), time=("state", time), simulated=("state", simulated))

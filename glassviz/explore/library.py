@@ -15,6 +15,7 @@ from glassviz.explore.kept import content
 from glassviz.files import netcdf, store
 from glassviz.learn.networkfile import available_networks, load_networks
 from glassviz.mixture import InvalidData
+from glassviz.observe.decay import in_common
 from glassviz.observe.propensity import noise_of_all, replica_noise
 from glassviz.observe.superposition import superposition
 from glassviz.simulate.history import with_cooling
@@ -99,8 +100,8 @@ class Sample:
         return f"N = {self.particles}" + ("" if self.alone else f" · {self.name}")
 
 
-class Runs(list):
-    """Records of the runs that made the samples of some files."""
+class Datasets(list):
+    """Some Datasets that are kept together."""
 
     @property
     def nbytes(self):
@@ -139,6 +140,16 @@ def joined(parts):
 def _of_each(part, name):
     """An attribute of a file, for each of its configurations."""
     return "configuration", np.full(part.sizes["configuration"], str(part.attrs.get(name, "")), object)
+
+
+def _at_times(files, times):
+    """Propensities of all structures of some files at times they have in common, with the noise of the replicas."""
+    wanted = ["position", "species", "propensity"]
+    parts = [file[wanted].assign(replica_noise=replica_noise(file)) for file in files]
+    parts = [part.sel(time=times, method="nearest").assign_coords(time=times) for part in parts]
+    whole = xr.concat(parts, "configuration", combine_attrs="override")
+    replicas = np.repeat([file.attrs["replicas"] for file in files], [file.sizes["configuration"] for file in files])
+    return whole.assign(replica_noise=noise_of_all(whole["replica_noise"], replicas))
 
 
 def most_structures(rows):
@@ -215,7 +226,7 @@ class Library:
         """
 
         def load():
-            return Runs(record(netcdf.read(row.path)) for row in self._paths[temperature, particles])
+            return Datasets(record(netcdf.read(row.path)) for row in self._paths[temperature, particles])
 
         return self.memo(("runs", temperature, particles), load)
 
@@ -313,25 +324,20 @@ class Library:
 
         Returns
         -------
-        Dataset or None
-            `propensity` (configuration, time, particle) on the times common to all structures, with `position`,
-            `species` and `replica_noise` (configuration, time), as `noise_of_all` gives it; None where there is none.
+        list of Dataset
+            `propensity` (configuration, time, particle) on the times common to all structures, then of those that run
+            further on their further times, as far as enough do; with `position`, `species` and `replica_noise`
+            (configuration, time), as `noise_of_all` gives it. Empty where there is none.
         """
         rows = self.propensity_files(temperature)
         if not rows:
-            return None
+            return []
         particles = most_structures(rows)
 
         def load():
-            wanted = ["position", "species", "propensity"]
             files = [netcdf.load(row.path) for row in rows if row.particles == particles]
-            parts = [file[wanted].assign(replica_noise=replica_noise(file)) for file in files]
-            times = parts[0]["time"].values
-            for part in parts[1:]:
-                times = times[np.isin(np.round(times, 6), np.round(part["time"].values, 6))]
-            parts = [part.sel(time=times, method="nearest").assign_coords(time=times) for part in parts]
-            whole = xr.concat(parts, "configuration", combine_attrs="override")
-            replicas = np.repeat([f.attrs["replicas"] for f in files], [f.sizes["configuration"] for f in files])
-            return whole.assign(replica_noise=noise_of_all(whole["replica_noise"], replicas))
+            counts = [file.sizes["configuration"] for file in files]
+            shared = in_common([file["time"].values for file in files], counts)
+            return Datasets(_at_times([files[k] for k in members], times) for members, times in shared)
 
         return self.memo(("measured", temperature, particles, len(rows)), load)

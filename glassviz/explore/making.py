@@ -92,7 +92,7 @@ def course(run):
 
 
 def groups(library, temperature=None):
-    """The samples of all temperatures of the store, or of one, by how they were cooled: list of `Group`, hot to cold."""
+    """Samples of all temperatures of the store, or of one, by how they were cooled: list of `Group`, hot to cold."""
     temperatures = library.temperatures if temperature is None else [temperature]
     found = []
     for t in temperatures:

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from glassviz.explore import derive
+from glassviz.explore import derive, heterogeneity
 from glassviz.explore.citation import text as citation
 from glassviz.observe.fields import network_spread
 
@@ -42,13 +42,13 @@ def curves(library, network, progress=None):
     """
     tables = []
     for done, temperature in enumerate(library.temperatures, 1):
-        found = derive.fluctuations(library, temperature, network)
+        found = heterogeneity.fluctuations(library, temperature, network)
         tables += [_rows(found, name, "prediction", temperature) for name in ("chi4", "chord")]
         passed, _ = derive.transfer(library, temperature, library.sizes(temperature)[0], network)
-        length = derive.dynamic_length(library, temperature, network) if passed else None
+        length = heterogeneity.dynamic_length(library, temperature, network) if passed else None
         if length is not None:
             tables.append(_rows(length, "xi4", "prediction", temperature))
-        measured = derive.measured(library, temperature)
+        measured = heterogeneity.measured(library, temperature)
         if measured is not None:
             tables += [_rows(measured, name, "molecular dynamics", temperature) for name in ("chi4", "chord")]
         if progress is not None:
@@ -67,7 +67,7 @@ def _rows(found, name, source, temperature):
         "value": found[name].values,
         "error": found[f"{name}_error"].values,
         "unit": UNITS[name],
-        "structures": found.attrs["structures"],
+        "structures": found["structures"].values if "structures" in found else found.attrs["structures"],
         "particles": found.attrs["particles"],
     }
     table = pd.DataFrame(values, columns=list(COLUMNS))

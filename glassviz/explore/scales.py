@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from glassviz.explore import derive
+from glassviz.explore import derive, heterogeneity
 from glassviz.observe.attention import length_distribution, xi_int
 from glassviz.observe.chords import chord_length, chord_segments
 from glassviz.observe.structure_factor import fit_xi4, structure_factor, xi4_error
@@ -58,7 +58,7 @@ def spectrum(library, temperature, network, mean_propensity):
             return None
         s4 = structure_factor(C, ds)
         mean = s4.mean("network").assign_coords(error=("q", s4["error"].mean("network").values))
-        return Spectrum(mean, fit_xi4(s4, window=derive.WINDOW), ds.sizes["configuration"], particles)
+        return Spectrum(mean, fit_xi4(s4, window=heterogeneity.WINDOW), ds.sizes["configuration"], particles)
 
     found = library.memo(("spectrum", temperature, particles, network, mean_propensity), compute)
     return found, "" if found else "the networks do not reach this ⟨C̄_B⟩ here"

@@ -12,7 +12,7 @@ from types import ModuleType
 import numpy as np
 import xarray as xr
 
-from glassviz.explore import derive
+from glassviz.explore import derive, heterogeneity
 from glassviz.learn import architecture
 from glassviz.observe import agreement, attention, propensity, structure_factor, superposition, susceptibility
 from glassviz.structure.descriptors import descriptors
@@ -67,11 +67,11 @@ def small_sample(library, temperature):
     return min(samples, key=lambda sample: (sample.particles, sample.index)).label
 
 
-def heterogeneity(library, network):
+def contrast(library, network):
     """The largest χ₄ of the hottest temperature and of the one in the middle of the story."""
     found = []
     for temperature in (max(library.temperatures), temperature_of(Step("", "", ""), library)):
-        curve = derive.fluctuations(library, temperature, network)
+        curve = heterogeneity.fluctuations(library, temperature, network)
         if np.isfinite(curve["chi4"]).any():
             k = int(np.nanargmax(curve["chi4"].values))
             value, error = float(curve["chi4"][k]), float(curve["chi4_error"][k])
@@ -146,7 +146,7 @@ def lengths(library, network):
     order = sorted(library.temperatures, reverse=True)
     found = []
     for temperature in (order[0], min(order, key=lambda t: abs(t - 0.3)), order[-1]):
-        curve = derive.fluctuations(library, temperature, network)
+        curve = heterogeneity.fluctuations(library, temperature, network)
         k = int(np.abs(derive.LEVELS - LEVEL).argmin())
         if np.isfinite(curve["chord"][k]):
             found.append(f"{float(curve['chord'][k]):.1f} σ at <i>T</i> = {temperature:g}")
@@ -189,7 +189,7 @@ STEPS = (
         "Press <kbd>S</kbd> to sweep through all temperatures and watch the contrast.",
         temperature="cold",
         source=susceptibility,
-        evidence=heterogeneity,
+        evidence=contrast,
     ),
     Step(
         "What the network sees",

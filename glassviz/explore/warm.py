@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from glassviz.explore import derive
+from glassviz.explore import derive, heterogeneity
 from glassviz.explore.library import Library
 from glassviz.explore.movie import render_movie
 from glassviz.explore.state import Choice
@@ -53,9 +53,9 @@ def _derive(library, temperature, particles, network):
     if not derive.transfer(library, temperature, particles, network)[0]:
         return
     derive.predictions(library, temperature, particles, network)
-    derive.fluctuations(library, temperature, network)
+    heterogeneity.fluctuations(library, temperature, network)
     if particles == library.sizes(temperature)[0]:
-        derive.dynamic_length(library, temperature, network)
+        heterogeneity.dynamic_length(library, temperature, network)
     for sample in library.samples(temperature):
         if sample.particles == particles and sample.index == 0 and library.ensemble(network).has_attention:
             derive.attention(library, Choice(temperature, LEVEL, sample, network))

@@ -101,10 +101,48 @@ def by_temperature(datasets):
     return [_common(temperature, group) for temperature, group in groups.items()]
 
 
+def _enough(structures):
+    """How many of so many structures a curve needs."""
+    return max(min(ENOUGH, structures), int(SHARE * structures))
+
+
+def in_common(times, structures):
+    """Which output times runs of different length have in common: all of them first, then those that go further.
+
+    Parameters
+    ----------
+    times : sequence of (time,) ndarray
+        Of each file, increasing.
+    structures : sequence of int
+        Number of structures in each file.
+
+    Returns
+    -------
+    list of (list of int, (time,) ndarray)
+        Files and their common times beyond those before, as far as enough structures go.
+    """
+    found, before = [], -np.inf
+    for end in sorted({ds[-1] for ds in times}):
+        members = [k for k, ds in enumerate(times) if ds[-1] >= end]
+        if sum(structures[k] for k in members) < _enough(sum(structures)):
+            break
+        first, *others = (times[k] for k in members)
+        shared = first[(first > before) & np.all([_among(first, ds) for ds in others], axis=0)]
+        if shared.size:
+            found.append((members, shared))
+            before = shared[-1]
+    return found
+
+
+def _among(times, others):
+    """Which of the times are among others, but for their last digits."""
+    return np.isin(np.round(times, 6), np.round(others, 6))
+
+
 def _common(temperature, group):
     """One Decay of the curves of a temperature; the longest runs count, as far as enough of them go."""
     ends = sorted((c["time"].values[-1] for c in group for _ in c["configuration"]), reverse=True)
-    last = ends[max(min(ENOUGH, len(ends)), int(SHARE * len(ends))) - 1]
+    last = ends[_enough(len(ends)) - 1]
     group = [c for c in group if c["time"].values[-1] >= last]
     first = max(c["time"].values[0] for c in group)
     times = np.unique(np.concatenate([c["time"].values for c in group]))

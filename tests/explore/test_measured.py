@@ -1,51 +1,82 @@
-"""χ₄ of molecular dynamics on the explorer's curves: without the noise of the replicas where that is known."""
+"""χ₄ of molecular dynamics on the explorer's curves: as far as structures run, without the noise of the replicas."""
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from glassviz.explore import derive
+from glassviz.explore import heterogeneity
+from glassviz.files import netcdf
 
 STRUCTURES, PARTICLES, NOISE = 9, 60, 1e-4
+
+
+def labels(noise, structures=STRUCTURES, times=(1.0, 10.0)):
+    """Random propensities."""
+    generator = np.random.default_rng(4)
+    shape, dims = (structures, len(times), PARTICLES), ("configuration", "time", "particle")
+    return xr.Dataset(
+        {
+            "propensity": (dims, generator.uniform(0.5, 0.9, shape)),
+            "species": (dims[::2], np.zeros(shape[::2], np.int8)),
+            "position": ((*dims[::2], "space"), generator.uniform(0, 8, (structures, PARTICLES, 2))),
+            "replica_noise": (dims[:2], np.full(shape[:2], noise)),
+        },
+        coords={"time": list(times)},
+        attrs={"box_length": 8.0, "temperature": 0.4},
+    )
 
 
 class Measured:
     """A library that has nothing but measured propensities."""
 
-    def __init__(self, noise):
-        generator = np.random.default_rng(4)
-        dims = ("configuration", "time", "particle")
-        self.ds = xr.Dataset(
-            {
-                "propensity": (dims, generator.uniform(0.5, 0.9, (STRUCTURES, 2, PARTICLES))),
-                "species": (("configuration", "particle"), np.zeros((STRUCTURES, PARTICLES), np.int8)),
-                "position": (
-                    ("configuration", "particle", "space"),
-                    generator.uniform(0, 8, (STRUCTURES, PARTICLES, 2)),
-                ),
-                "replica_noise": (("configuration", "time"), np.full((STRUCTURES, 2), noise)),
-            },
-            coords={"time": [1.0, 10.0]},
-            attrs={"box_length": 8.0, "temperature": 0.4},
-        )
+    def __init__(self, *sets):
+        self.sets = list(sets)
 
     def measured(self, temperature):
-        return self.ds
+        return self.sets
 
     def memo(self, key, compute):
         return compute()
 
 
 def test_known_noise_is_subtracted():
-    whole, less = (derive.measured(Measured(noise), 0.4) for noise in (0.0, NOISE))
+    whole, less = (heterogeneity.measured(Measured(labels(noise)), 0.4) for noise in (0.0, NOISE))
     difference = (whole["chi4"] - less["chi4"]).values
     assert difference == pytest.approx(PARTICLES * NOISE * (1 - 1 / STRUCTURES), rel=1e-9)
     assert less.attrs["replica_noise"] == "subtracted"
 
 
 def test_unknown_noise_stays_and_is_said():
-    library = Measured(NOISE)
-    library.ds["replica_noise"][3] = np.nan
-    found = derive.measured(library, 0.4)
+    some = labels(NOISE)
+    some["replica_noise"][3] = np.nan
+    found = heterogeneity.measured(Measured(some), 0.4)
     assert found.attrs["replica_noise"] == "included"
-    np.testing.assert_array_equal(found["chi4"], derive.measured(Measured(0.0), 0.4)["chi4"])
+    np.testing.assert_array_equal(found["chi4"], heterogeneity.measured(Measured(labels(0.0)), 0.4)["chi4"])
+
+
+def test_structures_that_run_further_go_on_alone():
+    early, late = labels(0.0), labels(NOISE, 5, (100.0,))
+    found = heterogeneity.measured(Measured(early, late), 0.4)
+    assert found["time"].values.tolist() == [1, 10, 100]
+    assert found["structures"].values.tolist() == [9, 9, 5]
+    for part, one in ((found.isel(state=slice(2)), early), (found.isel(state=[2]), late)):
+        np.testing.assert_array_equal(part["chi4"], heterogeneity.measured(Measured(one), 0.4)["chi4"])
+
+
+def test_the_points_reach_as_far_as_enough_shipped_runs(library):
+    """And every one of them is of structures that have been run to there."""
+    told = 0
+    for temperature in library.temperatures:
+        rows = library.propensity_files(temperature)
+        found = heterogeneity.measured(library, temperature)
+        if found is None:
+            continue
+        told += 1
+        files = [netcdf.load(row.path) for row in rows if row.particles == found.attrs["particles"]]
+        ends = np.array([float(ds["time"][-1]) for ds in files for _ in ds["configuration"]])
+        reached = (ends[:, None] >= found["time"].values).sum(axis=0)
+        structures = found["structures"].values
+        assert (structures <= reached).all()
+        assert (3 * structures >= len(ends) - 2).all()
+        assert len(ends) // 3 > (ends > found["time"].values[-1]).sum()
+    assert told or pytest.skip("the store holds no labels")

@@ -4,7 +4,7 @@ import pytest
 import xarray as xr
 
 import glassviz as gv
-from glassviz.explore import derive, records
+from glassviz.explore import derive, heterogeneity, records
 from glassviz.explore.library import joined
 from glassviz.explore.state import ExplorerState
 from glassviz.files import netcdf
@@ -48,14 +48,14 @@ def test_curves_are_those_of_the_page(small, monkeypatch):
     library = small.library
     one = [small.temperature, library.temperatures[0]]
     monkeypatch.setattr(type(library), "temperatures", property(lambda _self: one))
-    monkeypatch.setattr(derive, "dynamic_length", lambda *_: None)
+    monkeypatch.setattr(heterogeneity, "dynamic_length", lambda *_: None)
     seen = []
     table = records.curves(library, small.network, lambda done, of: seen.append((done, of)))
     assert tuple(table.columns) == records.COLUMNS
     assert seen == [(1, 2), (2, 2)]
     assert set(table["temperature"]) == set(one)
     assert np.isfinite(table["value"]).all()
-    wanted = derive.fluctuations(library, one[0], small.network)
+    wanted = heterogeneity.fluctuations(library, one[0], small.network)
     chosen = table.query("source == 'prediction' and quantity == 'chord' and temperature == @one[0]")
     assert np.allclose(chosen["value"], wanted["chord"].values[np.isfinite(wanted["chord"].values)])
     again = pd.read_csv(pd.io.common.StringIO(table.to_csv(index=False)))

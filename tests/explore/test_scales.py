@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from glassviz.explore import derive
+from glassviz.explore import derive, heterogeneity
 from glassviz.explore.scales import chords, scales, spectrum
 from glassviz.explore.state import ExplorerState
 
@@ -32,7 +32,7 @@ def test_chord_and_attention_are_those_of_the_curves(state):
     library, temperature = state.library, state.temperature
     level = float(derive.LEVELS[8])
     found = scales(library, temperature, state.network, level)
-    curves = derive.fluctuations(library, temperature, state.network)
+    curves = heterogeneity.fluctuations(library, temperature, state.network)
     assert found.attrs["structures"] == curves.attrs["structures"]
     near = curves.isel(state=[7, 8, 9])["chord"]
     assert float(near.min()) - 0.3 <= float(found["chord"]) <= float(near.max()) + 0.3

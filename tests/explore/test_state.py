@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from glassviz.explore import derive
+from glassviz.explore import derive, heterogeneity
 from glassviz.explore.library import Memo
 from glassviz.explore.state import ExplorerState
 
@@ -98,7 +98,7 @@ def test_bottleneck_and_attention_belong_to_the_sample(small):
 
 
 def test_curves_carry_errors_and_times(small):
-    curves = derive.fluctuations(small.library, small.temperature, small.network)
+    curves = heterogeneity.fluctuations(small.library, small.temperature, small.network)
     assert curves.sizes["state"] == 40
     assert (np.diff(curves["time"]) > 0).all()
     reached = derive.frames(small.library, small.chosen_sample, small.network).reached

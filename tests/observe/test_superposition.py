@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from glassviz.files import netcdf, store
 from glassviz.mixture import InvalidData
 from glassviz.observe import superposition as module
+from glassviz.observe.decay import in_common
 from glassviz.observe.superposition import superposition
 
 TAU = {0.40: 2e3, 0.35: 1.2e4, 0.30: 2.5e5}
@@ -139,6 +140,15 @@ def test_a_few_long_runs_do_not_speak_for_many_others(long, structures, last):
     ts = superposition(datasets)
     assert ts.relaxation_times.structures[0] == structures
     assert float(ts.curves().time.max()) == pytest.approx(last)
+
+
+def test_times_in_common_go_on_with_the_runs_that_are_longer():
+    dense, sparse, short = [1.0, 1.5, 2.0, 3.0, 4.0], [1.0, 2.0, 4.0, 8.0], [1.0, 1.5, 2.0, 3.0]
+    found = in_common([np.array(times) for times in (dense, sparse, short)], [3, 4, 5])
+    assert [(members, times.tolist()) for members, times in found] == [([0, 1, 2], [1, 2]), ([0, 1], [4]), ([1], [8])]
+    found = in_common([np.array(times) for times in (dense, sparse, short)], [3, 3, 5])  # 3 of 11 are too few
+    assert [members for members, _ in found] == [[0, 1, 2], [0, 1]]
+    assert in_common([np.array(dense)], [2])[0][1].tolist() == dense
 
 
 def test_rescaled_curves_fall_on_the_master_curve(exact_liquid):

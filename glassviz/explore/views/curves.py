@@ -9,7 +9,7 @@ import param
 from bokeh.events import Tap
 from bokeh.models import ColumnDataSource, Range1d
 
-from glassviz.explore import derive
+from glassviz.explore import derive, heterogeneity
 from glassviz.explore.colors import temperature_colors
 from glassviz.explore.picking import state_at
 from glassviz.explore.views.base import (
@@ -52,7 +52,8 @@ QUANTITIES = {
         "structure first, so this is the part of <i>χ</i><sub>4</sub> that structure determines. What finitely many "
         "replicas leave of the rest, <i>N</i><sub>1</sub> Var<sub>rep</sub>/<i>R</i>, is subtracted from the points of "
         "molecular dynamics (●), as much as the files at that temperature say; where they do not, the title says that "
-        "it is included. Bars: over networks; of the points over structures, by bootstrap.",
+        "it is included. At long times the points are of those structures that run so far. Bars: over networks; of the "
+        "points over structures, by bootstrap.",
     ),
     "xi4": (
         "<i>ξ</i><sub>4</sub>(<i>t</i>)",
@@ -207,14 +208,14 @@ class Curves(View):
             return results["why"]
         notes = []
         structures = curve.attrs["structures"]
-        if name == "chi4" and structures < derive.FEW_STRUCTURES:
+        if name == "chi4" and structures < heterogeneity.FEW_STRUCTURES:
             notes.append(f"weak: {structures} structures at T = {self.state.temperature:g}")
         measured = results["measured"]
         if name == "chi4" and measured is not None and measured.attrs["replica_noise"] == "included":
             notes.append("● include the noise of finitely many replicas")
         if name == "xi4" and not np.isfinite(curve["xi4"].values).any():
             notes.append(f"not determined at T = {self.state.temperature:g}")
-        elif name == "xi4" and structures < derive.FEW_STRUCTURES:
+        elif name == "xi4" and structures < heterogeneity.FEW_STRUCTURES:
             notes.append(f"{structures} box of N = {curve.attrs['particles']}")
         if not curve["simulated"].values.any():
             notes.append("times extrapolated")
@@ -223,7 +224,7 @@ class Curves(View):
 
 def _derive_all(library, temperature, network):
     """Curves of one temperature by quantity, the measured ones, and why ξ₄ is missing where it is."""
-    fluctuations = derive.fluctuations(library, temperature, network)
+    fluctuations = heterogeneity.fluctuations(library, temperature, network)
     largest = library.sizes(temperature)[0]
     passed, why = derive.transfer(library, temperature, largest, network)
     why = ["not shown: size-transfer test failed", why]
@@ -232,9 +233,9 @@ def _derive_all(library, temperature, network):
     return {
         "chi4": fluctuations,
         "chord": fluctuations,
-        "xi4": derive.dynamic_length(library, temperature, network) if passed else None,
+        "xi4": heterogeneity.dynamic_length(library, temperature, network) if passed else None,
         "why": why,
-        "measured": derive.measured(library, temperature),
+        "measured": heterogeneity.measured(library, temperature),
     }
 
 

@@ -8,7 +8,7 @@ import panel_material_ui as pmui
 from bokeh.events import Tap
 from bokeh.models import ColumnDataSource, Range1d, Whisker
 
-from glassviz.explore import derive
+from glassviz.explore import derive, heterogeneity
 from glassviz.explore.colors import encode, packed_palette
 from glassviz.explore.raster import coloured, pack, particle_ids, viewport
 from glassviz.explore.scales import FACTORS, chords, scales, spectrum
@@ -144,7 +144,7 @@ class Lengths(View):
         constant, uncertainty = float(fit["A"]), float(fit["A_error"])
         a = f"= {constant:.1f} ± {uncertainty:.1f}" if uncertainty < constant else "not determined"
         xi = f"<i>ξ</i><sub>4</sub> = {float(fit['xi4']):.1f} ± {float(xi4_error(fit)):.1f} σ, <i>A</i> {a}"
-        self._head("spectrum", title, f"{xi}; {boxes}", weak=found.boxes < derive.FEW_STRUCTURES)
+        self._head("spectrum", title, f"{xi}; {boxes}", weak=found.boxes < heterogeneity.FEW_STRUCTURES)
 
     def _show_lengths(self, choice, level, results):
         table = {name: [] for name in ("temperature", *LENGTHS, *(f"{n}_error" for n in LENGTHS), "A", "A_error")}
@@ -264,7 +264,7 @@ class _Spectrum:
         self.figure.x_range.update(start=0.7 * float(q[0]), end=float(q[-1]))
         self.figure.y_range.update(start=0.5 * float(y.min()), end=2.5 * float(y.max()))
         parameters = np.array([float(found.fit[name]) for name in ("xi4", "A", "chi")])
-        at = np.geomspace(q[0], derive.WINDOW[1], 100)
+        at = np.geomspace(q[0], heterogeneity.WINDOW[1], 100)
         known = bool(np.isfinite(parameters).all())
         self._named.visible = known
         self._fit.data = {"x": at if known else [], "y": ornstein_zernike.model(at, parameters) if known else []}
