@@ -117,8 +117,8 @@ def best(found):
     Returns
     -------
     list of Group
-        One for each temperature, from hot to cold: those most of which are in equilibrium, else those that lasted the
-        most decorrelation times, else the most numerous. All samples of a group count, not those alone that pass by
+        One for each temperature, from hot to cold: of those most of which are in equilibrium the most numerous, else
+        those that lasted the most decorrelation times. All samples of a group count, not those alone that pass by
         luck: whoever lost more bonds than others has not the same energy on average. None that crystallised or
         demixed.
     """
@@ -126,7 +126,8 @@ def best(found):
     for group in found:
         if group.verdict in BROKEN:
             continue
-        rank = group.verdict == "equilibrium", np.nan_to_num(group.decorrelations, nan=-1.0), len(group.samples)
+        settled, times = group.verdict == "equilibrium", np.nan_to_num(group.decorrelations, nan=-1.0)
+        rank = settled, len(group.samples) if settled else times, len(group.samples)
         if group.temperature not in ranked or rank > ranked[group.temperature][0]:
             ranked[group.temperature] = rank, group
     return [ranked[t][1] for t in sorted(ranked, reverse=True)]

@@ -10,8 +10,8 @@ from glassviz.simulate import order, verdict
 
 MEANING = {
     "equilibrium": "The energy is at rest, and the run was long enough to lose the structure it began with.",
-    "nearly": "The energy does not fall any more, but the run was shorter than one decorrelation time: part of the "
-    "structure it began with is still there.",
+    "nearly": "The energy does not fall any more, but it still rises, or the run was shorter than one decorrelation "
+    "time: part of the structure it began with is still there.",
     "glass": "The energy was still falling, or the run lasted less than a tenth of a decorrelation time: this is a "
     "glass, not the liquid at this temperature.",
     "crystal": "The particles have ordered: this is no longer the disordered mixture.",
@@ -19,6 +19,7 @@ MEANING = {
     making.NOT_ASSESSED: "The run that made this sample is not recorded, so that nobody can check here whether it is "
     "in equilibrium.",
 }
+MOVED = {-1: '<span class="weak">still falling</span>', 0: "at rest", 1: '<span class="weak">still rising</span>'}
 UNKNOWN = '<span class="weak">not recorded in this file</span>'
 
 
@@ -79,9 +80,8 @@ def _findings(run):
     found = {"Energy": _signed(f"{verdict.sample_energies(run)[0]:.4f} ε per particle")}
     if making.is_recorded(run):
         change, error = first("energy_drift"), first("energy_drift_error")
-        falls = change < -verdict.SIGNIFICANT * error
-        found["Drift over the last half"] = _signed(f"{change:+.4f} ± {error:.4f} ε: ") + (
-            '<span class="weak">still falling</span>' if falls else "at rest"
+        found["Drift over the last half"] = (
+            _signed(f"{change:+.4f} ± {error:.4f} ε: ") + MOVED[verdict.trend(change, error)]
         )
         found["Bonds that survive"] = f"{100 * first('bond_series'):.0f} % of those species 1 had at the start"
         times = first("decorrelations")

@@ -134,6 +134,11 @@ def decorrelations(ds):
     return np.array([1 / half_life(bonds, chance) for bonds, chance in pairs])
 
 
+def trend(change, error):
+    """How an energy moved by more than three errors: −1 where it fell, 1 where it rose, 0 where it is at rest."""
+    return int(np.sign(change)) if abs(change) > SIGNIFICANT * error else 0
+
+
 def level(change, error, times, order=0.0, mixing=0.0):
     """What a run has shown, in one word of `VERDICTS`.
 
@@ -157,9 +162,10 @@ def level(change, error, times, order=0.0, mixing=0.0):
         return "crystal"
     if mixing > DEMIXED:
         return "demixed"
-    if change < -SIGNIFICANT * error or times < TOO_FEW:
+    moved = trend(change, error)
+    if moved < 0 or times < TOO_FEW:
         return "glass"
-    return "equilibrium" if times >= ENOUGH and change <= SIGNIFICANT * error else "nearly"
+    return "equilibrium" if times >= ENOUGH and not moved else "nearly"
 
 
 def assess(ds):

@@ -28,8 +28,9 @@ class Store:
         self.files = {key: [record(ds) for ds in datasets] for key, datasets in files.items()}
         self.temperatures = sorted({t for t, _ in self.files}, reverse=True)
 
-    def sizes(self, temperature):
-        return sorted((n for t, n in self.files if t == temperature), reverse=True)
+    def samples(self, temperature):
+        sizes = sorted((n for t, n in self.files if t == temperature), reverse=True)
+        return [Sample(temperature, n, k, "a", False) for n in sizes for k in range(len(self.files[temperature, n]))]
 
     def runs(self, temperature, particles):
         return self.files[temperature, particles]
@@ -72,6 +73,23 @@ def test_the_line_goes_through_what_is_in_equilibrium_and_else_through_the_best(
     assert line[1].runs["sweeps"].item() == 5000
     assert line[2].verdict == making.NOT_ASSESSED
     assert np.isnan(line[2].decorrelations)
+
+
+def test_a_few_that_lasted_longer_do_not_take_the_line_from_the_many():
+    few = recorded(0.3, REST, np.linspace(0.5, 0.01, 20), sweeps=9000)
+    many = xr.concat([recorded(0.3, REST, FORGOTTEN, name=name) for name in "abc"], "configuration")
+    found = making.groups(Store({(0.3, 100): [few, many]}))
+    assert {group.verdict for group in found} == {"equilibrium"}
+    assert found[0].decorrelations > found[1].decorrelations
+    assert making.best(found) == [found[1]]
+
+
+def test_an_energy_that_rises_is_said_to_rise():
+    store = Store({(0.3, 100): [recorded(0.3, REST + np.linspace(0, 0.2, 20), FORGOTTEN)]})
+    run = making.run_of(store, sample())
+    assert run["verdict"].values.tolist() == ["nearly"]
+    assert "still rises" in headline(sample(), run)
+    assert "still rising" in account(sample(), run, making.comparisons(store, sample()))
 
 
 def test_a_crystal_is_not_on_the_line():

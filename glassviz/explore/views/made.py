@@ -11,6 +11,7 @@ from glassviz.explore.provenance import account, headline
 from glassviz.explore.views.base import CARD, HEADING, View, put
 from glassviz.explore.views.dialog import dialog
 from glassviz.explore.views.energies import Course, Energies, course_legend, energies_legend, grouped
+from glassviz.mixture import temperature_name
 from glassviz.simulate import order, verdict
 
 GRID = """
@@ -158,11 +159,13 @@ def _heading(title, note, weak=False):
 
 def _line_note(line):
     """What the line through the energies goes through, and whether that is less than equilibrium."""
-    settled = [f"{g.temperature:.2f}" for g in line if g.verdict == "equilibrium"]
+    settled = [group for group in line if group.verdict == "equilibrium"]
     if not settled:
         return "no temperature is in equilibrium; the dashed line joins the best equilibrated samples", True
     rest = "; dashed: through the best equilibrated ones" if len(settled) < len(line) else ""
-    return f"line: samples in equilibrium, T = {', '.join(settled)}{rest}", bool(rest)
+    share = "" if all(set(group.verdicts) == {"equilibrium"} for group in settled) else "mostly "
+    temperatures = ", ".join(temperature_name(group.temperature) for group in settled)
+    return f"line: samples {share}in equilibrium, T = {temperatures}{rest}", bool(rest)
 
 
 def _sweeps(course):
