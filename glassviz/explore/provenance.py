@@ -135,5 +135,7 @@ def _origin(sample, run):
     }
     if command and command in str(attributes.get("provenance", "")):
         found["Made by"] = html.escape(attributes["provenance"].replace(command, "").rstrip(": "))
+    if "exchanges" in attributes:
+        found["Made by"] += f" ({html.escape(str(attributes['exchanges']))})"
     said = str(attributes.get("verdict", ""))
     return found | {"The file on all its samples": html.escape(said) or UNKNOWN}

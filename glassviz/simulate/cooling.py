@@ -276,7 +276,8 @@ def origin(samples):
     How they were made: where commands or versions differ all of them, of seeds −1. Boxes that were written with
     different numbers of digits differ by less than 10⁻⁵ of their length: the longest holds all particles.
     """
-    keys = [key for key in ("command", "version", "provenance", "moves") if any(key in ds.attrs for ds in samples)]
+    keys = ("command", "version", "provenance", "moves", "start", "exchanges")
+    keys = [key for key in keys if any(key in ds.attrs for ds in samples)]
     seeds = {ds.attrs.get("seed", -1) for ds in samples}
     longest = max(ds.attrs["box_length"] for ds in samples)
     return said(samples, keys) | {"seed": seeds.pop() if len(seeds) == 1 else -1, "box_length": longest}

@@ -24,6 +24,7 @@ from glassviz.simulate.swap_chain import SwapMonteCarlo
 EQUATION = r"\min\left(1, e^{(\beta_1 - \beta_2)(E_1 - E_2)}\right)"
 CAPTION = "Neighbouring temperatures exchange their configurations as often as their energies overlap."
 
+BEGINNING = ("position", "species")
 SWEEPS_BETWEEN_EXCHANGES = 20
 SPACING = 2.0  # (ΔT)² N c / T² of neighbours, c the configurational heat capacity: a third of the exchanges succeeds
 
@@ -56,6 +57,8 @@ class ReplicaExchange:
         Where in the ladder each walker is.
     exchanges : (2, walker − 1) ndarray of int
         Exchanges tried and made between each temperature and the next.
+    visited : (2, walker) ndarray of bool
+        Whether each walker has been at the coldest and at the hottest temperature.
     """
 
     def __init__(self, position, species, box_length, temperatures, seed=0, swap="balanced"):
@@ -68,7 +71,12 @@ class ReplicaExchange:
         self.key = own.generate_state(4)
         self.rung = np.arange(len(self.beta))
         self.exchanges = np.zeros((2, len(self.beta) - 1), np.int64)
+        self.visited = np.zeros((2, len(self.beta)), bool)
+        self._visit()
         self.rounds = 0
+
+    def _visit(self):
+        self.visited |= self.rung == [[0], [len(self.beta) - 1]]
 
     @property
     def walker(self):
@@ -81,6 +89,17 @@ class ReplicaExchange:
         ladder = " ".join(f"{1 / beta:.6g}" for beta in self.beta)
         return (
             f"{self.chains[0].moves}; exchanges at least every {SWEEPS_BETWEEN_EXCHANGES} sweeps between T = {ladder}"
+        )
+
+    @property
+    def account(self):
+        """How well the ladder mixes, for people."""
+        tried, made = self.exchanges
+        shares = 100 * made / np.maximum(tried, 1)
+        both = self.visited.all(axis=0).sum()
+        return (
+            f"{shares.min():.0f} to {shares.max():.0f} % of the exchanges between neighbours made; {both} of "
+            f"{len(self.beta)} walkers have been at both ends"
         )
 
     def energies(self):
@@ -107,16 +126,21 @@ class ReplicaExchange:
             if made:
                 self.rung[[one, other]] = self.rung[[other, one]]
                 self.chains[one].beta, self.chains[other].beta = self.beta[self.rung[[one, other]]]
+        self._visit()
         self.rounds += 1
 
     def checkpoint(self):
         """Everything walkers of the same start and options need to go on as these: (dimension, array) by name."""
         saved = {f"{name}_{k}": value for k, one in enumerate(self.chains) for name, value in one.checkpoint().items()}
-        return saved | {"rung": ("walker", self.rung), "exchanges": (("tried_made", "pair"), self.exchanges)}
+        return saved | {
+            "rung": ("walker", self.rung),
+            "exchanges": (("tried_made", "pair"), self.exchanges),
+            "visited": (("end", "walker"), self.visited),
+        }
 
     def restore(self, saved, rounds):
         """Go on from a checkpoint after so many rounds of exchanges, given as arrays by name."""
-        self.rung, self.exchanges = np.array(saved["rung"]), np.array(saved["exchanges"])
+        self.rung, self.exchanges, self.visited = (np.array(saved[name]) for name in ("rung", "exchanges", "visited"))
         self.rounds = rounds
         for k, one in enumerate(self.chains):
             one.beta = self.beta[self.rung[k]]
@@ -162,23 +186,28 @@ def ladder(temperatures, energies, particles):
     return np.concatenate(rungs)
 
 
+def digest(temperatures, starts):
+    """What tells a ladder, (rung,) temperatures and a configuration for each, from others; a str."""
+    arrays = [np.asarray(temperatures, dtype=float), *(ds[name].values for ds in starts for name in BEGINNING)]
+    return sha256(b"".join(values.tobytes() for values in arrays)).hexdigest()
+
+
 class _Recorder:
     """What is recorded along a run of replica exchange: energies by temperature, surviving bonds by walker."""
 
-    def __init__(self, walkers, temperatures, sweeps):
+    def __init__(self, walkers, temperatures, sweeps, start):
         self.walkers, self.temperatures, self.sweeps = walkers, temperatures, sweeps
         self.energies, self.bonds = [], []
         self.start = [(one.position, one.species) for one in walkers.chains]
         self.initial = [initial_bonds(*start, walkers.chains[0].length) for start in self.start]
         # What a checkpoint must agree with to be of this run.
-        digest = sha256(b"".join(values.tobytes() for start in self.start for values in start))
         self.run = {
             "box_length": walkers.chains[0].length,
             "sweeps": sweeps,
             "blocks": BLOCKS,
             "moves": walkers.moves,
             "stream": "-".join(f"{word:08x}" for word in walkers.key.tolist()),
-            "start": digest.hexdigest(),
+            "start": start,
         }
 
     def record(self):
@@ -213,7 +242,8 @@ class _Recorder:
         k = int(self.walkers.walker[rung])
         energies, bonds = np.array(self.energies)[:, rung], np.array(self.bonds)[:, k]
         one, temperature = self.walkers.chains[k], self.temperatures[rung]
-        return recorded(one, starts[k], temperature, self.sweeps, energies, bonds, self.walkers.moves)
+        sample = recorded(one, starts[k], temperature, self.sweeps, energies, bonds, self.walkers.moves)
+        return sample.assign_attrs(start=self.run["start"], exchanges=self.walkers.account)
 
 
 def exchange(starts, temperatures, sweeps, seed=0, *, swap="balanced", threads=1, checkpoint=None, progress=None):
@@ -244,7 +274,7 @@ def exchange(starts, temperatures, sweeps, seed=0, *, swap="balanced", threads=1
     list of xarray.Dataset
         The configuration at each temperature, recorded and assessed as those of `glassviz.simulate.equilibration` are:
         `energy_series` is of the temperature; `bond_series`, `species_changed` and the cooling are of the walker that
-        came there last.
+        came there last. Attributes `start`, from `digest`, and `exchanges`, how well the ladder mixed.
 
     Raises
     ------
@@ -257,9 +287,9 @@ def exchange(starts, temperatures, sweeps, seed=0, *, swap="balanced", threads=1
     one_box(starts)
     for ds in starts:
         require_apart(ds["position"].values[0], f"exchange: {ds['configuration'].values[0]}")
-    position, species = (np.stack([ds[name].values[0] for ds in starts]) for name in ("position", "species"))
+    position, species = (np.stack([ds[name].values[0] for ds in starts]) for name in BEGINNING)
     walkers = ReplicaExchange(position, species, length, temperatures, seed, swap)
-    recorder = _Recorder(walkers, temperatures, sweeps)
+    recorder = _Recorder(walkers, temperatures, sweeps, digest(temperatures, starts))
     if checkpoint and checkpoint.exists():
         recorder.restore(checkpoint)
     marks = np.rint(np.linspace(0, sweeps, BLOCKS + 1)).astype(int)

@@ -6,7 +6,7 @@ from glassviz import files, mixture
 from glassviz.files import netcdf
 from glassviz.files.integrity import remove_leftovers
 from glassviz.simulate.cooling import require_as_asked, sample_file, write_sample
-from glassviz.simulate.exchange import exchange, ladder, one_box
+from glassviz.simulate.exchange import digest, exchange, ladder, one_box
 from glassviz.simulate.potential import potential_energy
 
 
@@ -59,7 +59,7 @@ def begin(datasets, temperatures, number):
     temperatures : (rung,) ndarray
         From `rungs`.
     number : int
-        Number of the ladder; each takes other configurations.
+        Number of the ladder; each takes other configurations, as long as the files have enough of them.
 
     Returns
     -------
@@ -125,13 +125,14 @@ def run(output, paths, samples, sweeps, seed, swap, threads, record, progress):
         wanted = {
             ds.attrs["temperature"]: sample_file(output, particles, ds.attrs["temperature"], name) for ds in datasets
         }
+        starts = begin(datasets, temperatures, k)
         present = [path for path in wanted.values() if path.exists()]
         for path in present:
-            _require_same_run(path, name, sweeps, seed, swap)
+            _require_same_run(path, name, sweeps, digest(temperatures, starts), seed, swap)
         if len(present) < len(wanted):
             checkpoint = output / f".N{particles}_{name}.checkpoint.nc"
             results = exchange(
-                begin(datasets, temperatures, k),
+                starts,
                 temperatures,
                 sweeps,
                 (seed, k),
@@ -150,11 +151,12 @@ def run(output, paths, samples, sweeps, seed, swap, threads, record, progress):
         progress(k + 1, samples)
 
 
-def _require_same_run(path, name, sweeps, seed, swap):
+def _require_same_run(path, name, sweeps, start, seed, swap):
     """`InvalidData` where a file that is there holds another sample than is asked for, or one of another run."""
     found = mixture.check(netcdf.load(path), path.name)
     told = {
         "samples": (list(found["configuration"].values), [name]),
         "sweeps": (found["sweeps"].values.tolist() if "sweeps" in found else [], [sweeps]),
+        "ladder and beginnings (digest)": (found.attrs.get("start"), start),
     }
     require_as_asked(path, found, told, seed, swap)

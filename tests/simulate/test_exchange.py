@@ -209,6 +209,7 @@ def test_files_of_two_ladders(source_files, tmp_path):
         assert "inherent_position" in ds
         assert ds.attrs["provenance"] == "balanced swap Monte Carlo with replica exchange: glassviz exchange"
         assert ds["configuration"].item() == path.stem[-4:]
+        assert ds.attrs["exchanges"].endswith("walkers have been at both ends")
     before = [files.read(path) for path in paths]
     paths[2].unlink()
     assert made(folder, source_files) == paths
@@ -220,6 +221,31 @@ def test_files_of_two_ladders(source_files, tmp_path):
         with pytest.raises(InvalidData, match=r"N129_T0\.40_x\d-0\.nc: .* is asked for"):
             made(folder, source_files, **other)
         target.replace(paths[0]) if "seed" in other else None
+
+
+def test_files_of_another_ladder_or_of_other_beginnings_are_not_passed_off(source_files, tmp_path):
+    folder = tmp_path / "out"
+    before = {path: path.read_bytes() for path in made(folder, source_files, samples=1)}
+    between, backwards = tmp_path / "between.nc", tmp_path / "backwards.nc"
+    cold = files.read(source_files[0])
+    files.write(equilibrate(cold.isel(configuration=[0]), temperature=0.45, sweeps=2000, seed=9), between)
+    files.write(cold.isel(configuration=slice(None, None, -1)), backwards)
+    for paths in ([source_files[0], between, source_files[1]], [backwards, source_files[1]]):
+        with pytest.raises(InvalidData, match=r"N129_T0\.40_x3-0\.nc: ladder and beginnings .* is asked for"):
+            made(folder, paths, samples=1)
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_walkers_that_were_at_both_ends_are_counted(walkers):
+    one = walkers()
+    assert one.visited.sum(axis=1).tolist() == [1, 1]
+    falling = np.arange(0.0, -400, -100)  # whatever is hot changes places with what is cold
+    for _ in range(8):
+        energies = np.empty(4)
+        energies[one.walker] = falling
+        one.exchange(energies)
+    assert one.visited.all()
+    assert one.account == "100 to 100 % of the exchanges between neighbours made; 4 of 4 walkers have been at both ends"
 
 
 def test_each_rung_begins_with_a_configuration_of_its_own(source_files):
