@@ -333,6 +333,7 @@ def test_serve_says_nothing_of_an_address_that_is_taken(processes):
         ("campaign", "equilibrate", "out", "--temperatures", 0.5, "--sweeps", 1),
         ("campaign", "equilibrate", "out", "--temperatures", 0.5, "--sweeps", 200, "--size", 1),
         ("campaign", "equilibrate", "out", "--temperatures", 0.5, "--sweeps", 200, "--scheduler", "nonsense"),
+        ("campaign", "equilibrate", "out", "--temperatures", 0.5, "--sweeps", 200, "--start", "named.nc"),
         ("exchange", "out", "--start", "missing.nc", "--sweeps", 200),
         ("exchange", "out", "--start", "good.extxyz", "--sweeps", 200),
         ("campaign", "dynamics", "missing.nc", "out", "--until", 10),

@@ -7,7 +7,7 @@ import numpy as np
 
 from glassviz.campaign.jobs import Job
 from glassviz.files import netcdf
-from glassviz.files.integrity import remove_leftovers
+from glassviz.files.integrity import remove_leftovers, require_plain
 from glassviz.mixture import InvalidData, temperature_name
 from glassviz.simulate.dynamics import TIME_STEP
 from glassviz.simulate.isoconfigurational import isoconfigurational, measured_times
@@ -90,8 +90,7 @@ def _require_same_run(target, structure, replicas, role, seed):
 def target_file(folder, structure):
     """Path of the propensities of one structure; `InvalidData` where its name cannot be part of one."""
     name = str(structure["configuration"].item())
-    if "/" in name:
-        raise InvalidData(f"{name}: a file is called after this structure; expected a name without '/'.")
+    require_plain(name)
     return folder / f"T{temperature_name(structure.attrs['temperature'])}_{name}.nc"
 
 

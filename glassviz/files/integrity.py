@@ -55,6 +55,12 @@ def remove_leftovers(path):
         leftover.unlink(missing_ok=True)
 
 
+def require_plain(name):
+    """`InvalidData` where no file can be called after a structure or sample."""
+    if "/" in name or "\0" in name:
+        raise InvalidData(f"{name!r}: a file is called after this structure; expected a name without '/'.")
+
+
 def seal(path):
     """Append to a finished file the digest of its content."""
     with path.open("rb+") as file:

@@ -308,9 +308,16 @@ def _bootstrap(measured):
     generator = np.random.default_rng(0)
     values = np.empty((RESAMPLES, len(measured)))
     for b in range(RESAMPLES):
-        weights = [generator.multinomial(m.structures, np.full(m.structures, 1 / m.structures)) for m in measured]
-        values[b] = _superpose(measured, weights)[0]
+        values[b] = _superpose(measured, [_drawn(generator, m) for m in measured])[0]
     return values
+
+
+def _drawn(generator, measured):
+    """How often each structure is drawn; anew where none of those drawn has lost a bond."""
+    while True:
+        weights = generator.multinomial(measured.structures, np.full(measured.structures, 1 / measured.structures))
+        if len(measured.curve(weights)[0]):
+            return weights
 
 
 def superposition(propensity_datasets=None, anchor=True):

@@ -6,7 +6,7 @@ import xarray as xr
 
 from glassviz import files, mixture
 from glassviz.files import netcdf
-from glassviz.files.integrity import remove_leftovers
+from glassviz.files.integrity import remove_leftovers, require_plain
 from glassviz.simulate.checkerboard import CELL, cells_per_side
 from glassviz.simulate.equilibration import BLOCKS, equilibrate, random_start
 from glassviz.simulate.history import padded, protocols
@@ -72,10 +72,13 @@ def beginnings(start, samples, particles, seed):
     Raises
     ------
     InvalidData
-        Where the start cannot be read or there is no sample or no particle to start.
+        Where the start cannot be read, no file can be called after a sample, or there is no sample or no particle to
+        start.
     """
     if start:
         ds = files.read(start)
+        for name in ds["configuration"].values:
+            require_plain(str(name))
         return {str(name): ds.isel(configuration=[k]) for k, name in enumerate(ds["configuration"].values)}
     if samples < 1 or not 10 <= particles <= mixture.MAX_PARTICLES:
         raise mixture.InvalidData(

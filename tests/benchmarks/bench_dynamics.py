@@ -213,6 +213,19 @@ def test_share_of_the_lists(sample, report, temperature):
     assert share < 0.15
 
 
+def test_energy_drift(sample, report):
+    """Bar: less than 1e-4 ε per particle over t = 10⁴ at T = 0.30."""
+    position, species, length = sample(0.30)
+    lanes = start_lanes(position, length, 0.30, TIME_STEP, 1, range(LANES))
+    energies = []
+    for _ in range(200):
+        advance(lanes, species, length, round(1e4 / TIME_STEP / 200))
+        energies.append(total_energy(lanes, species, length))
+    drift = 200 * np.polyfit(np.arange(200), energies, 1)[0]
+    report(f"energy drift over t = 10⁴: {drift.mean():.1e} ε in the mean, {np.abs(drift).max():.1e} at most (bar 1e-4)")
+    assert np.abs(drift).max() < 1e-4
+
+
 def pair_factors(length):
     """What `add_pair_forces` multiplies squared separations and forces with."""
     scale = ((length / UNITS) ** 2 / mixture.SIGMA**2).astype(np.float32).ravel()

@@ -62,15 +62,15 @@ def assert_all_there(folder, undisturbed):
             xr.testing.assert_equal(made, ds.sel(configuration=[name]))
 
 
-def test_a_killed_worker_loses_nothing_and_doubles_nothing(local, tmp_path, undisturbed):
-    """Both workers are killed, one after the other, each in the middle of a sample that has a checkpoint."""
+def run_while_workers_are_killed(jobs, cluster, folder):
+    """Run jobs; two workers are killed, one after the other, while there is a checkpoint. Returns all progress."""
     killed = []
 
     def kill():
         for _ in range(2):
-            while not list(tmp_path.glob(".*checkpoint.nc")):
+            while not list(folder.glob(".*checkpoint.nc")):
                 time.sleep(0.005)
-            victim = next(worker for worker in local.workers.values() if worker.pid not in killed)
+            victim = next(worker for worker in cluster.workers.values() if worker.pid not in killed)
             killed.append(victim.pid)
             os.kill(victim.pid, signal.SIGKILL)
             time.sleep(1)
@@ -78,9 +78,15 @@ def test_a_killed_worker_loses_nothing_and_doubles_nothing(local, tmp_path, undi
     seen = []
     killer = threading.Thread(target=kill, daemon=True)
     killer.start()
-    run_jobs(jobs_in(tmp_path), None, local.scheduler_address, lambda *state: seen.append(state))
+    run_jobs(jobs, None, cluster.scheduler_address, lambda *state: seen.append(state))
     killer.join(timeout=5)
     assert len(killed) == 2
+    return seen
+
+
+def test_a_killed_worker_loses_nothing_and_doubles_nothing(local, tmp_path, undisturbed):
+    """Each in the middle of a sample that has a checkpoint."""
+    seen = run_while_workers_are_killed(jobs_in(tmp_path), local, tmp_path)
     assert_all_there(tmp_path, undisturbed)
     assert seen[-1] == (4, 4)
     assert 0 < seen[0][0] < 1, "the bar moves within a sample"
@@ -179,6 +185,24 @@ def test_dynamics_makes_one_file_per_structure(local, tmp_path, undisturbed):
     assert (test.attrs["role"], test.attrs["replicas"], test.attrs["dynamics_seed"]) == ("test", 16, 31)
     np.testing.assert_allclose(test["position"], ds["position"][1:], rtol=0, atol=4e-5)
     assert not {"energy_series", "energy", "inherent_energy"} & set(test)
+
+
+def test_dynamics_whose_workers_are_killed_is_as_if_nothing_had_been(local, tmp_path, undisturbed):
+    """Each in the middle of a structure that has a checkpoint, from which it goes on."""
+    times, shares = logarithmic_times(500, 12), {"s7-1": "test", "s7-0": "train"}
+    folders = tmp_path / "killed", tmp_path / "alone"
+    for folder in folders:
+        folder.mkdir()
+    killed, alone = (dynamics_jobs(undisturbed[1], f, times, 8, 16, shares, 30, RECORD) for f in folders)
+    seen = run_while_workers_are_killed(killed, local, folders[0])
+    for job in alone:
+        job.function(job.target, *job.arguments, lambda *_: None)
+    assert seen[-1] == (2, 2)
+    assert 0 < seen[0][0] < 1
+    found = [sorted(folder.glob("[!.]*")) for folder in folders]
+    assert [path.name for path in found[0]] == [path.name for path in found[1]] == ["T0.60_s7-0.nc", "T0.60_s7-1.nc"]
+    for one, other in zip(*found, strict=True):
+        xr.testing.assert_identical(netcdf.load(one), netcdf.load(other))
 
 
 def test_finished_dynamics_are_extended_where_a_later_time_is_asked_for(local, tmp_path, undisturbed):

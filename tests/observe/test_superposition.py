@@ -120,6 +120,13 @@ def test_errors_are_the_scatter_over_structures():
     assert np.mean(error) == pytest.approx(np.std(tau, ddof=1), rel=0.5)
 
 
+def test_a_structure_that_has_not_moved_yet_does_no_harm():
+    moved, still = measured(0.30, 100.0, structures=2)
+    still["mean_propensity"][:] = 1.0
+    table = superposition([*measured(0.40, 5e3), moved, still]).relaxation_times
+    assert np.isfinite(table.error[list(table.temperature).index(0.3)])
+
+
 def test_one_structure_has_no_error():
     table = superposition(list(measured(0.40, 5e3, structures=1))).relaxation_times
     assert np.isnan(table.error[0])

@@ -185,7 +185,7 @@ def test_kinetic_temperature_of_equilibrium_samples(configurations_at):
 
 @pytest.mark.slow
 def test_energy_does_not_drift_at_the_time_step_of_production(configurations_at):
-    """T = 0.30 for t = 300. Over t = 10⁴ (a run of minutes) the drift was 1.2e-5 in the mean, 5.5e-5 at most."""
+    """T = 0.30 for t = 300; for t = 10⁴, a run of minutes, see tests/benchmarks/bench_dynamics.py."""
     ds = configurations_at(0.30)
     position, species, length = ds["position"].values[0], ds["species"].values[0], ds.attrs["box_length"]
     lanes = start_lanes(position, length, 0.30, 0.01, 1, REPLICAS)

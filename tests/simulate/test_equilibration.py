@@ -230,6 +230,19 @@ def test_plain_and_balanced_chains_sample_the_same_liquid(chains):
     assert (z**2).mean() < 2
 
 
+@pytest.mark.slow
+def test_plain_and_balanced_chains_have_the_same_distribution_of_energy(chains):
+    """How often the energy is below each decile of both, within errors from batches, which include the memory."""
+    plain, balanced = (rows[:, 0] for rows in chains)
+    deciles = np.quantile(np.concatenate([plain, balanced]), np.arange(0.1, 0.95, 0.1))
+    batches = [(one[:, None] < deciles).reshape(15, -1, 9).mean(axis=1) for one in (plain, balanced)]
+    error = np.sqrt(sum(one.var(axis=0, ddof=1) / 15 for one in batches))
+    z = (batches[0] - batches[1]).mean(axis=0) / error
+    assert np.all(error < 0.1)
+    assert np.abs(z).max() < 4
+    assert (z**2).mean() < 4  # neighbouring deciles go together
+
+
 def test_a_run_killed_before_its_file_is_written_is_not_run_again(liquid_dataset, tmp_path):
     """Inherent structures of a large box take minutes: hours of sweeps must not be lost in them."""
     target = tmp_path / "N200_T0.60.nc"
