@@ -1,3 +1,4 @@
+import http.client
 import os
 import re
 import signal
@@ -266,6 +267,41 @@ def test_serve_answers():
             assert answer(address) == 200
         finally:
             process.send_signal(signal.SIGINT)
+
+
+def test_a_class_is_served_under_the_name_it_uses():
+    options = ["--port", "0", "--address", "0.0.0.0", "--allow-origin", "school", "--allow-origin", "proxy:99"]
+    with subprocess.Popen([*GLASSVIZ, "serve", *options], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            said = process.stdout.readline()
+            (address,) = re.findall(r"http://localhost:\d+/app", said)
+            assert said.rstrip().endswith("; for others under school, proxy:99")
+            port = address.split(":")[2].removesuffix("/app")
+            for host in ("localhost", "127.0.0.1", "school", "elsewhere"):
+                told = websocket_status(address, f"http://{host}:{port}")
+                assert told == (403 if host == "elsewhere" else 101), host
+            assert [websocket_status(address, f"http://{host}") for host in ("school", "proxy:99")] == [101, 101]
+        finally:
+            process.send_signal(signal.SIGINT)
+
+
+def websocket_status(address, origin):
+    """Status of the answer to a websocket's handshake from a page of another origin."""
+    token = re.search(r'"token":"([^"]+)"', urllib.request.urlopen(address, timeout=120).read().decode())[1]
+    host = address.removeprefix("http://").removesuffix("/app")
+    connection = http.client.HTTPConnection(host, timeout=60)
+    headers = {
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Protocol": f"bokeh, {token}",
+        "Origin": origin,
+    }
+    connection.request("GET", "/app/ws", headers=headers)
+    status = connection.getresponse().status
+    connection.close()
+    return status
 
 
 def test_a_warning_is_one_sentence(tmp_path):

@@ -10,6 +10,7 @@ from cyclopts.types import NonNegativeInt, PositiveInt
 from rich.table import Table
 
 from glassviz.cli.common import app, console, progress_bar, require_writable, tell
+from glassviz.mixture import temperature_name
 
 
 @app.command
@@ -22,6 +23,8 @@ def movie(
     sample: str | None = None,
     network: str | None = None,
     size: PositiveInt = 1080,
+    shape: Literal["tall", "wide", "square"] = "tall",
+    colors: Literal["red", "cividis"] = "red",
     frames: PositiveInt = 100,
     fps: PositiveInt = 25,
 ):
@@ -38,16 +41,21 @@ def movie(
     mean_propensity
         ⟨C̄_B⟩ of a sweep through temperature.
     sample
-        Sample as the explorer names it; the largest by default.
+        Sample by its name, c01000, or as the explorer shows it; the largest by default.
     network
         Name of the ensemble; the first of the store by default.
     size
-        Width in pixels.
+        Side of the snapshot in pixels.
+    shape
+        What is written stands above the snapshot, beside it (16:9) or nowhere.
+    colors
+        Colours of the propensities; cividis is for all eyes.
     frames
         Number of frames.
     fps
         Frames per second.
     """
+    from glassviz.explore.colors import BY_WORD
     from glassviz.explore.movie import render_movie
 
     require_writable(output)
@@ -60,10 +68,13 @@ def movie(
             sample=sample,
             network=network,
             size=size,
+            shape=shape,
+            colors=BY_WORD[colors],
             frames=frames,
             fps=fps,
             progress=progress,
         )
+    tell(output)
 
 
 @app.command
@@ -91,8 +102,8 @@ def serve(
     basic_auth
         Ask for a password: the password itself, or a JSON file {"name": "password", …}.
     allow_origin
-        Host, host[:port], under which browsers reach the explorer, where that is not the address (behind a proxy);
-        may be repeated.
+        Host, host[:port], under which the browsers of others reach the explorer (this machine's name in the class, or
+        that of a proxy); may be repeated.
     """
     from glassviz.explore.server import serve as start
 
@@ -125,7 +136,7 @@ def info(path: Path | None = None, *, header: bool = False):
     if path is None:
         table = Table("T", "N", "configurations", "file")
         for file in store.available_configurations():
-            table.add_row(f"{file.temperature:.2f}", str(file.particles), str(len(file.names)), file.path.name)
+            table.add_row(temperature_name(file.temperature), str(file.particles), str(len(file.names)), file.path.name)
         console.print(table, f"networks: {', '.join(available_networks()) or 'none'}", f"version {version('glassviz')}")
     elif path.suffix == ".safetensors":
         ensemble = load_networks(path)

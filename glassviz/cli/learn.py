@@ -20,6 +20,7 @@ from glassviz.cli.common import (
     progress_bar,
     require_new_netcdf,
     require_writable,
+    tell,
     typed_command,
 )
 from glassviz.mixture import InvalidData
@@ -63,6 +64,7 @@ def descriptors(
     with progress_bar("descriptors") as progress:
         values = compute(ds, cutoff=cutoff, tessellation=tessellation, progress=progress)
     netcdf.save(values.to_dataset(name="descriptors").assign_attrs(values.attrs | typed_command()), output)
+    tell(output)
 
 
 @app.command
@@ -243,6 +245,7 @@ def predict(
     values = ensemble.predict(columns, ds.attrs["temperature"], np.array(mean_propensity))
     _warn_of_weakness(values, ensemble, ds.attrs["temperature"])
     netcdf.save(values.to_dataset(name="propensity").assign_attrs(values.attrs | typed_command()), output)
+    tell(output)
 
 
 def _warn_of_weakness(values, ensemble, temperature):

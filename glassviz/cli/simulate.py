@@ -176,8 +176,9 @@ def dynamics(
     with progress_bar(f"T = {ds.attrs['temperature']:.2f}") as progress:
         for done, index in enumerate(chosen):
             structure = ds.isel(configuration=[index])
+            target = target_file(output, structure)
             propensity_file(
-                target_file(output, structure),
+                target,
                 structure,
                 times,
                 replicas,
@@ -189,3 +190,4 @@ def dynamics(
                 device=device,
             )
             progress(done + 1, len(chosen))
+            tell(target)

@@ -7,18 +7,17 @@ what does not fit is left out and named in one sentence, and the explorer opens 
 import math
 from urllib.parse import urlencode
 
-from glassviz.explore.colors import MAPS
+from glassviz.explore.colors import BY_WORD, MAPS
 from glassviz.explore.derive import LEVELS
 from glassviz.explore.state import TABS
 
 LONGEST = 400  # characters of a value that are read
 SHOWN = 40  # of them in a complaint
 MOST_SELECTED = 40  # particles a link carries; more are a region that is quickly drawn again
-_SHORT = {name.split(" ")[0].lower(): name for name in MAPS}
 
 
 def write(state):
-    """The query that opens the explorer in a state.
+    """The query that opens the explorer in a state, as far as others have it: without what the session was brought.
 
     Parameters
     ----------
@@ -30,16 +29,19 @@ def write(state):
         For example `?T=0.23&C=0.8&sample=1290-c01000&networks=tglassmlp&tab=Live`; nothing in it needs escaping in
         a text.
     """
+    sample, store = state.chosen_sample, getattr(state.library, "shared", state.library)
+    known = sample in store.samples(state.temperature)
     query = {
-        "T": f"{state.temperature:g}",
+        "T": f"{state.temperature:g}" if state.temperature in store.temperatures else None,
         "C": f"{state.mean_propensity:.4g}",
-        "sample": _name(state.chosen_sample),
-        "networks": state.network,
+        "sample": _name(sample) if known else None,
+        "networks": state.network if state.network in store.networks else None,
         "tab": state.tab.replace(" ", "-"),
     }
+    query = {name: value for name, value in query.items() if value is not None}
     if state.colors != MAPS[0]:
-        query["colors"] = next(short for short, name in _SHORT.items() if name == state.colors)
-    if 0 < len(state.selected) <= MOST_SELECTED:
+        query["colors"] = next(short for short, name in BY_WORD.items() if name == state.colors)
+    if known and 0 < len(state.selected) <= MOST_SELECTED:
         query["particles"] = ".".join(map(str, state.selected))
     return f"?{urlencode(query)}"
 
@@ -138,9 +140,9 @@ def _tab(text, _library, _chosen):
 
 
 def _colors(text, _library, _chosen):
-    if text not in _SHORT:
-        raise _Unfit(f"the colours are {' or '.join(_SHORT)}")
-    return {"colors": _SHORT[text]}
+    if text not in BY_WORD:
+        raise _Unfit(f"the colours are {' or '.join(BY_WORD)}")
+    return {"colors": BY_WORD[text]}
 
 
 def _particles(text, library, chosen):

@@ -18,6 +18,8 @@ _PROPENSITY = {
 DIFFERENCE = "Difference"
 _SCALES = {**_PROPENSITY, DIFFERENCE: ("#5e2a8a", "#9a72c0", "#d6c8e6", "#f3f1ee", "#f3cf94", "#d98e2b", "#8a4a05")}
 MAPS = tuple(_PROPENSITY)
+BY_WORD = {name.split(" ")[0].lower(): name for name in MAPS}
+"""The same by one word, as addresses and commands have them."""
 """Names of the propensity scales, the default first."""
 _TEMPERATURES = ("#3d71de", "#7a4fd0", "#b9469f", "#dd5a5c", "#ee9236")
 _UNKNOWN = "#b4b8bf"

@@ -58,7 +58,7 @@ def render_movie(
     mean_propensity : float, optional
         ⟨C̄_B⟩ of a temperature sweep.
     sample : str, optional
-        Label of the sample, as `Library.samples` gives it; by default the largest.
+        Label or name of the sample, as `Library.samples` gives it; by default the largest.
     network : str, optional
         Name of the ensemble; by default the first of the store.
     size : int, optional
@@ -119,7 +119,7 @@ def _sample(library, temperature, label):
         known = ", ".join(f"{t:g}" for t in library.offered)
         raise InvalidData(f"temperature: there are no configurations at T = {temperature:g}; expected one of {known}.")
     samples = library.samples(temperature)
-    found = [s for s in samples if label in (None, s.label)]
+    found = [s for s in samples if label in (None, s.label, s.name)]
     if not found:
         raise InvalidData(
             f"sample: there is no {label!r} at T = {temperature:g}; expected, for example, {samples[0].label!r}."

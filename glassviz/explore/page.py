@@ -115,7 +115,7 @@ def _contents(state):
     controls = Controls(state, scrub, made.button)
     tabs = Tabs(state, scrub, VIEWS, controls.follow)
     pn.state.onload(controls.refresh)
-    tour, share, bring, cite = Tour(state, tabs.bar), Share(state), Bring(state), Cite()
+    tour, share, bring, cite = Tour(state, tabs.bar, controls.still), Share(state), Bring(state), Cite()
     export = Export(state, tabs.figures)
     keyboard = Keyboard({**controls.actions, "l": tour.toggle_type})
     page = pn.Column(controls, tabs, stylesheets=[PAGE], sizing_mode="stretch_width", margin=0)

@@ -66,7 +66,7 @@ def selected(library, choice):
 
 
 def predicted_curve(library, choice, chosen):
-    """Predicted propensity of some particles at every level; None where no network speaks about any of them."""
+    """Predicted propensity of some particles at every level that is met; None where no network speaks about any."""
     frames = derive.frames(library, choice.sample, choice.network)
     codes = frames.codes[:, chosen]
     codes = codes[:, (codes != UNKNOWN).all(axis=0)].astype(np.float64) / (CODES - 1)
@@ -76,7 +76,7 @@ def predicted_curve(library, choice, chosen):
     time, simulated = derive.times(library, choice.temperature)
     variables = {"mean": codes.mean(axis=1), "low": low, "high": high, "time": time, "simulated": simulated}
     curve = xr.Dataset({name: ("level", values) for name, values in variables.items()}, {"level": derive.LEVELS})
-    return curve.isel(level=frames.reached)
+    return curve.isel(level=frames.reached) if frames.reached.any() else None
 
 
 def measured_curve(ds, chosen):

@@ -16,6 +16,7 @@ from glassviz.explore.page import build
 from glassviz.mixture import InvalidData
 
 MOST_PROCESSES = 64
+EVERYWHERE = ("0.0.0.0", "::")  # addresses of all interfaces, which no browser can open
 FORGET = 120_000  # ms a session without a connection is kept, for those who come back
 CHECK = 10_000  # ms between two looks for such sessions
 ADMIT = 86_400  # s after it was opened in which a page may take up its session
@@ -38,7 +39,8 @@ def serve(port, address, show=False, processes=1, basic_auth=None, allow_origin=
     basic_auth : str, optional
         A password, or a JSON file of names and passwords.
     allow_origin : sequence of str, optional
-        Hosts, host[:port], whose pages may open a websocket; where not given, this address and port.
+        Hosts, host[:port], whose pages may open a websocket besides those of this address: the port served where they
+        name none, or none at all, as behind a proxy.
 
     Raises
     ------
@@ -52,20 +54,22 @@ def serve(port, address, show=False, processes=1, basic_auth=None, allow_origin=
     if basic_auth is not None:
         _require_password(basic_auth)
     port = port or free_port()
-    origins = list(allow_origin) or sorted({f"{host}:{port}" for host in (address, "localhost", "127.0.0.1")})
-    options = {"websocket_origin": origins}
+    asked = [f"{host}:{port}" for host in (address, "localhost", "127.0.0.1", *allow_origin) if ":" not in host]
+    options = {"websocket_origin": sorted({*asked, *allow_origin})}
     if basic_auth is not None:
         options |= {"basic_auth": basic_auth, "cookie_secret": secrets.token_hex(32)}
-    listening = partial(_announce, f"http://{address}:{port}/app", processes, show)
+    here = "localhost" if address in EVERYWHERE else address
+    listening = partial(_announce, f"http://{here}:{port}/app", allow_origin, processes, show)
     if processes == 1:
         listen(port, address, listening, **options)
     else:
         dispatch(port, address, [partial(_process, options)] * processes, listening)
 
 
-def _announce(url, processes, show):
+def _announce(url, others, processes, show):
     """Say where the explorer is, which listens there already."""
-    print(f"glassviz: {url}", flush=True)
+    named = f"; for others under {', '.join(others)}" if others else ""
+    print(f"glassviz: {url}{named}", flush=True)
     print(f"{processes} × at most {MEMORY // 2**20} MiB of derived arrays", flush=True)
     if show:
         webbrowser.open(url)

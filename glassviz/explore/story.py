@@ -30,7 +30,7 @@ class Step:
     ----------
     title, text, try_it : str
         HTML; `text` is the story, `try_it` asks to do something.
-    temperature : "hot", "middle" or "cold"
+    temperature : "hot", "warm", "middle" or "cold"
         Which of the loaded temperatures is shown.
     mean_propensity : float
     tab : str
@@ -57,7 +57,7 @@ class Step:
 def temperature_of(step, library):
     """The loaded temperature a step is shown at."""
     order = sorted(library.temperatures, reverse=True)
-    wanted = {"hot": order[0], "middle": 0.25, "cold": GLASS_TRANSITION}[step.temperature]
+    wanted = {"hot": order[0], "warm": 0.3, "middle": 0.25, "cold": GLASS_TRANSITION}[step.temperature]
     return min(order, key=lambda t: abs(t - wanted))
 
 
@@ -193,10 +193,10 @@ STEPS = (
     ),
     Step(
         "What the network sees",
-        "Every particle is described by density, energy, cell perimeter and energy spread around it, averaged over "
-        "eleven distances <i>L</i>. An <b>attention</b> layer decides which of them count at this temperature and "
-        "time, then two numbers remain: the <b>bottleneck</b>. In the paper the weights move to larger distances on "
-        "cooling; whether those loaded here do is measured below.",
+        "Every particle is described by density, energy, cell perimeter and energy spread around it, near neighbours "
+        "counting more than far ones, over eleven decay lengths <i>L</i>. An <b>attention</b> layer decides which of "
+        "them count at this temperature and time, then two numbers remain: the <b>bottleneck</b>. In the paper the "
+        "weights move to larger distances on cooling; whether those loaded here do is measured below.",
         "Drag a lasso around the red end of the bottleneck cloud: where are these particles?",
         side="left",
         source=architecture,
@@ -208,6 +208,7 @@ STEPS = (
         "their inputs, so they can be asked about colder liquids whose positions come from swap Monte Carlo, a method "
         "that finds equilibrium without following the motion.",
         "Press <kbd>↓</kbd> a few times: the label beside the time turns to <i>extrapolated</i>.",
+        temperature="warm",
         source=agreement,
         evidence=agreement_with_dynamics,
     ),

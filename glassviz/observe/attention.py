@@ -8,7 +8,7 @@ from glassviz.observe.fields import network_spread
 EQUATION = (
     r"\xi_\mathrm{int} = \int \mathrm{d}L\, P_\mathrm{int}(L)\, L, \qquad \int \mathrm{d}L\, P_\mathrm{int}(L) = 1"
 )
-CAPTION = "The weight that the attention layer gives to descriptors averaged over a distance L, and its mean length."
+CAPTION = "The weight that attention gives to descriptors of decay length L (neighbours count e^(−R/L)), and its mean."
 
 _COLUMNS = ("observable", "length", "neighbor_species")
 

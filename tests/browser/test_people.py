@@ -160,7 +160,14 @@ def test_the_tour_tells_its_story_and_brings_the_state_back(open_app):
         card = page.get_by_text(f"Step {number} of").bounding_box()
         assert 0 <= card["x"] <= 1280
         assert 0 <= card["y"] <= 800
+        if number == 1:
+            page.get_by_role("button", name="Play", exact=True).click()
+            app.wait_for("glass.scrub().playing")
+        if number in (4, len(STEPS)):
+            page.keyboard.press("s")
+            app.wait_for("glass.scrub().sweeping")
         page.get_by_role("button", name="Finish" if number == len(STEPS) else "Next").click()
+        app.wait_for("!glass.scrub().playing && !glass.scrub().sweeping")
     page.get_by_text("Try it:").wait_for(state="hidden")
     app.wait_for(f"location.search === {before!r}")
 

@@ -1,11 +1,14 @@
 """What a session brings is its own: shared with no other, and without effect on what follows from the store."""
 
+import re
+from urllib.parse import parse_qs
+
 import numpy as np
 import pytest
 import xarray as xr
 
 from glassviz import files
-from glassviz.explore import derive, making
+from glassviz.explore import address, derive, making
 from glassviz.explore.intake import LARGEST, safe_name, take
 from glassviz.explore.movie import render_movie
 from glassviz.explore.own import OwnLibrary
@@ -79,6 +82,20 @@ def test_how_one_of_a_size_that_the_store_lacks_was_made(session, shipped):
     assert (own.particles, own.samples) == (sample.particles, [0])
     assert {group.particles for group, _ in others} == set(session.sizes(0.3))
     assert own in making.groups(session, 0.3)
+
+
+def test_a_link_says_nothing_of_what_others_lack(library, session, shipped):
+    state = ExplorerState(session)
+    session, sample = session.with_configurations(shipped, 0.3, "mine")
+    state.show(session, sample=sample)
+    state.select([1, 2])
+    assert re.fullmatch(r"\?T=0\.3&C=[\d.]+&networks=\w+&tab=Live", address.write(state))
+    session, sample = session.with_configurations(shipped, 0.275, "foreign")
+    state.show(session, sample=sample)
+    assert re.fullmatch(r"\?C=[\d.]+&networks=\w+&tab=Live", address.write(state))
+    opened, complaints = address.read(parse_qs(address.write(state)[1:]), library)
+    assert set(opened) == {"mean_propensity", "network", "tab"}
+    assert complaints == []
 
 
 def test_movies_show_it_at_its_own_temperature(session, shipped, tmp_path):

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from glassviz.explore import derive
-from glassviz.explore.selected import learned_from, selected
+from glassviz.explore.selected import learned_from, predicted_curve, selected
 from glassviz.explore.state import ExplorerState
+from glassviz.explore.views.selection import _values
 
 
 @pytest.fixture
@@ -101,6 +102,21 @@ def test_contributions_lead_from_average_surroundings_to_the_prediction(simulate
     assert found.explained == len(found.particles)
     assert found.average + float(found.contribution.sum()) == pytest.approx(np.mean(shown), abs=0.01)
     assert float(np.abs(found.contribution).sum()) > 0
+
+
+def test_a_level_that_networks_miss_is_not_given_the_value_of_another(simulated, monkeypatch):
+    simulated.select([2])
+    simulated.mean_propensity = 0.1
+    found = selected(simulated.library, simulated.choice())
+    assert "Networks miss" not in _values(found, simulated.choice())
+    found = dataclasses.replace(found, curve=found.curve.isel(level=derive.LEVELS > 0.3))
+    assert "Networks miss ⟨<i>C̄</i><sub>B</sub>⟩ = 0.10 here: the value is that at 0.3" in _values(
+        found, simulated.choice()
+    )
+    whole = derive.frames(simulated.library, simulated.chosen_sample, simulated.network)
+    none = derive.Frames(whole.codes, np.zeros(len(derive.LEVELS), bool))
+    monkeypatch.setattr(derive, "frames", lambda *_: none)
+    assert predicted_curve(simulated.library, simulated.choice(), np.array([2])) is None
 
 
 def test_samples_without_dynamics_have_none(library):

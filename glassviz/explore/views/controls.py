@@ -193,6 +193,10 @@ class Controls(View):
             "]": lambda: _step(self.speed, list(SPEEDS), 1),
         }
 
+    def still(self):
+        """Stop what plays or sweeps."""
+        self.play.value = self.sweep.value = False
+
     def _sweep(self, _attr, _old, new):
         self.sweep.param.update(value=new, label="Stop" if new else "Sweep")
         if new and not self._sweeping:

@@ -58,9 +58,9 @@ QUANTITIES = {
     "xi4": (
         "<i>ξ</i><sub>4</sub>(<i>t</i>)",
         "ξ₄ / σ",
-        "Length at which <i>S</i><sub>4</sub>(<i>q</i>) of the largest box falls off. One box leaves the fit much "
-        "room: <i>ξ</i><sub>4</sub> and <i>A</i> of the cubic term make up for each other. Bars: of the fit and over "
-        "networks.",
+        "Length at which <i>S</i><sub>4</sub>(<i>q</i>) of the largest box falls off, fitted below <i>q</i> = 0.6: "
+        "from 0.2 on, as in the paper, one box does not determine it. It leaves the fit much room: <i>ξ</i>"
+        "<sub>4</sub> and <i>A</i> of the cubic term make up for each other. Bars: of the fit and over networks.",
     ),
     "chord": (
         "⟨<i>ξ</i><sub>chord</sub>⟩(<i>t</i>)",

@@ -126,7 +126,7 @@ class Lengths(View):
         trusted = found is not None
         shown, segments = (shown, found[0]) if trusted else (np.full_like(shown, np.nan), None)
         self._map.draw(configuration, shown, segments, self.state.colors)
-        note = f"mean {found[1]:.1f} σ in this sample, along x and y" if trusted else derive.UNTRUSTED
+        note = f"mean {found[1]:.1f} σ: this sample, networks averaged" if trusted else derive.UNTRUSTED
         self._head("map", "Chords of mobile regions", note, weak=not trusted)
 
     def _show_spectrum(self, choice, found, why):
@@ -244,7 +244,7 @@ class _Spectrum:
             y2=[1e9, 1e9],
             color="#8b93a1",
             alpha=0.12,
-            legend_label="0.2 < q < 0.6",
+            legend_label="0.2 < q < 0.6, the paper's",
         )
         self.figure.add_layout(bars)
         self.figure.scatter("x", "y", source=self._points, color="#3a7fc4", size=5, line_color=None)

@@ -98,7 +98,9 @@ class NetworkDrawing:
             lines.append(_strands(start, placed[target], values))
         merged = {key: [item for line in lines for item in line[key]] for key in self._lines.data}
         self._lines.data = merged
-        points = [(inputs, np.ones(len(inputs)), [f"descriptors within L = {value:g} σ" for value in lengths])]
+        points = [
+            (inputs, np.ones(len(inputs)), [f"descriptors, weights e^(−R/L), L = {value:g} σ" for value in lengths])
+        ]
         for place in STATES.values():
             points.append((nodes_of(place, MLP1[0]), flow.nodes["state"], [f"state, {face}" for face in FACES]))
         for name, values in flow.nodes.items():

@@ -161,6 +161,12 @@ def _values(found, choice):
             f'<span class="predicted">━ predicted <i>C</i><sub>B</sub> = <span class="number">{value:.2f}</span></span>'
             f" at ⟨<i>C̄</i><sub>B</sub>⟩ = {choice.mean_propensity:.2f} (┅){'; mean' if many else ''}{band}"
         )
+        if not level[-1] <= choice.mean_propensity <= level[0]:
+            nearest = np.clip(choice.mean_propensity, level[-1], level[0])
+            lines.append(
+                f'<span class="weak">Networks miss ⟨<i>C̄</i><sub>B</sub>⟩ = {choice.mean_propensity:.2f} here: the '
+                f"value is that at {nearest:.2f}.</span>"
+            )
     if found.measured is None:
         lines.append("No molecular dynamics of this sample.")
     else:
@@ -202,7 +208,7 @@ def _owed(found):
         cells = ""
         for value in by_length.sel(observable=observable):
             tone = "#1f5fb4" if value > 0 else "#c22f26"
-            title = f"{WORDS[observable]} within {float(value['length']):g} σ: {_signed(float(value), 3)}"
+            title = f"{WORDS[observable]} at L = {float(value['length']):g} σ: {_signed(float(value), 3)}"
             cells += f'<td style="--tone:{tone};--share:{100 * abs(float(value)) / largest:.0f}%" title="{title}"></td>'
         rows += f"<tr><th><i>{SYMBOLS[observable]}</i></th>{cells}</tr>"
     of = f" (every k-th, {found.explained} in all)" if found.explained < len(found.particles) else ""
@@ -227,6 +233,6 @@ def _strongest(contribution):
     for k in order:
         observable, length, kind = flat["column"].values[k]
         around = "all species" if kind == "all" else f"species {kind}"
-        within = f"within {length:g} σ" if length > 0 else "of its own"
+        within = f"at L = {length:g} σ" if length > 0 else "of its own"
         names.append(f"{WORDS[observable]} {within}, {around} ({_signed(float(flat[k]), 3)})")
     return f"Strongest: {'; '.join(names)}."

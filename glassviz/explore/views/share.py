@@ -66,7 +66,8 @@ class Share:
         self.button = pmui.Button(
             label="Copy link",
             icon="link",
-            description="Copy link: an address that opens the explorer just as it is now.",
+            description="Copy link: an address that opens the explorer as it is now, but for what you brought "
+            f"yourself and for more than {address.MOST_SELECTED} selected particles.",
             **BUTTON,
         )
         self.button.js_on_click(

@@ -18,7 +18,8 @@ from glassviz.observe.superposition import superposition
 
 ANCHORS = (
     "On: at low temperature τʙʙ follows two published times, where no simulation of ours reaches. Off: it is continued "
-    "from our own points by the Arrhenius law. No law is fitted to the assumed time at T = 0.15."
+    "from our own points by the Arrhenius law. No law is fitted to the assumed time at T = 0.15. The clock "
+    "above and all other tabs always follow the published times."
 )
 ORIGINS = {  # of τ_BB at the chosen temperature: what is said, and whether that is less than a measurement
     "passage": ("measured here", False),

@@ -68,13 +68,15 @@ class Tour(pn.viewable.Viewer):
     state : ExplorerState
     tabs : Viewable
         The bar of tabs; what stands under it is what the story speaks of.
+    still : callable
+        Stops what plays or sweeps, so that a step stays as it opens.
     """
 
     step = param.Integer(-1, bounds=(-1, len(STEPS) - 1), doc="The step shown; −1 where the tour is not open.")
 
-    def __init__(self, state, tabs, **params):
+    def __init__(self, state, tabs, still, **params):
         super().__init__(**params)
-        self._state = state
+        self._state, self._still = state, still
         self._before = None
         full = {"sizing_mode": "stretch_width", "margin": 0}
         self._story = pn.pane.HTML("", stylesheets=[TEXT], **full)
@@ -153,6 +155,7 @@ class Tour(pn.viewable.Viewer):
 
     def _leave(self):
         self.step = -1
+        self._still()
         for name, value in self._before.items():
             setattr(self._state, name, value)
 
@@ -170,6 +173,7 @@ class Tour(pn.viewable.Viewer):
         if self.step < 0:
             return
         step, state = STEPS[self.step], self._state
+        self._still()
         state.tab = step.tab if step.tab in TABS else TABS[0]
         state.temperature = temperature_of(step, state.library)
         state.sample = small_sample(state.library, state.temperature)
