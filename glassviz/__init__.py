@@ -9,6 +9,8 @@ from importlib import import_module
 _ROOMS = {
     "read": "glassviz.files",
     "write": "glassviz.files",
+    "available_configurations": "glassviz.files.store",
+    "available_propensities": "glassviz.files.store",
     "equilibrate": "glassviz.simulate.equilibration",
     "assess": "glassviz.simulate.verdict",
     "compare_energies": "glassviz.simulate.verdict",
@@ -30,6 +32,7 @@ _ROOMS = {
     "length_distribution": "glassviz.observe.attention",
     "xi_int": "glassviz.observe.attention",
     "pearson": "glassviz.observe.agreement",
+    "snapshot": "glassviz.explore.picture",
 }
 
 __all__ = list(_ROOMS)

@@ -50,6 +50,18 @@ def test_version_is_said_in_one_voice(project):
     assert f"## {project['version']}" in (ROOT / "CHANGELOG.md").read_text()
 
 
+@pytest.mark.slow
+def test_the_example_of_the_readme_runs(tmp_path, monkeypatch, capsys):
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (shown,) = re.findall(r'gv.read\("(.*?)"\)', example)
+    monkeypatch.chdir(tmp_path)
+    Path(shown).parent.mkdir(parents=True)
+    glassviz.write(glassviz.read(ROOT / shown).isel(configuration=slice(3)), shown)
+    exec(example, {})
+    assert (tmp_path / "snapshot.png").stat().st_size > 10_000
+    assert "chi4" in capsys.readouterr().out
+
+
 def test_public_names_are_there():
     for name in glassviz.__all__:
         assert callable(getattr(glassviz, name)), name

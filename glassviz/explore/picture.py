@@ -3,6 +3,7 @@
 import numpy as np
 from PIL import Image, ImageDraw
 
+from glassviz import mixture
 from glassviz.explore import derive, lettering
 from glassviz.explore.colors import LEVELS as CODES
 from glassviz.explore.colors import MAPS, encode, palette
@@ -15,8 +16,79 @@ SIZES = (240, 2160)  # pixels
 PAPER, TEXT, FAINT = (255, 255, 255), (24, 28, 36), (96, 103, 115)
 
 
+class Canvas:
+    """A configuration, splatted once; each picture only looks colours up.
+
+    Parameters
+    ----------
+    ds : Dataset
+        One configuration, without the dimension.
+    size : int
+        Side of the square picture (pixels).
+    """
+
+    def __init__(self, ds, size):
+        length = float(ds.attrs["box_length"])
+        raster = particle_ids(viewport(length, size), ds["position"].values, RADII[ds["species"].values], length)
+        self.particle = raster["particle"].values[::-1]  # rows of a picture run downwards
+        # Pixels in which a disc fades into the paper, and how much of it is left there.
+        left = opacity(raster)[::-1].ravel()
+        self._rims = np.flatnonzero((self.particle.ravel() != BACKGROUND) & (left < 1))
+        self._opacity = left[self._rims, None]
+
+    def coloured(self, propensity, colors):
+        """The particles by their propensity (particle,) on one of `colors.MAPS`, (size, size, 3) uint8."""
+        # The last row is the paper, which particle −1 picks.
+        colours = np.concatenate([palette(colors)[encode(propensity)], [PAPER]]).astype(np.uint8)
+        shown = colours[self.particle]
+        flat = shown.reshape(-1, 3)
+        flat[self._rims] = np.rint(self._opacity * flat[self._rims] + (1 - self._opacity) * np.array(PAPER, np.float32))
+        return shown
+
+
+def snapshot(ds, propensity, size=1080, colors=MAPS[0]):
+    """The particles of a configuration as the explorer shows them, coloured by their propensity.
+
+    Parameters
+    ----------
+    ds : Dataset
+        One configuration (`glassviz.mixture`).
+    propensity : (particle,) array_like
+        C_B of every particle, 0 (active) to 1 (arrested); not a number is grey, what networks put beyond takes the
+        colour of the end. Other dimensions must have length one.
+    size : int, optional
+        Side of the picture in pixels.
+    colors : {"Red to blue", "Cividis"}, optional
+        The colours.
+
+    Returns
+    -------
+    PIL.Image.Image
+        Shown by notebooks as it is; `save` writes it.
+
+    Raises
+    ------
+    InvalidData
+        Where `ds` is not one configuration, the propensities are not one for each particle, or there are no such
+        colours or size.
+    """
+    ds = mixture.check(ds)
+    values = np.squeeze(np.asarray(propensity, dtype=np.float32))
+    count = ds.sizes["particle"]
+    if ds.sizes["configuration"] != 1 or values.shape != (count,):
+        raise InvalidData(
+            f"snapshot: {ds.sizes['configuration']} configurations of {count} particles and propensities of shape "
+            f"{values.shape}; expected one configuration, and one propensity for each particle."
+        )
+    if colors not in MAPS or not SIZES[0] <= size <= SIZES[1]:
+        raise InvalidData(
+            f"snapshot: {colors!r}, {size} pixels; expected {' or '.join(MAPS)}, {SIZES[0]} to {SIZES[1]} pixels."
+        )
+    return Image.fromarray(Canvas(ds.isel(configuration=0), size).coloured(values, colors))
+
+
 class Stage:
-    """One sample, splatted once; each picture only looks colours up.
+    """One sample on its canvas, with the legend.
 
     Parameters
     ----------
@@ -42,27 +114,16 @@ class Stage:
         if not passed:
             raise InvalidData(f"{sample.label} at T = {sample.temperature:g}: {reason}")
         configuration = library.configurations(sample.temperature, sample.particles).isel(configuration=sample.index)
-        length = float(configuration.attrs["box_length"])
-        raster = particle_ids(
-            viewport(length, size), configuration["position"].values, RADII[configuration["species"].values], length
-        )
-        self.particle = raster["particle"].values[::-1]  # rows of a picture run downwards
-        # Pixels in which a disc fades into the paper, and how much of it is left there.
-        left = opacity(raster)[::-1].ravel()
-        self._rims = np.flatnonzero((self.particle.ravel() != BACKGROUND) & (left < 1))
-        self._opacity = left[self._rims, None]
+        self._canvas = Canvas(configuration, size)
         self.frames = derive.frames(library, sample, network)
         self._trained = library.ensemble(network).untrained_at(sample.temperature)
-        self.library, self.sample, self.size, self.colors, self.length = library, sample, size, colors, length
+        self.library, self.sample, self.size, self.colors = library, sample, size, colors
+        self.length = float(configuration.attrs["box_length"])
         self._frame = self._still_frame(shape)
 
     def image(self, level):
         """The picture at a mean propensity, (height, width, 3) uint8, both even."""
-        # The last row is the paper, which particle −1 picks.
-        colours = np.concatenate([palette(self.colors)[encode(self.frames.at(level))], [PAPER]]).astype(np.uint8)
-        shown = colours[self.particle]
-        flat = shown.reshape(-1, 3)
-        flat[self._rims] = np.rint(self._opacity * flat[self._rims] + (1 - self._opacity) * np.array(PAPER, np.float32))
+        shown = self._canvas.coloured(self.frames.at(level), self.colors)
         still, (left, top), write = self._frame
         if still is None:
             return shown

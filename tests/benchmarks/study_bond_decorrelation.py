@@ -1,6 +1,6 @@
 """How much sooner than plain swap at T = 0.15: processor seconds of a sample until so many bonds are lost.
 
-    python tests/benchmarks/study_bond_decorrelation.py FOLDER [--level 0.04] [--samples 3] [--ladders 3]
+    python tests/benchmarks/study_bond_decorrelation.py FOLDER [--level 0.015] [--samples 3] [--ladders 2]
 
 Plain swap from so many samples takes hours to the level; balanced swap follows from twice as many, then ladders of
 replica exchange, whose time is shared among their walkers. Each keeps its curve in FOLDER, and one that is there is not
@@ -15,8 +15,8 @@ import numpy as np
 from bench_swap import decay, exchanged_decay
 
 TEMPERATURES = ("0.15", "0.18", "0.21", "0.23", "0.25")
-SETTLE, SWEEPS, EVERY = 10_000, 200_000, 1000
-LEVELS = (0.004, 0.008, 0.016, 0.024, 0.032, 0.04)
+SETTLE, SWEEPS, EVERY = 10_000, 200_000, 1000  # of a walker
+LEVELS = (0.002, 0.004, 0.008, 0.015)
 DRAWS = 400
 
 
@@ -102,6 +102,6 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path)
     parser.add_argument("--level", type=float, default=max(LEVELS))
     parser.add_argument("--samples", type=int, default=3)
-    parser.add_argument("--ladders", type=int, default=3)
+    parser.add_argument("--ladders", type=int, default=2)
     given = parser.parse_args()
     main(given.folder, given.level, given.samples, given.ladders)
