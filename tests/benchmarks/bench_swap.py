@@ -179,11 +179,12 @@ def reached(states, level):
 def test_bond_decorrelation(report, temperatures, samples, level, bar, least, how):
     """Processor time of a sample until so many bonds are lost: plain 20 % swap, balanced swap, and with exchanges.
 
-    The ladder's time is shared among its walkers, each of which is as good a sample as any. From the same samples in
-    equilibrium; of the ladder, whatever comes to the coldest temperature begins anew there.
+    The ladder's time is shared among its walkers; counted by the files that `glassviz exchange` writes, a sample costs
+    three times as much (docs/equilibration.md). From the same samples in equilibrium; of the ladder, whatever comes to
+    the coldest temperature begins anew there.
 
-    At T = 0.15 the level is a very early one, so that plain swap gets there in minutes: most walkers that began at that
-    temperature have not left it yet, and the bar is met only later (docs/equilibration.md).
+    At T = 0.15 the level is a very early one, so that plain swap gets there in minutes; for later ones see
+    study_bond_decorrelation.py.
     """
     temperature = float(temperatures[0])
     plain_time, lost = reached(decay(temperature, samples, "plain", 500), level)
