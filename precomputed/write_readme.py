@@ -46,9 +46,9 @@ Files of earlier versions were written anew by `python precomputed/repack.py`, e
 inherent structures, which follow from the inherent positions, are not kept.
 
 "equilibrium" is where the energy is settled and the run lasted at least one decorrelation time of the bonds, "nearly"
-where the energy does not fall but still rises or the run was shorter, "glass" where the energy still falls or the run lasted less than a
-tenth of a decorrelation time ([more](../docs/equilibration.md)). **Only "equilibrium" is equilibrium by this project's
-measure**; what is called "nearly" agrees in energy with independent coolings, but has not forgotten its past.
+where it does not fall, but still rises or the run was shorter, "glass" where it still falls or the run lasted less than
+a tenth of a decorrelation time ([more](../docs/equilibration.md)). **Only "equilibrium" is equilibrium by this
+project's measure**; what is called "nearly" agrees in energy with independent coolings, but has not forgotten its past.
 """
 
 
