@@ -7,8 +7,7 @@ import xarray as xr
 
 from glassviz.files import netcdf
 from glassviz.mixture import InvalidData, check, temperature_name
-from glassviz.simulate.cooling import origin, said, together
-from glassviz.simulate.history import assembled, protocols
+from glassviz.simulate.history import assembled, origin, protocols, said, together
 from glassviz.simulate.order import with_order
 from glassviz.simulate.verdict import assess, compare_energies
 

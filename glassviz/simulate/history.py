@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 from glassviz.mixture import InvalidData
-from glassviz.simulate.verdict import decorrelations
+from glassviz.simulate.verdict import decorrelations, statement
 
 INTERVALS = 20
 _PER_STAGE = ("cooling_temperature", "cooling_sweeps", "cooling_bonds", "cooling_decorrelations")
@@ -134,3 +134,40 @@ def assembled(datasets):
         joined = xr.concat([padded(one, longest) for one in samples], "configuration", combine_attrs="override")
         results.append(joined)
     return results
+
+
+def together(samples):
+    """Put samples of one temperature and size into one Dataset.
+
+    Parameters
+    ----------
+    samples : sequence of xarray.Dataset
+        Assessed configurations (`glassviz.simulate.verdict.assess`) with their cooling.
+
+    Returns
+    -------
+    xarray.Dataset
+        All of them, `verdict` in the attributes about all; where commands, versions or seeds differ, the attributes
+        list them all (seed −1).
+    """
+    stages = max(ds.sizes["stage"] for ds in samples)
+    joined = xr.concat([padded(ds, stages) for ds in samples], "configuration", combine_attrs="override")
+    return joined.assign_attrs(origin(samples), verdict=statement(joined))
+
+
+def origin(samples):
+    """Attributes of samples that are put together.
+
+    How they were made: where commands or versions differ all of them, of seeds −1. Boxes that were written with
+    different numbers of digits differ by less than 10⁻⁵ of their length: the longest holds all particles.
+    """
+    keys = ("command", "version", "provenance", "moves", "start", "exchanges")
+    keys = [key for key in keys if any(key in ds.attrs for ds in samples)]
+    seeds = {ds.attrs.get("seed", -1) for ds in samples}
+    longest = max(ds.attrs["box_length"] for ds in samples)
+    return said(samples, keys) | {"seed": seeds.pop() if len(seeds) == 1 else -1, "box_length": longest}
+
+
+def said(samples, keys):
+    """What samples say of themselves in some attributes, each saying once."""
+    return {key: "; ".join(dict.fromkeys(str(ds.attrs.get(key, "")) for ds in samples)) for key in keys}
