@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from glassviz import mixture
 from glassviz.simulate.neighbors import pair_list, sort_into_cells
-from glassviz.simulate.potential import energies_and_forces, potential_energy
+from glassviz.simulate.potential import energies_and_forces, potential_energy, threads_for
 
 MAX_FORCE = 1e-6
 LONGEST_STEP = 0.1  # of any particle in one iteration (σ)
@@ -141,7 +141,8 @@ def minimize(position, species, box_length):
     order = sort_into_cells(position, float(box_length), max(1, int(box_length / 3)))[2]
     position, species = position[order], np.ascontiguousarray(np.asarray(species)[order], dtype=np.int8)
     tiles = int(box_length / TILE)
-    with threadpool_limits(1, "blas"):  # two threads of OpenBLAS wait for each other: 183 s where one takes 104 s
+    # Two threads of OpenBLAS wait for each other: 183 s where one takes 104 s.
+    with threads_for(len(position)), threadpool_limits(1, "blas"):
         if tiles > 2:
             for offset, tolerance in ((0.0, 1e-1), (0.5, 1e-3), (0.0, 1e-4)):
                 _relax_tiles(position, species, box_length, tiles, offset * box_length / tiles, tolerance)

@@ -1,10 +1,11 @@
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glassviz import mixture
-from glassviz.simulate.potential import forces, pair_energy, pair_force, potential_energy
+from glassviz.simulate.potential import SMALL, forces, pair_energy, pair_force, potential_energy, threads_for
 
 CUTOFF_S = mixture.CUTOFF**2
 
@@ -126,3 +127,19 @@ def test_mean_energy_of_equilibrium_samples(configurations_at, shared, temperatu
     error = np.std(energies, ddof=1) / np.sqrt(len(energies))
     assert np.mean(energies) == pytest.approx(GOLDEN[temperature], abs=3 * error)
     assert error < 0.005
+
+
+def test_small_boxes_take_one_thread_and_give_the_others_back():
+    before, inside = numba.get_num_threads(), []
+
+    def fail():
+        with threads_for(SMALL - 1):
+            inside.append(numba.get_num_threads())
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert inside == [1]
+    assert numba.get_num_threads() == before
+    with threads_for(SMALL):
+        assert numba.get_num_threads() == before
