@@ -24,9 +24,9 @@ def open_at(browser, address):
 
     opened = []
 
-    def open_(query, **options):
+    def open_(query, coloured=True, **options):
         context = browser.new_context(viewport={"width": 1280, "height": 800}, **options)
-        opened.append((context, App(context.new_page(), address + query)))
+        opened.append((context, App(context.new_page(), address + query, coloured)))
         return opened[-1][1]
 
     yield open_
@@ -142,6 +142,20 @@ def test_the_other_colours_are_everywhere(open_app):
     expect(app.page.locator(".bar").first).to_have_css("background-image", re.compile("254, 232, 56"))
     app.choose("Colours", MAPS[0])
     app.page.wait_for_function("(blue) => Math.abs(glass.redness() - blue) < 5", arg=blue)
+
+
+# Whether every figure on the screen is laid out for the size it has.
+FITTED = """[...Bokeh.documents[0]._all_models.values()].filter(({type}) => type === "Figure")
+  .map((figure) => Bokeh.index.find_one(figure)).filter((view) => view?.el.clientHeight > 0)
+  .every(({el, layout}) => Math.abs(el.clientHeight - layout.bbox.height) < 2)"""
+
+
+def test_figures_of_the_tab_that_an_address_names_fit_their_cards(open_at):
+    """They are drawn while headings and legends come and take their room from them."""
+    app = open_at("?T=0.18&C=0.5&tab=Time", coloured=False)
+    app.page.get_by_text("Vogel–Fulcher–Tammann").first.wait_for()
+    app.page.wait_for_timeout(3000)
+    assert app.evaluate(FITTED)
 
 
 def test_the_tour_tells_its_story_and_brings_the_state_back(open_app):

@@ -59,6 +59,20 @@ if (!pan.tags.includes("swipe")) {
 }
 """
 
+# Bokeh 3.9 lays a figure out anew when it sees that its size has changed, and not where it took note of the size in
+# passing before: axes were cut off on pages opened at a tab. For all figures of the page, as soon as one has a size.
+FIT = """
+const {prototype} = cb_obj.default_view, {after_resize} = prototype
+if (after_resize.fits === undefined) {
+  prototype.after_resize = function () {
+    after_resize.call(this)
+    const {bbox, layout} = this
+    if (layout.bbox.width !== bbox.width || layout.bbox.height !== bbox.height) { this.compute_layout() }
+  }
+  prototype.after_resize.fits = true
+}
+"""
+
 
 class Scrub(DataModel):
     """The time of the browser: see browser.js."""
@@ -101,6 +115,7 @@ def plain_figure(name=None, **options):
     fig.html_attributes = {"role": "img", "aria-label": name}
     for pan in (tool for tool in fig.tools if isinstance(tool, PanTool)):
         fig.js_on_change("inner_width", CustomJS(args={"pan": pan}, code=SWIPE))
+    fig.js_on_change("inner_width", CustomJS(code=FIT))
     fig.toolbar.autohide = True
     fig.toolbar.logo = None
     if scroll:
