@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from PIL import Image
 
 from glassviz.cli import common
 from glassviz.files import netcdf, store, write
@@ -239,10 +240,16 @@ def test_info_lists_what_ships():
 
 @pytest.mark.slow
 def test_movie(tmp_path):
-    for suffix in ("mp4", "gif"):
+    for suffix, sample, more in (
+        ("mp4", "N = 1290 · c01000", ()),
+        ("gif", "c01000", ("--shape", "wide", "--colors", "cividis")),
+    ):
         path = tmp_path / f"sweep.{suffix}"
-        run("movie", path, "--temperature", 0.4, "--sample", "N = 1290 · c01000", "--frames", 3, "--size", 240)
+        options = ["--temperature", 0.4, "--sample", sample, "--frames", 3, "--size", 240, *more]
+        assert run("movie", path, *options).stdout.split() == [str(path)]
         assert path.stat().st_size > 1000
+    with Image.open(path) as wide:
+        assert wide.size == (426, 240)
 
 
 def answer(address):
