@@ -29,7 +29,7 @@ def write(state):
         For example `?T=0.23&C=0.8&sample=1290-c01000&networks=tglassmlp&tab=Live`; nothing in it needs escaping in
         a text.
     """
-    sample, store = state.chosen_sample, getattr(state.library, "shared", state.library)
+    sample, store = state.chosen_sample, state.library.shared
     known = sample in store.samples(state.temperature)
     query = {
         "T": f"{state.temperature:g}" if state.temperature in store.temperatures else None,

@@ -176,6 +176,7 @@ class Library:
 
     def __init__(self, memory=MEMORY):
         self.memo = Memo(memory)
+        self.shared = self  # what all sessions have; more in a session's own
         self._paths = {}
         for row in store.available_configurations():
             self._paths.setdefault((round(row.temperature, 4), row.particles), []).append(row)

@@ -127,8 +127,9 @@ def run(output, paths, samples, sweeps, seed, swap, threads, record, progress):
         }
         starts = begin(datasets, temperatures, k)
         present = [path for path in wanted.values() if path.exists()]
+        beginning = digest(temperatures, starts)
         for path in present:
-            _require_same_run(path, name, sweeps, digest(temperatures, starts), seed, swap)
+            _require_same_run(path, name, sweeps, beginning, seed, swap)
         if len(present) < len(wanted):
             checkpoint = output / f".N{particles}_{name}.checkpoint.nc"
             results = exchange(
