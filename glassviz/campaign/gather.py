@@ -1,15 +1,14 @@
 """From the files of a campaign, one for each sample, to those that ship, a few for each size and temperature."""
 
-from itertools import combinations
-
 import numpy as np
 import xarray as xr
 
 from glassviz.files import netcdf
 from glassviz.mixture import InvalidData, check, temperature_name
-from glassviz.simulate.history import assembled, origin, protocols, said, together
+from glassviz.simulate.comparison import between_coolings
+from glassviz.simulate.history import assembled, origin, said, together
 from glassviz.simulate.order import with_order
-from glassviz.simulate.verdict import assess, compare_energies
+from glassviz.simulate.verdict import assess
 
 
 def gather(folders, output, progress):
@@ -81,7 +80,7 @@ def _joined(samples, name):
     blocks = min(ds.sizes["block"] for ds in samples)
     samples = [assess(_uniform(ds, blocks)) for ds in samples]
     joined = together(samples).drop_vars("inherent_energy", errors="ignore")  # follows from the inherent positions
-    joined.attrs["energy_comparisons"] = _comparisons(joined)
+    joined.attrs["energy_comparisons"] = between_coolings(joined)
     return joined
 
 
@@ -99,19 +98,6 @@ def _uniform(ds, blocks):
         "bond_series": ds["bond_series"].isel(block=slice(width - 1, None, width)),
     }
     return ds.drop_dims("block").assign(coarse)
-
-
-def _comparisons(ds):
-    """Energies of the samples of every two protocols of cooling, in words."""
-    made = protocols(ds)
-    pairs = combinations(dict.fromkeys(made), 2)
-    chosen = [[ds.isel(configuration=made == protocol) for protocol in pair] for pair in pairs]
-    return [
-        f"{one.sizes['configuration']} samples of seed {one['seed'].values[0]} against "
-        f"{other.sizes['configuration']} of seed {other['seed'].values[0]}: {compare_energies(one, other)}"
-        for one, other in chosen
-        if one.sizes["configuration"] + other.sizes["configuration"] > 2
-    ]
 
 
 def holds_propensities(folder):

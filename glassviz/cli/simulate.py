@@ -59,6 +59,7 @@ def equilibrate(
         Threads that share the work on a box of 88 σ (9232 particles) or more; by default one for each core. Smaller
         boxes keep one busy. The number does not change the result.
     """
+    from glassviz.files.netcdf import header
     from glassviz.simulate import cooling
 
     require_folder(output)
@@ -66,7 +67,8 @@ def equilibrate(
         for path in cooling.cool(
             output, temperatures, sweeps, samples, particles, start, swap, seed, typed_command(), progress, threads
         ):
-            tell(path)
+            said = header(path)[0]
+            tell(path, said["verdict"], *said.get("energy_comparisons", []))
 
 
 @app.command

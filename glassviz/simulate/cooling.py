@@ -7,6 +7,7 @@ from glassviz import files, mixture
 from glassviz.files import netcdf
 from glassviz.files.integrity import remove_leftovers, require_plain
 from glassviz.simulate.checkerboard import CELL, cells_per_side
+from glassviz.simulate.comparison import against_shipped
 from glassviz.simulate.equilibration import BLOCKS, equilibrate, random_start
 from glassviz.simulate.history import protocols, together
 from glassviz.simulate.inherent import inherent_structures
@@ -314,6 +315,7 @@ def cool(output, temperatures, sweeps, samples, particles, start, swap, seed, re
                     threads,
                 )
             joined = together([netcdf.load(part) for part in parts])
+            joined.attrs["energy_comparisons"] = against_shipped(joined)
             netcdf.save(joined, target, encoding=netcdf.compact(joined))
             for part in parts:
                 part.unlink()

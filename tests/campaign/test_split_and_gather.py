@@ -7,6 +7,7 @@ from glassviz.campaign.gather import gather, gather_propensities, holds_propensi
 from glassviz.files import netcdf
 from glassviz.mixture import InvalidData
 from glassviz.simulate import cooling
+from glassviz.simulate.verdict import compare_energies
 
 RECORD = {"command": "a test", "version": "0"}
 NAMES = [f"s31-{k}" for k in range(32)]
@@ -190,3 +191,23 @@ def test_what_cannot_be_gathered_is_refused(coolings, tmp_path):
     with pytest.raises(InvalidData, match="no record of a run"):
         gather([bare], out, nothing)
     assert not out.exists()
+
+
+def test_what_is_cooled_is_compared_with_samples_of_the_store_that_were_cooled_differently(
+    coolings, tmp_path, monkeypatch
+):
+    """Those of the same cooling, of another composition or without a record do not count."""
+    store = tmp_path / "configurations"
+    store.mkdir()
+    shipped = netcdf.load(coolings[1] / "N80_T0.80.nc")
+    netcdf.save(shipped, store / "other.nc")
+    netcdf.save(netcdf.load(coolings[0] / "N80_T0.80.nc"), store / "same.nc")
+    netcdf.save(shipped.assign(species=shipped["species"] * 0), store / "mixture.nc")
+    monkeypatch.setenv("GLASSVIZ_DATA", str(tmp_path))
+    out = tmp_path / "out"
+    *_, cold = cooling.cool(out, [1.2, 0.8], [400], 2, 80, None, "balanced", 1, RECORD, nothing)
+    (line,) = netcdf.load(cold).attrs["energy_comparisons"]
+    verdict = shipped["verdict"].values[0]
+    expected = compare_energies(netcdf.load(cold), shipped)
+    assert line == f"2 samples against 2 of other.nc ({verdict}): {expected}"
+    assert netcdf.load(out / "N80_T1.20.nc").attrs["energy_comparisons"] == []
