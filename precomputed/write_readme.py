@@ -118,13 +118,12 @@ def ablation():
         header, *rows = csv.reader(file)
     return (
         "\n## Choices the paper leaves open\n\n`python precomputed/ablation.py`: four networks of species 1, one "
-        "step of training, each judged on the fourth of the training structures that it kept back; means over three "
-        "seeds and the levels 0.94 to 0.4. ρ_P of single networks with labels of 8 replicas, so lower than of the "
-        "ensembles below; of seeds: the standard deviation of ρ_P from seed to seed; "
-        "ceiling and spread are corrected for the replicas' noise (not so where the correction itself is left out); "
-        "variance of means: that of the structures' mean propensity (χ₄), predicted over that of the labels, noise "
-        "included, and what sets the four networks apart: among the structures that one network kept back the share is "
-        "less, at late levels far less (at T = 0.40 below ⟨C̄_B⟩ = 0.5 a tenth at most)."
+        "step of training, each judged on the fourth of the training structures that it kept back; means over two "
+        "seeds and the levels of ⟨C̄_B⟩ below 0.98, early and late ones apart. ρ_P of single networks with labels of 8 "
+        "replicas, so lower than of the ensembles below; of seeds: the standard deviation of ρ_P from seed to seed; "
+        "ceiling and spread are corrected for the replicas' noise (not so where the correction itself is left out). "
+        "Means of structures (χ₄) are compared among those that one network kept back: the predicted variance over "
+        "that of the labels, noise included, and the correlation of the two."
         "\n\n" + table(header, rows)
     )
 

@@ -10,6 +10,7 @@ from glassviz.observe.susceptibility import chi4
 
 FIT_LEVELS = LEVELS[1::3]  # of the ξ₄ curve
 FEW_STRUCTURES = 20  # below this a variance over structures is a rough guess
+SIGNIFICANT = 3.0  # standard errors
 WINDOW = (0.0, 0.6)  # of wave numbers in the fit of ξ₄; from 0.2, as in the paper, one box does not determine it
 
 
@@ -55,6 +56,34 @@ def measured(library, temperature):
 
     key = ("measured curves", temperature, sets[0].sizes["configuration"])
     return library.memo(key, compute)
+
+
+def shortfall(predicted, measured):
+    """The measured χ₄ that the predicted one misses most clearly, at the same ⟨C̄_B⟩.
+
+    A network sees of what sets structures apart only a part, at late times a small one, and predicts no more than that.
+
+    Parameters
+    ----------
+    predicted, measured : Dataset (state)
+        From `fluctuations` and `measured`.
+
+    Returns
+    -------
+    Dataset or None
+        The state of `measured`, with `predicted`; None where no point lies above by more than three errors.
+    """
+    known = predicted.isel(state=np.argsort(predicted["mean_propensity"].values))
+    known = known.isel(state=np.isfinite(known["chi4"].values))
+    level = measured["mean_propensity"].values
+    guess, error = (
+        np.interp(level, known["mean_propensity"], known[name], left=np.nan) if known.sizes["state"] else np.nan * level
+        for name in ("chi4", "chi4_error")
+    )
+    certain = (measured["chi4"].values - guess) / np.hypot(measured["chi4_error"].values, error)
+    if not (certain > SIGNIFICANT).any():
+        return None
+    return measured.assign(predicted=("state", guess)).isel(state=int(np.nanargmax(certain)))
 
 
 def _measured_curves(ds):

@@ -53,12 +53,13 @@ class Batch:
         """
         if self.unlabelled:
             return loss.squared_shift(prediction, self.labels[states][..., 0]).mean(dim=-1)
+        means = plan.weight_of_means(self.features[states, 3])
         if phase == "squared":
-            return loss.squared_error(prediction, self.labels[states], plan.means).mean(dim=-1)
+            return loss.squared_error(prediction, self.labels[states], means).mean(dim=-1)
         if self._full is None:
             rings = loss.ring_averages(self.position, self.box_length) if plan.clusters else None
             self._full = loss.FullLoss(self.labels, rings, self.signal)
-        return self._full(prediction, states, plan.absolute, plan.clusters, plan.means).mean(dim=-1)
+        return self._full(prediction, states, plan.absolute, plan.clusters, means).mean(dim=-1)
 
 
 def standardisation(points):
@@ -147,9 +148,11 @@ def prepared(points, folds, mean, std, kept, stretch=0.0):
 
 
 def stretched(points, stretch):
-    """Labels in which the means of structures lie 1 + stretch (1 − C) times as far from the level C as they do."""
+    """Labels in which the means of structures lie 1 + stretch (1 − C) / √C times as far from the level C as they do."""
     levels = points.levels[:, None]
-    return points.labels + stretch * (1 - levels) * (points.labels.mean(axis=-1, keepdims=True) - levels)
+    return points.labels + stretch * (1 - levels) / np.sqrt(levels) * (
+        points.labels.mean(axis=-1, keepdims=True) - levels
+    )
 
 
 def mixed(points, levels, means, folds, mean, std, kept):

@@ -30,12 +30,15 @@ class Plan:
     clusters : float
         Weight of the spatial correlations in the full loss; ½ in the paper.
     means : float
-        Weight of a structure's mean propensity in the squared error against that of a particle's deviation from it. All
-        particles of a structure share one mean, so what is missed there is one number and not a thousand.
+        Weight of a structure's mean propensity in the squared error against that of a particle's deviation from it, at
+        early levels. All particles of a structure share one mean, so what is missed there is one number and not a
+        thousand.
+    late : float
+        What is added to that weight towards late levels, times (1 − C)⁴: there structures differ most.
     stretch : float
-        How much further from the level, times 1 − C, training puts the means of structures. A regression predicts less
-        than what varies, by the share that it explains, and of the means it explains little, least of the late ones:
-        without stretching χ₄ comes out too small.
+        How much further from the level, times (1 − C) / √C, training puts the means of structures. A regression
+        predicts less than what varies, by the share that it explains, and of the means it explains little, least of the
+        late ones: without stretching χ₄ comes out too small.
     consistency : float
         Weight of the mean of the predictions on structures without labels, see `unlabelled.species_means`.
     transferred : float
@@ -63,6 +66,7 @@ class Plan:
     absolute: bool = False
     clusters: float = 0.0
     means: float = 0.2
+    late: float = 1.0
     stretch: float = 2.0
     consistency: float = 1.0
     transferred: float = 0.03
@@ -81,6 +85,10 @@ class Plan:
         factor = steps / self.steps
         parts = (tuple((max(1, round(n * factor)), rate) for n, rate in part) for part in (self.squared, self.full))
         return replace(self, squared=next(parts), full=next(parts), epochs=False)
+
+    def weight_of_means(self, levels):
+        """Weight of a structure's mean in the squared error at levels of ⟨C̄_B⟩."""
+        return self.means + self.late * (1 - levels) ** 4
 
     def of(self, species):
         """The same plan for a species, 0-based.
@@ -144,6 +152,7 @@ TABLE_2 = Plan(
     absolute=True,
     clusters=0.5,
     means=1.0,
+    late=0.0,
     stretch=0.0,
     consistency=0.0,
     linear=False,
@@ -151,6 +160,6 @@ TABLE_2 = Plan(
 
 PRESETS = {
     "paper": Preset(TABLE_2, replace(TABLE_2, states=0)),
-    "precomputed": Preset(Plan().lasting(2200), replace(Plan(), absolute=True, clusters=0.5), consistent=True),
+    "precomputed": Preset(Plan().lasting(2200), replace(Plan(), clusters=0.2), consistent=True),
     "quick": Preset(Plan().lasting(300), Plan().lasting(1000), seeds=4, keep=2),
 }

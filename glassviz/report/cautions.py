@@ -42,5 +42,7 @@ def stretched(material):
     """One sentence on labels that were altered to train the main ensemble, in a list; empty where none were."""
     training = material.main.header["training"][f"species{CONSTRAINED_SPECIES + 1}"]
     stretch = training.get("plan", {}).get("stretch", 0)
-    said = f"trained on means of structures put 1 + {stretch:g} (1 − C) times as far from the level C as measured, "
+    said = (
+        f"trained on means of structures put 1 + {stretch:g} (1 − C) / √C times as far from the level C as measured, "
+    )
     return [said + "which raises predicted χ₄"] * bool(stretch)

@@ -80,3 +80,24 @@ def test_the_points_reach_as_far_as_enough_shipped_runs(library):
         assert (3 * structures >= len(ends) - 2).all()
         assert len(ends) // 3 > (ends > found["time"].values[-1]).sum()
     assert told or pytest.skip("the store holds no labels")
+
+
+def curve(chi4, errors, levels=(0.9, 0.6, 0.3)):
+    """χ₄ at some levels."""
+    values = {"chi4": chi4, "chi4_error": errors, "mean_propensity": levels}
+    return xr.Dataset({name: ("state", np.array(column)) for name, column in values.items()})
+
+
+def test_the_clearest_miss_of_chi4_is_found():
+    predicted = curve([0.4, 0.4, 0.1], [0.03, 0.04, 0.0])
+    assert heterogeneity.shortfall(predicted, curve([0.5, 0.55, 0.3], [0.1, 0.1, 0.1])) is None
+    missed = heterogeneity.shortfall(predicted, curve([0.5, 2.0, 0.9], [0.1, 0.3, 0.1], levels=(0.9, 0.6, 0.45)))
+    assert float(missed["mean_propensity"]) == 0.45
+    assert float(missed["predicted"]) == pytest.approx(0.25)
+    assert float(missed["chi4"]) == 0.9
+
+
+def test_points_beyond_what_is_predicted_say_nothing_of_a_miss():
+    predicted = curve([0.4, 0.4, np.nan], [0.03, 0.04, np.nan])
+    assert heterogeneity.shortfall(predicted, curve([9.0], [0.1], levels=(0.3,))) is None
+    assert heterogeneity.shortfall(predicted.isel(state=[2]), curve([9.0], [0.1], levels=(0.3,))) is None

@@ -119,7 +119,7 @@ def test_means_of_structures_weigh_less_in_the_regression_as_in_the_loss():
     batches = prepared([p], assign_folds([p], 2), *standard)
     columns = int(standard[2].sum())
     parted = start.LinearStart(batches, columns, means=0.0)
-    for batch, x, gram, product in zip(batches, parted.centered, parted.grams, parted.products, strict=True):
+    for batch, x, (gram, product) in zip(batches, parted.centered, parted.weighed, strict=True):
         apart = x - x.mean(axis=0)
         labels = batch.labels.numpy()
         spread = labels.std(axis=1, keepdims=True)
@@ -136,7 +136,8 @@ def test_means_of_structures_are_stretched_around_the_level_and_nothing_else():
     np.testing.assert_allclose(found - far, p.labels - mean, atol=1e-5)
     levels = p.levels[:, None]
     assert np.abs(mean - levels).max() > 1e-3
-    np.testing.assert_allclose(far - levels, (1 + 8 * (1 - levels)) * (mean - levels), atol=1e-5)
+    stretch = 1 + 8 * (1 - levels) / np.sqrt(levels)
+    np.testing.assert_allclose(far - levels, stretch * (mean - levels), atol=1e-5)
     np.testing.assert_array_equal(transferred, p.labels)
     assert Plan().of(0).stretch > Plan().of(1).stretch == 0
 

@@ -52,8 +52,9 @@ QUANTITIES = {
         "structure first, so this is the part of <i>χ</i><sub>4</sub> that structure determines. What finitely many "
         "replicas leave of the rest, <i>N</i><sub>1</sub> Var<sub>rep</sub>/<i>R</i>, is subtracted from the points of "
         "molecular dynamics (●), as much as the files at that temperature say; where they do not, the title says that "
-        "it is included. At long times the points are of those structures that run so far. Bars: over networks; of the "
-        "points over structures, by bootstrap.",
+        "it is included. At long times the points are of those structures that run so far. Networks see a part only of "
+        "what sets structures apart, at late times a small one, and predict no more than that. Bars: over networks; of "
+        "the points over structures, by bootstrap.",
     ),
     "xi4": (
         "<i>ξ</i><sub>4</sub>(<i>t</i>)",
@@ -213,6 +214,13 @@ class Curves(View):
         measured = results["measured"]
         if name == "chi4" and measured is not None and measured.attrs["replica_noise"] == "included":
             notes.append("● include the noise of finitely many replicas")
+        missed = heterogeneity.shortfall(curve, measured) if name == "chi4" and measured is not None else None
+        if missed is not None:
+            notes.append(
+                "too small: {predicted:.2g}, ● {chi4:.2g} ± {chi4_error:.1g} at ⟨C̄_B⟩ = {mean_propensity:.2f}".format(
+                    **{quantity: float(value) for quantity, value in missed.items()}
+                )
+            )
         if name == "xi4" and not np.isfinite(curve["xi4"].values).any():
             notes.append(f"not determined at T = {self.state.temperature:g}")
         elif name == "xi4" and structures < heterogeneity.FEW_STRUCTURES:
