@@ -279,16 +279,8 @@ class _Panel:
         move = javascript("mark", curve=self._curve, marker=self._marker, scrub=scrub)
         scrub.js_on_change("level", move)
         self._curve.js_on_change("data", move)
-        self.figure.scatter(
-            "x",
-            "y",
-            source=self._marker,
-            marker="diamond",
-            size=15,
-            color=MARKER,
-            line_color="#3b3000",
-            level="overlay",
-        )
+        diamond = {"marker": "diamond", "size": 15, "color": MARKER, "line_color": "#3b3000"}
+        self.figure.scatter("x", "y", source=self._marker, level="overlay", **diamond)
 
     def clear(self):
         self._predicted, self._measured, self._taus = {}, {}, {}
