@@ -53,13 +53,15 @@ class Batch:
         """
         if self.unlabelled:
             return loss.squared_shift(prediction, self.labels[states][..., 0]).mean(dim=-1)
-        means = plan.weight_of_means(self.features[states, 3])
+        level = self.features[states, 3]
+        means = plan.weight_of_means(level)
         if phase == "squared":
             return loss.squared_error(prediction, self.labels[states], means).mean(dim=-1)
         if self._full is None:
             rings = loss.ring_averages(self.position, self.box_length) if plan.clusters else None
             self._full = loss.FullLoss(self.labels, rings, self.signal)
-        return self._full(prediction, states, plan.absolute, plan.clusters, means).mean(dim=-1)
+        clusters = plan.clusters * level**plan.fading if plan.clusters else 0
+        return self._full(prediction, states, plan.absolute, clusters, means).mean(dim=-1)
 
 
 def standardisation(points):

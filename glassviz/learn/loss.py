@@ -146,14 +146,15 @@ class FullLoss:
     def __call__(self, prediction, states=slice(None), absolute=True, clusters=0.5, means=1.0):
         """Loss of predictions (network, states, n) at some of the states, one value per network and state.
 
-        `absolute` takes the mean absolute error, else the squared one of phase 1; `clusters` weighs the second term.
+        `absolute` takes the mean absolute error, else the squared one of phase 1; `clusters` and `means` weigh the
+        second term and the mean error, of all states or (network, states) of each.
         """
         labels, variance = self.labels[states], self.variance[states]
         if absolute:
             total = (prediction - labels).abs().mean(dim=-1) / self.deviation[states]
         else:
             total = squared_error(prediction, labels, means)
-        if clusters:
+        if self.rings is not None:
             apart = (correlations(prediction, self.rings) - self.correlations[states]).abs().sum(dim=-1)
             total = total + clusters * apart / self.contrast[states]
         return total + (prediction.var(dim=-1, correction=0) - variance).abs() / variance

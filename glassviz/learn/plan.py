@@ -29,6 +29,8 @@ class Plan:
         Whether the full loss has the mean absolute error, as in the paper, or the squared error of phase 1.
     clusters : float
         Weight of the spatial correlations in the full loss; ½ in the paper.
+    fading : float
+        Power of ⟨C̄_B⟩ with which that weight falls: at late levels clusters, noisy there, cost correlation.
     means : float
         Weight of a structure's mean propensity in the squared error against that of a particle's deviation from it, at
         early levels. All particles of a structure share one mean, so what is missed there is one number and not a
@@ -65,6 +67,7 @@ class Plan:
     encode: float = 0.0
     absolute: bool = False
     clusters: float = 0.0
+    fading: float = 1.0
     means: float = 0.2
     late: float = 1.0
     stretch: float = 2.0
@@ -151,6 +154,7 @@ TABLE_2 = Plan(
     encode=1.0,
     absolute=True,
     clusters=0.5,
+    fading=0.0,
     means=1.0,
     late=0.0,
     stretch=0.0,
@@ -160,6 +164,6 @@ TABLE_2 = Plan(
 
 PRESETS = {
     "paper": Preset(TABLE_2, replace(TABLE_2, states=0)),
-    "precomputed": Preset(Plan().lasting(2200), replace(Plan(), clusters=0.2), consistent=True),
+    "precomputed": Preset(Plan().lasting(2200), replace(Plan(), clusters=0.5), consistent=True),
     "quick": Preset(Plan().lasting(300), Plan().lasting(1000), seeds=4, keep=2),
 }

@@ -26,10 +26,6 @@ STEEPNESS = 0.2  # p
 DEPTH = -2.5  # where the units with e^z start, far from the kink of ELU
 UPRIGHT = 4.0  # what keeps a unit where ELU is the identity
 SMALLEST_SHARE = 0.03  # of a node in the prediction, so that its logarithm exists
-LATE = 1  # the node that starts from the late levels
-LATE_MEANS = (
-    5.0  # weight of the means there, against 1 of a particle's deviation: structures differ most at late levels
-)
 SHARE_RIDGE = 0.1  # of the nodes' variance: the two are much alike
 
 
@@ -66,8 +62,9 @@ class LinearStart:
             (batch.columns[:, :columns] - self.centers[float(batch.features[0, 0])]).astype(np.float32)
             for batch in batches
         ]
-        sums = [self._sums(k, (means, LATE_MEANS, 0.0)) for k in range(len(batches))]
-        self.weighed, self.late, self.within = zip(*sums, strict=True)
+        sums = [self._sums(k, (means, 0.0)) for k in range(len(batches))]
+        self.grams, self.products = zip(*(weighed for weighed, _ in sums), strict=True)
+        self.within = [within for _, within in sums]
 
     def _sums(self, index, weights):
         """XᵀX (columns, columns) and yᵀX (level, columns) of a structure, for each weight of its means."""
@@ -91,13 +88,13 @@ class LinearStart:
             if batch.fold != held_back and (level is None or np.isclose(batch.levels, level).any())
         ]
 
-    def _targets(self, index, level, products):
+    def _targets(self, index, level, products=None):
         """Products (2, K) with what the two nodes start from, and how much (2,) the batch counts in each.
 
         All levels: regressions of the early ones (weights C²) and of the late ones (weights (1 − C)²). One level: its
         regression and its trend with temperature.
         """
-        batch = self.batches[index]
+        batch, products = self.batches[index], self.products[index] if products is None else products
         if level is None:
             weights = np.stack([batch.levels, 1 - batch.levels]) ** 2
             return weights @ products, weights.sum(axis=1)
@@ -106,9 +103,8 @@ class LinearStart:
 
     def _regression(self, chosen, node, ridge, level=None):
         """Weights (columns,) of a node by ridge regression, the XᵀX that they solve, and of how many particles."""
-        sums = self.late if level is None and node == LATE else self.weighed
-        targets = [self._targets(k, level, sums[k][1]) for k in chosen]
-        gram = sum(counts[node] * sums[k][0] for k, (_, counts) in zip(chosen, targets, strict=True))
+        targets = [self._targets(k, level) for k in chosen]
+        gram = sum(counts[node] * self.grams[k] for k, (_, counts) in zip(chosen, targets, strict=True))
         rows = sum(counts[node] * len(self.centered[k]) for k, (_, counts) in zip(chosen, targets, strict=True))
         product = sum(products[node] for products, _ in targets)
         return np.linalg.solve(gram + ridge * rows * np.eye(len(gram)), product), gram, rows
@@ -188,7 +184,7 @@ class LinearStart:
         for k in usable:
             attended = weights(float(self.batches[k].features[0, 0]))[:, None] * encoder
             nodes = self.centered[k] @ attended
-            for level, product in zip(self.batches[k].levels.tolist(), self.weighed[k][1] @ attended, strict=True):
+            for level, product in zip(self.batches[k].levels.tolist(), self.products[k] @ attended, strict=True):
                 gram, target, rows = sums.get(level, (0, 0, 0))
                 sums[level] = gram + nodes.T @ nodes, target + product, rows + len(nodes)
         shares = {}

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 
 from glassviz.learn import architecture, baselines, reach, start, training
@@ -119,7 +120,7 @@ def test_means_of_structures_weigh_less_in_the_regression_as_in_the_loss():
     batches = prepared([p], assign_folds([p], 2), *standard)
     columns = int(standard[2].sum())
     parted = start.LinearStart(batches, columns, means=0.0)
-    for batch, x, (gram, product) in zip(batches, parted.centered, parted.weighed, strict=True):
+    for batch, x, gram, product in zip(batches, parted.centered, parted.grams, parted.products, strict=True):
         apart = x - x.mean(axis=0)
         labels = batch.labels.numpy()
         spread = labels.std(axis=1, keepdims=True)
@@ -165,3 +166,21 @@ def test_the_single_state_is_the_lowest_temperature_that_reaches_the_level():
     chosen = baselines.trained_state(data)
     assert (chosen.temperature, chosen.levels.tolist()) == (0.3, [0.8])
     assert baselines.trained_state([data[0], data[3]]).levels.tolist() == [0.99]
+
+
+def test_late_means_weigh_more_and_late_clusters_less():
+    """The full loss is linear in both weights, at every level."""
+    p = points(structures=2, particles=60)
+    batch, _ = prepared([p], assign_folds([p], 2), *standardisation([p]))
+    prediction = torch.rand(1, 60, generator=torch.Generator().manual_seed(2)).expand(1, len(p.levels), 60)
+
+    def full(state, **changed):
+        plan = replace(Plan(), **{"means": 0.0, "late": 0.0, "clusters": 0.5} | changed)
+        return float(batch.loss(prediction[:, state : state + 1], torch.tensor([[state]]), "full", plan))
+
+    for state, level in enumerate(p.levels):
+        least = full(state)
+        late = full(state, late=1.0) - least
+        assert late == pytest.approx((1 - level) ** 4 * (full(state, means=1.0) - least), rel=1e-3, abs=1e-5)
+        without = full(state, clusters=0.0)
+        assert least - without == pytest.approx(level * (full(state, fading=0.0) - without), rel=1e-3, abs=1e-5)
