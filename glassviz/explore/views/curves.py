@@ -216,10 +216,12 @@ class Curves(View):
             notes.append("● include the noise of finitely many replicas")
         missed = heterogeneity.shortfall(curve, measured) if name == "chi4" and measured is not None else None
         if missed is not None:
+            predicted, found, error, level = (
+                float(missed[quantity]) for quantity in ("predicted", "chi4", "chi4_error", "mean_propensity")
+            )
+            notes.append(f"too low: {predicted:.2g}, ● {found:.2g}")
             notes.append(
-                "too small: {predicted:.2g}, ● {chi4:.2g} ± {chi4_error:.1g} at ⟨C̄_B⟩ = {mean_propensity:.2f}".format(
-                    **{quantity: float(value) for quantity, value in missed.items()}
-                )
+                f"at a mean propensity of {level:.2f}: {predicted:.2g} predicted, {found:.2g} ± {error:.1g} measured"
             )
         if name == "xi4" and not np.isfinite(curve["xi4"].values).any():
             notes.append(f"not determined at T = {self.state.temperature:g}")
