@@ -230,8 +230,10 @@ def test_large_type_reads_from_the_back_row(open_app):
     app.wait_for(f"({LABELS})().every(([size, fits]) => fits && size === 1)")
 
 
-def test_what_a_curve_means_is_told_to_fingers_and_keys(open_app):
+def test_what_a_curve_means_is_told_to_fingers_and_keys(open_app, library):
     app = open_app(390, 844, has_touch=True, is_mobile=True)
+    # What is known of a curve is told with it, so its heading is renewed, and closes what was open, until then.
+    app.wait_for(f"glass.curves().filter((lines) => lines.xs.length === {len(library.temperatures)}).length >= 2")
     button, text = app.page.get_by_role("button", name="What this is").first, app.page.get_by_text("How much the mean")
     button.tap()
     text.wait_for()
