@@ -7,10 +7,10 @@ from glassviz.explore.derive import LARGE, LEVELS, SPECIES, propensities, rememb
 from glassviz.observe.chords import chord_length
 from glassviz.observe.structure_factor import fit_xi4, structure_factor, xi4_error
 from glassviz.observe.susceptibility import chi4
+from glassviz.simulate.verdict import SIGNIFICANT
 
 FIT_LEVELS = LEVELS[1::3]  # of the ξ₄ curve
 FEW_STRUCTURES = 20  # below this a variance over structures is a rough guess
-SIGNIFICANT = 3.0  # standard errors
 WINDOW = (0.0, 0.6)  # of wave numbers in the fit of ξ₄; from 0.2, as in the paper, one box does not determine it
 
 
