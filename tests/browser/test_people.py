@@ -232,14 +232,15 @@ def test_large_type_reads_from_the_back_row(open_app):
 
 def test_what_a_curve_means_is_told_to_fingers_and_keys(open_app, library):
     app = open_app(390, 844, has_touch=True, is_mobile=True)
-    # What is known of a curve is told with it, so its heading is renewed, and closes what was open, until then.
-    app.wait_for(f"glass.curves().filter((lines) => lines.xs.length === {len(library.temperatures)}).length >= 2")
     button, text = app.page.get_by_role("button", name="What this is").first, app.page.get_by_text("How much the mean")
     button.tap()
     text.wait_for()
     box = text.bounding_box()
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= 390
+    # It stays open while the curves come, and the notes about them.
+    app.wait_for(f"glass.curves().filter((lines) => lines.xs.length === {len(library.temperatures)}).length >= 2")
+    assert text.is_visible()
     app.page.keyboard.press("Escape")
     text.wait_for(state="hidden")
     button.focus()

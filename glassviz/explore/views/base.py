@@ -35,6 +35,8 @@ HEADING = """
 .title { font-weight: 600; white-space: nowrap; }
 .value { font-variant-numeric: tabular-nums; white-space: nowrap; }
 .note { font-size: calc(12px * var(--type, 1)); opacity: .72; }
+button.weak { font-family: inherit; text-align: left; padding: 0; border: none; background: none; cursor: pointer;
+              text-decoration: underline dotted; text-underline-offset: 3px; }
 .weak { font-size: calc(12px * var(--type, 1)); color: color-mix(in srgb, #d97706 78%, var(--panel-on-surface-color)); }
 .about { align-self: center; width: 1.5em; height: 1.5em; padding: 0; border-radius: 50%;
          font: inherit; font-size: calc(11px * var(--type, 1)); line-height: 1; color: inherit; background: none;
@@ -129,16 +131,6 @@ def plain_figure(name=None, **options):
             axis.major_label_policy = NoOverlap(min_distance=4)  # its ticker shows up to nine powers in any width
     fig.outline_line_color = None
     return fig
-
-
-def explained(title, *sentences):
-    """A heading's title with a button, for fingers and keys too, that opens what there is to know about it."""
-    text = "".join(f"<p>{sentence}</p>" for sentence in sentences)
-    return (
-        f'<span class="title">{title}</span>'
-        '<button class="about" popovertarget="about" aria-label="What this is" title="What this is">?</button>'
-        f'<div id="about" popover>{text}</div>'
-    )
 
 
 def frame_size(fig):

@@ -14,16 +14,15 @@ from glassviz.explore.colors import temperature_colors
 from glassviz.explore.picking import state_at
 from glassviz.explore.views.base import (
     CARD,
-    HEADING,
     WRONG,
     View,
-    explained,
     javascript,
     log,
     on_session,
     plain_figure,
     report,
 )
+from glassviz.explore.views.heading import Heading, warning
 from glassviz.mixture import InvalidData
 
 MARKER = "#e8b50c"
@@ -96,9 +95,7 @@ class Curves(View):
         self._panels = {name: _Panel(label, self._colors, self._scrub) for name, (_, label, _) in QUANTITIES.items()}
         for panel in self._panels.values():
             panel.figure.on_event(Tap, partial(self._go_to, panel))
-        self._headings = {
-            name: pn.pane.HTML(stylesheets=[HEADING], sizing_mode="stretch_width", margin=0) for name in QUANTITIES
-        }
+        self._headings = {name: Heading(title, f"<p>{about}</p>") for name, (title, _, about) in QUANTITIES.items()}
         cards = [
             pn.Column(
                 self._headings[name],
@@ -194,10 +191,8 @@ class Curves(View):
 
     def _describe(self):
         self._legend.object = self._legend_text()
-        for name, (title, _, about) in QUANTITIES.items():
-            notes = self._weaknesses(name)
-            weak = f'<span class="weak" title="{"; ".join(notes)}">{notes[0]}</span>' if notes else ""
-            self._headings[name].object = f'<div class="head">{explained(title, about, *notes)}{weak}</div>'
+        for name, heading in self._headings.items():
+            heading.notes = warning(self._weaknesses(name))
 
     def _weaknesses(self, name):
         """What to know before trusting the curve of the current temperature."""

@@ -19,7 +19,8 @@ from glassviz.explore import derive, inside
 from glassviz.explore.colors import LEVELS as CODES
 from glassviz.explore.colors import gradient, hexadecimal, palette, temperature_colors
 from glassviz.explore.picking import point_at
-from glassviz.explore.views.base import CARD, HEADING, View, explained, plain_figure
+from glassviz.explore.views.base import CARD, HEADING, View, plain_figure
+from glassviz.explore.views.heading import Heading, warning
 from glassviz.explore.views.heat import SYMBOLS, Heat
 from glassviz.explore.views.marks import Marks
 from glassviz.explore.views.network_drawing import NetworkDrawing
@@ -66,7 +67,7 @@ class Inside(View):
     def _build(self):
         self._drawing, self._heat = NetworkDrawing(), Heat("attention")
         self._scores, self._own = Heat("z-score"), Heat("attention")
-        self._headings = {}
+        self._headings = {"drawing": Heading("Network 1", CAPTION)}
         self._tones = LinearColorMapper([hexadecimal(c) for c in palette(self.state.colors)[:CODES]], low=0, high=1)
         self._across = {kind: [_Small(self._tones) for _ in range(4)] for kind in ("time", "temperature")}
         for small in self._across["time"]:
@@ -83,7 +84,7 @@ class Inside(View):
             **FULL,
         )
         areas = {
-            "drawing": self._card("drawing", "Network 1", self._drawing.figure),
+            "drawing": self._under(self._headings["drawing"], self._drawing.figure),
             "heat": self._card("heat", "Attention", self._heat.figure),
             "clouds": self._card("clouds", "Bottleneck across time and temperature", clouds),
             "lengths": self._card("lengths", "", pn.Column(*map(_pane, self._lengths.figures), **FULL)),
@@ -104,7 +105,10 @@ class Inside(View):
         self._headings[name] = pn.pane.HTML(
             _heading(title), stylesheets=[HEADING], sizing_mode="stretch_width", margin=0
         )
-        return pn.Column(self._headings[name], _pane(content), stylesheets=[CARD], **FULL)
+        return self._under(self._headings[name], content)
+
+    def _under(self, heading, content):
+        return pn.Column(heading, _pane(content), stylesheets=[CARD], **FULL)
 
     def _derive(self, choice):
         library, sample = self.state.library, choice.sample
@@ -133,7 +137,7 @@ class Inside(View):
         getattr(self, f"_show_{part}")(found)
 
     def _show_nothing(self, reason):
-        self._headings["drawing"].object = _heading("Network 1", weak=reason)
+        self._headings["drawing"].notes = warning([reason])
         for piece in (self._drawing, self._heat, *self._across["time"]):
             piece.clear()
         self._show_seen((None,))
@@ -149,7 +153,7 @@ class Inside(View):
         flow, lengths, choice = found
         whom = f"particle {choice.selected[0]}" if choice.selected else "average over species 1"
         note = f"{whom} · lines: what flows · orange +, blue −"
-        self._headings["drawing"].object = _heading("Network 1", f"X = {flow.propensity:.2f}", note, help_=CAPTION)
+        self._headings["drawing"].notes = _notes(f"X = {flow.propensity:.2f}", note)
         self._drawing.draw(flow, lengths)
 
     def _show_weights(self, weights):
@@ -296,11 +300,10 @@ def _pane(content):
     return content if isinstance(content, pn.viewable.Viewable) else pn.pane.Bokeh(content, **FULL)
 
 
-def _heading(title, value="", note="", weak="", after="", help_=""):
-    parts = [explained(title, help_) if help_ else f'<span class="title">{title}</span>']
-    parts += [
-        f'<span class="{kind}">{text}</span>'
-        for kind, text in (("value", value), ("note", note), ("weak", weak))
-        if text
-    ]
-    return f'<div class="head">{"".join(parts)}{after}</div>'
+def _notes(value, note):
+    parts = ("value", value), ("note", note)
+    return "".join(f'<span class="{kind}">{text}</span>' for kind, text in parts if text)
+
+
+def _heading(title, value="", note="", after=""):
+    return f'<div class="head"><span class="title">{title}</span>{_notes(value, note)}{after}</div>'
