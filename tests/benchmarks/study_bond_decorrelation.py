@@ -1,10 +1,11 @@
-"""How much sooner than plain swap at T = 0.15: processor seconds of a sample until so many bonds are lost.
+"""How much sooner than plain swap at the coldest temperature of a ladder: processor seconds until bonds are lost.
 
-    python tests/benchmarks/study_bond_decorrelation.py FOLDER [--level 0.015] [--samples 3] [--ladders 2]
+    python tests/benchmarks/study_bond_decorrelation.py FOLDER [--start 0.15 0.18 0.21 0.23 0.25] [--level 0.1] ...
 
-Plain swap from so many samples takes hours to the level; balanced swap follows from twice as many, then ladders of
-replica exchange, whose time is shared among their walkers. Each keeps its curve in FOLDER, and one that is there is not
-run again, so that the three may be run side by side or later. Errors of ratios: samples and ladders drawn anew.
+Plain swap from so many samples takes hours to the level at T = 0.15; balanced swap follows from twice as many, then
+ladders of replica exchange, whose time is shared among their walkers. Each keeps its curve in FOLDER as it goes; one
+that is there is not run again, so that the three may be run side by side or later (`--only`), and one interrupted
+counts as far as it came. Errors of ratios: samples and ladders drawn anew.
 """
 
 import argparse
@@ -14,34 +15,40 @@ import numba
 import numpy as np
 from bench_swap import decay, exchanged_decay
 
-TEMPERATURES = ("0.15", "0.18", "0.21", "0.23", "0.25")
-SETTLE, SWEEPS, EVERY = 10_000, 200_000, 1000  # of a walker
-LEVELS = (0.002, 0.004, 0.008, 0.015)
+SETTLE = 10_000  # sweeps of a walker before the first bonds are counted
+LEVELS = (0.004, 0.008, 0.015, 0.03, 0.06, 0.1, 0.16, 0.25)
+STEPS_BETWEEN_SAVES = 20
 DRAWS = 400
 
 
-def chains(path, swap, samples, level):
+def chains(path, temperature, swap, samples, level):
     """Processor seconds, (time,), and bonds lost by each sample, (time, sample), until a level is reached."""
     if not path.exists():
         times, lost = [], []
-        for time, now in decay(float(TEMPERATURES[0]), samples, swap, 500):
+        reached = False
+        for time, now in decay(temperature, samples, swap, 500):
             times.append(time)
             lost.append(now)
-            if np.mean(lost[-_tenth(len(lost)) :]) >= level:
+            reached = np.mean(lost[-_tenth(len(lost)) :]) >= level
+            if reached or len(times) % STEPS_BETWEEN_SAVES == 0:
+                np.savez(path, times=times, lost=lost)
+            if reached:
                 break
-        np.savez(path, times=times, lost=lost)
     with np.load(path) as saved:
         return saved["times"], saved["lost"]
 
 
-def ladders(path, count):
+def ladders(folder, start, count, sweeps, every):
     """Processor seconds of a walker, (ladder, time), and bonds lost, (ladder, time)."""
-    if not path.exists():
-        curves = [exchanged_decay(TEMPERATURES, SETTLE, SWEEPS, EVERY, number) for number in range(count)]
-        times, lost = np.moveaxis(curves, 1, 0)
-        np.savez(path, times=times, lost=lost)
-    with np.load(path) as saved:
-        return saved["times"], saved["lost"]
+    curves = []
+    for number in range(count):
+        path = folder / f"exchanges-{number}.npz"
+        if not path.exists():
+            times, lost = exchanged_decay(start, SETTLE, sweeps, every, number)
+            np.savez(path, times=times, lost=lost)
+        with np.load(path) as saved:
+            curves.append([saved["times"], saved["lost"]])
+    return np.moveaxis(curves, 1, 0)
 
 
 def _tenth(count):
@@ -77,31 +84,42 @@ def durations(curves, generator=None):
     return np.array([*found, first(times, lost, LEVELS)])
 
 
-def main(folder, level, samples, number):
-    """Run what is missing and print the table."""
+def main(folder, given):
+    """Run what is missing and print the table, as far as plain swap came."""
     numba.set_num_threads(1)
     folder.mkdir(parents=True, exist_ok=True)
-    curves = [
-        chains(folder / "plain.npz", "plain", samples, level),
-        chains(folder / "balanced.npz", "balanced", 2 * samples, level),
-        ladders(folder / "exchanges.npz", number),
-    ]
+    coldest = float(given.start[0].split("_")[0])
+    runs = {
+        "plain": lambda: chains(folder / "plain.npz", coldest, "plain", given.samples, given.level),
+        "balanced": lambda: chains(folder / "balanced.npz", coldest, "balanced", 2 * given.samples, given.level),
+        "exchanges": lambda: ladders(folder, given.start, given.ladders, given.sweeps, given.every),
+    }
+    if given.only:
+        runs[given.only]()
+        return
+    curves = [run() for run in runs.values()]
     generator = np.random.default_rng(0)
     resampled = np.array([durations(curves, generator) for _ in range(DRAWS)])
     print("| bonds lost | plain swaps | balanced swaps | with exchanges | balanced | exchanges |\n" + "|---" * 6 + "|")
     for k, (plain, balanced, exchanges) in enumerate(durations(curves).T):
-        errors = np.nanstd(resampled[:, 0, None, k] / resampled[:, 1:, k], axis=0)
-        ratios = [f"{plain / time:.0f} ± {e:.0f} ×" for time, e in zip((balanced, exchanges), errors, strict=True)]
-        print(
-            f"| {100 * LEVELS[k]:.1f} % | {plain:.0f} s | {balanced:.1f} s | {exchanges:.1f} s | {' | '.join(ratios)} |"
-        )
+        if np.isfinite(plain):
+            errors = np.nanstd(resampled[:, 0, None, k] / resampled[:, 1:, k], axis=0)
+            ratios = [f"{plain / time:.3g} ± {e:.2g} ×" for time, e in zip((balanced, exchanges), errors, strict=True)]
+            print(
+                f"| {100 * LEVELS[k]:.1f} % | {plain:.3g} s | {balanced:.3g} s | {exchanges:.3g} s | "
+                f"{' | '.join(ratios)} |"
+            )
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--level", type=float, default=max(LEVELS))
+    parser.add_argument("--start", nargs="+", default=["0.15", "0.18", "0.21", "0.23", "0.25"])
+    parser.add_argument("--level", type=float, default=0.1)
     parser.add_argument("--samples", type=int, default=3)
     parser.add_argument("--ladders", type=int, default=2)
-    given = parser.parse_args()
-    main(given.folder, given.level, given.samples, given.ladders)
+    parser.add_argument("--sweeps", type=int, default=500_000)
+    parser.add_argument("--every", type=int, default=2000)
+    parser.add_argument("--only", choices=["plain", "balanced", "exchanges"])
+    arguments = parser.parse_args()
+    main(arguments.folder, arguments)
