@@ -87,14 +87,15 @@ def test_equilibrate_again_changes_nothing(cooled):
 def test_exchange_writes_one_file_per_sample_and_temperature_and_gather_takes_them(cooled, tmp_path):
     starts = sorted(cooled.iterdir())
     folder, gathered = tmp_path / "exchanged", tmp_path / "gathered"
-    options = ["--sweeps", 200, "--samples", 2, "--seed", 4]
+    options = ["--sweeps", 200, "--samples", 2, "--ladders", 2, "--seed", 4]
     said = run("exchange", folder, "--start", *starts, *options, "--threads", 2).stdout
-    names = [f"N200_T{t}_x4-{k}.nc" for k in (0, 1) for t in ("0.50", "1.00")]
+    names = [f"N200_T{t}_x4-{k}-{j}.nc" for k in (0, 1) for j in (0, 1) for t in ("0.50", "1.00")]
     assert re.findall(r"N200\S+", said) == names
-    assert sorted(path.name for path in folder.iterdir()) == sorted(names)
+    assert sorted(path.name for path in folder.iterdir() if path.name[0] != ".") == sorted(names)
     run("campaign", "gather", folder, gathered)
     ds = netcdf.load(gathered / "N200_T0.50.nc")
-    assert list(ds["configuration"].values) == ["x4-0", "x4-1"]
+    assert list(ds["configuration"].values) == ["x4-0-0", "x4-0-1", "x4-1-0", "x4-1-1"]
+    assert ds["bonds_shared"].shape == (4,)
     assert "exchanges at least every 20 sweeps between T = 0.5 " in ds.attrs["moves"]
     assert "with replica exchange: glassviz exchange" in ds.attrs["provenance"]
     for more, sentence in (

@@ -78,6 +78,7 @@ def exchange(
     start: Annotated[tuple[Path, ...], Several],
     sweeps: PositiveInt,
     samples: PositiveInt = 1,
+    ladders: PositiveInt = 1,
     swap: Literal["balanced", "plain"] = "balanced",
     seed: NonNegativeInt = 0,
     threads: PositiveInt = 1,
@@ -85,19 +86,22 @@ def exchange(
     """Run swap Monte Carlo with replica exchange: samples at several temperatures help each other to forget.
 
     Configurations at a ladder of temperatures, between the coldest and the hottest of the files, trade places, so that
-    cold ones are renewed at the hot end. A sample whose files exist is kept, an interrupted one goes on from its
-    checkpoint: the same command continues a killed run. For small boxes: the number of rungs grows with √N.
+    cold ones are renewed at the hot end; what is at the temperatures of the files is kept now and then. A sample whose
+    files exist is taken as it is, and a ladder goes on from its checkpoint: the same command continues a killed run,
+    and with more samples a finished one. For small boxes: the number of rungs grows with √N.
 
     Parameters
     ----------
     output
-        Folder that takes `N1290_T0.15_x0-3.nc` and so on, a file for each sample and temperature.
+        Folder that takes `N1290_T0.15_x0-3-1.nc` and so on, seed, ladder and sample, a file for each temperature.
     start
         Configurations files to start from, one for each temperature, at least two; best in equilibrium.
     sweeps
-        Sweeps of each configuration, at least 200.
+        Sweeps of each configuration before the first sample, and from each sample to the next; at least 200.
     samples
-        Number of ladders; each gives one sample at every temperature of the files.
+        Samples that a ladder gives at every temperature of the files.
+    ladders
+        Number of ladders, each with beginnings of its own, as long as the files have enough of them.
     swap
         Swap moves.
     seed
@@ -109,7 +113,8 @@ def exchange(
 
     require_folder(output)
     with progress_bar("exchange") as progress:
-        for path in exchanged.run(output, start, samples, sweeps, seed, swap, threads, typed_command(), progress):
+        options = seed, swap, threads, typed_command(), progress
+        for path in exchanged.run(output, start, ladders, samples, sweeps, *options):
             tell(path)
 
 

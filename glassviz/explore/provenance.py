@@ -92,6 +92,10 @@ def _findings(run):
     found["Species changed"] = (
         f"{100 * first('species_changed'):.0f} % of the particles" if "species_changed" in run else UNKNOWN
     )
+    if "bonds_shared" in run and np.isfinite(first("bonds_shared")):
+        found["Shared with earlier samples"] = (
+            f"at most {100 * first('bonds_shared'):.0f} % of the bonds of one that the same ladder gave before"
+        )
     for title, name, limit, what in (
         ("Hexatic order", "hexatic_order", order.CRYSTALLINE, "crystal"),
         ("Demixing", "demixing", order.DEMIXED, "demixed"),

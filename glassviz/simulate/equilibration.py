@@ -101,16 +101,16 @@ def _run_one(ds, temperature, sweeps, seed, swap, threads, checkpoint, progress)
             _save_chain(chain, run, start, energies, bonds, checkpoint)
         if progress:
             progress(len(energies), BLOCKS)
-    return recorded(chain, ds, temperature, sweeps, energies, bonds, chain.moves)
+    return recorded((chain.position, chain.species, length), ds, temperature, sweeps, energies, bonds, chain.moves)
 
 
-def recorded(chain, before, temperature, sweeps, energies, bonds, moves):
+def recorded(where, before, temperature, sweeps, energies, bonds, moves):
     """Where a chain is after a run, with the record of the run, its cooling and its verdict.
 
     Parameters
     ----------
-    chain : SwapMonteCarlo
-        Where it is now.
+    where : ((n, 2) ndarray, (n,) ndarray of int, float)
+        Positions (σ), species and side of the box (σ) now.
     before : xarray.Dataset
         The configuration that it started from.
     temperature : float
@@ -127,12 +127,12 @@ def recorded(chain, before, temperature, sweeps, energies, bonds, moves):
     xarray.Dataset
         See `equilibrate`.
     """
-    names, species = before["configuration"].values, before["species"].values[0]
-    result = mixture.configurations(chain.position, chain.species, chain.length, temperature, names=names)
+    names = before["configuration"].values
+    result = mixture.configurations(*where, temperature, names=names)
     result = result.assign(
         energy_series=(("configuration", "block"), [energies]),
         bond_series=(("configuration", "block"), [bonds]),
-        species_changed=("configuration", [(chain.species != species).mean()]),
+        species_changed=("configuration", [(where[1] != before["species"].values[0]).mean()]),
         sweeps=("configuration", [sweeps]),
     )
     result.attrs["moves"] = moves

@@ -7,24 +7,16 @@ the temperatures, forgets at the hot ones what the cold ones would hold on to fo
 What that gains at N = 1290 is in docs/equilibration.md, measured as in `tests/benchmarks/bench_swap.py`.
 """
 
-from concurrent.futures import ThreadPoolExecutor
-from hashlib import sha256
 from itertools import pairwise
 
 import numpy as np
-import xarray as xr
 
 from glassviz import mixture
-from glassviz.files import netcdf
-from glassviz.simulate.bonds import initial_bonds, surviving_fraction
-from glassviz.simulate.equilibration import BLOCKS, BLOCKS_BETWEEN_CHECKPOINTS, recorded
-from glassviz.simulate.order import require_apart
 from glassviz.simulate.swap_chain import SwapMonteCarlo
 
 EQUATION = r"\min\left(1, e^{(\beta_1 - \beta_2)(E_1 - E_2)}\right)"
 CAPTION = "Neighbouring temperatures exchange their configurations as often as their energies overlap."
 
-BEGINNING = ("position", "species")
 SWEEPS_BETWEEN_EXCHANGES = 20
 SPACING = 2.0  # (ΔT)² N c / T² of neighbours, c the configurational heat capacity: a third of the exchanges succeeds
 
@@ -89,17 +81,6 @@ class ReplicaExchange:
         ladder = " ".join(f"{1 / beta:.6g}" for beta in self.beta)
         return (
             f"{self.chains[0].moves}; exchanges at least every {SWEEPS_BETWEEN_EXCHANGES} sweeps between T = {ladder}"
-        )
-
-    @property
-    def account(self):
-        """How well the ladder mixes, for people."""
-        tried, made = self.exchanges
-        shares = 100 * made / np.maximum(tried, 1)
-        both = self.visited.all(axis=0).sum()
-        return (
-            f"{shares.min():.0f} to {shares.max():.0f} % of the exchanges between neighbours made; {both} of "
-            f"{len(self.beta)} walkers have been at both ends"
         )
 
     def energies(self):
@@ -184,127 +165,6 @@ def ladder(temperatures, energies, particles):
         steps = max(1, round(np.log(hot / cold) * np.sqrt(particles * heat_capacity / SPACING)))
         rungs.append(np.geomspace(cold, hot, steps + 1)[1:])
     return np.concatenate(rungs)
-
-
-def digest(temperatures, starts):
-    """What tells a ladder, (rung,) temperatures and a configuration for each, from others; a str."""
-    arrays = [np.asarray(temperatures, dtype=float), *(ds[name].values for ds in starts for name in BEGINNING)]
-    return sha256(b"".join(values.tobytes() for values in arrays)).hexdigest()
-
-
-class _Recorder:
-    """What is recorded along a run of replica exchange: energies by temperature, surviving bonds by walker."""
-
-    def __init__(self, walkers, temperatures, sweeps, start):
-        self.walkers, self.temperatures, self.sweeps = walkers, temperatures, sweeps
-        self.energies, self.bonds = [], []
-        self.start = [(one.position, one.species) for one in walkers.chains]
-        self.initial = [initial_bonds(*start, walkers.chains[0].length) for start in self.start]
-        # What a checkpoint must agree with to be of this run.
-        self.run = {
-            "box_length": walkers.chains[0].length,
-            "sweeps": sweeps,
-            "blocks": BLOCKS,
-            "moves": walkers.moves,
-            "stream": "-".join(f"{word:08x}" for word in walkers.key.tolist()),
-            "start": start,
-        }
-
-    def record(self):
-        """Take note of where the walkers are."""
-        walkers, length = self.walkers, self.run["box_length"]
-        self.energies.append(walkers.energies()[walkers.walker] / len(self.start[0][1]))
-        surviving = [
-            surviving_fraction(*bonds, one.position, species, length)[species == 0].mean()
-            for bonds, one, (_, species) in zip(self.initial, walkers.chains, self.start, strict=True)
-        ]
-        self.bonds.append(surviving)
-
-    def save(self, path):
-        """Write everything a later process needs to go on bit for bit."""
-        series = {"energy_series": (("block", "step"), self.energies), "bond_series": (("block", "walker"), self.bonds)}
-        attributes = {**self.run, "rounds": self.walkers.rounds}
-        netcdf.save(xr.Dataset(series | self.walkers.checkpoint(), attrs=attributes), path)
-
-    def restore(self, path):
-        """Take up the state that `save` wrote."""
-        saved = netcdf.load(path)
-        if not all(saved.attrs.get(name) == value for name, value in self.run.items()):
-            raise mixture.InvalidData(
-                f"{path}: this checkpoint is of another run; remove it or repeat the run's start and options."
-            )
-        arrays = {name: saved[name].values for name in saved}
-        self.energies, self.bonds = list(arrays["energy_series"]), list(arrays["bond_series"])
-        self.walkers.restore(arrays, int(saved.attrs["rounds"]))
-
-    def sample(self, rung, starts):
-        """What is at a temperature now, with its record; the bonds are those the walker began with."""
-        k = int(self.walkers.walker[rung])
-        energies, bonds = np.array(self.energies)[:, rung], np.array(self.bonds)[:, k]
-        one, temperature = self.walkers.chains[k], self.temperatures[rung]
-        sample = recorded(one, starts[k], temperature, self.sweeps, energies, bonds, self.walkers.moves)
-        return sample.assign_attrs(start=self.run["start"], exchanges=self.walkers.account)
-
-
-def exchange(starts, temperatures, sweeps, seed=0, *, swap="balanced", threads=1, checkpoint=None, progress=None):
-    """Run swap Monte Carlo with replica exchange.
-
-    Parameters
-    ----------
-    starts : sequence of xarray.Dataset
-        One configuration for each temperature, of one box.
-    temperatures : sequence of float
-        From cold to hot (ε/k_B); `ladder` finds them.
-    sweeps : int
-        Sweeps of each walker; at least 200.
-    seed : int or sequence of int, optional
-        Seed.
-    swap : {"balanced", "plain"}, optional
-        Swap moves.
-    threads : int, optional
-        Walkers that run at the same time.
-    checkpoint : path, optional
-        File that takes the walkers' state ten times along the run, and from which an interrupted run goes on, bit for
-        bit; to be removed when the results are safe.
-    progress : callable, optional
-        Called with (blocks done, blocks in all).
-
-    Returns
-    -------
-    list of xarray.Dataset
-        The configuration at each temperature, recorded and assessed as those of `glassviz.simulate.equilibration` are:
-        `energy_series` is of the temperature; `bond_series`, `species_changed` and the cooling are of the walker that
-        came there last. Attributes `start`, from `digest`, and `exchanges`, how well the ladder mixed.
-
-    Raises
-    ------
-    InvalidData
-        Where there are fewer than 200 sweeps, the starts are of different boxes, or the checkpoint is of another run.
-    """
-    if not sweeps >= BLOCKS:
-        raise mixture.InvalidData(f"exchange: {sweeps} sweeps; expected at least {BLOCKS}.")
-    length = max(ds.attrs["box_length"] for ds in starts)
-    one_box(starts)
-    for ds in starts:
-        require_apart(ds["position"].values[0], f"exchange: {ds['configuration'].values[0]}")
-    position, species = (np.stack([ds[name].values[0] for ds in starts]) for name in BEGINNING)
-    walkers = ReplicaExchange(position, species, length, temperatures, seed, swap)
-    recorder = _Recorder(walkers, temperatures, sweeps, digest(temperatures, starts))
-    if checkpoint and checkpoint.exists():
-        recorder.restore(checkpoint)
-    marks = np.rint(np.linspace(0, sweeps, BLOCKS + 1)).astype(int)
-    with ThreadPoolExecutor(threads) as pool:
-        while len(recorder.bonds) < BLOCKS:
-            # The lists are renewed at every mark, in an uninterrupted run too, so that a restart repeats them.
-            for one in walkers.chains:
-                one.renew_neighbors()
-            walkers.run(np.diff(marks)[len(recorder.bonds)], pool)
-            recorder.record()
-            if checkpoint and len(recorder.bonds) % BLOCKS_BETWEEN_CHECKPOINTS == 0:
-                recorder.save(checkpoint)
-            if progress:
-                progress(len(recorder.bonds), BLOCKS)
-    return [recorder.sample(rung, starts) for rung in range(len(temperatures))]
 
 
 def one_box(datasets):

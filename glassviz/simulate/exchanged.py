@@ -4,9 +4,9 @@ import numpy as np
 
 from glassviz import files, mixture
 from glassviz.files import netcdf
-from glassviz.files.integrity import remove_leftovers
 from glassviz.simulate.cooling import require_as_asked, sample_file, write_sample
-from glassviz.simulate.exchange import digest, exchange, ladder, one_box
+from glassviz.simulate.exchange import ladder, one_box
+from glassviz.simulate.harvest import digest, harvest
 from glassviz.simulate.potential import potential_energy
 
 
@@ -82,19 +82,21 @@ def _mean_energy(ds):
     return np.mean([potential_energy(*pair, ds.attrs["box_length"]).mean() for pair in pairs])
 
 
-def run(output, paths, samples, sweeps, seed, swap, threads, record, progress):
-    """Write one file for each ladder and temperature that a source has.
+def run(output, paths, ladders, samples, sweeps, seed, swap, threads, record, progress):
+    """Write one file for each sample and temperature that a source has.
 
     Parameters
     ----------
     output : pathlib.Path
-        Folder that takes `N1290_T0.15_x0-3.nc` and so on.
+        Folder that takes `N1290_T0.15_x0-3-1.nc` and so on: seed, ladder and sample.
     paths
         See `sources`.
+    ladders : int
+        Number of ladders.
     samples : int
-        Number of ladders; each gives a sample at every temperature.
+        Samples that each gives at every temperature.
     sweeps : int
-        Sweeps of each walker.
+        Sweeps of each walker before the first sample, and from each to the next.
     seed : int
         Ladder k takes the stream (seed, k).
     swap : {"balanced", "plain"}
@@ -109,7 +111,8 @@ def run(output, paths, samples, sweeps, seed, swap, threads, record, progress):
     Yields
     ------
     pathlib.Path
-        Every file when it is complete; a ladder whose files are there is taken as it is.
+        Every file when it is complete; one that is there is taken as it is. The checkpoints stay, so that more samples
+        may be asked for later.
 
     Raises
     ------
@@ -118,42 +121,47 @@ def run(output, paths, samples, sweeps, seed, swap, threads, record, progress):
     """
     datasets = sources(paths)
     temperatures = rungs(datasets)
+    known = [ds.attrs["temperature"] for ds in datasets]
     particles = datasets[0].sizes["particle"]
+    how = f"{swap} swap Monte Carlo with replica exchange"
     output.mkdir(parents=True, exist_ok=True)
-    for k in range(samples):
-        name = f"x{seed}-{k}"
-        wanted = {
-            ds.attrs["temperature"]: sample_file(output, particles, ds.attrs["temperature"], name) for ds in datasets
-        }
+    for k in range(ladders):
         starts = begin(datasets, temperatures, k)
-        present = [path for path in wanted.values() if path.exists()]
+        names = [f"x{seed}-{k}-{number}" for number in range(samples)]
+        wanted = [[sample_file(output, particles, temperature, name) for temperature in known] for name in names]
         beginning = digest(temperatures, starts)
-        for path in present:
-            _require_same_run(path, name, sweeps, beginning, seed, swap)
-        if len(present) < len(wanted):
-            checkpoint = output / f".N{particles}_{name}.checkpoint.nc"
-            results = exchange(
-                starts,
-                temperatures,
-                sweeps,
-                (seed, k),
-                swap=swap,
-                threads=threads,
-                checkpoint=checkpoint,
-                progress=lambda block, blocks, k=k: progress(k * blocks + block, samples * blocks),
-            )
-            for rung, temperature in enumerate(temperatures):
-                if temperature in wanted:
-                    how = f"{swap} swap Monte Carlo with replica exchange"
-                    write_sample(wanted[temperature], results[rung], name, seed, how, record)
-            checkpoint.unlink()
-            remove_leftovers(checkpoint)
-        yield from wanted.values()
-        progress(k + 1, samples)
+        for number, targets in enumerate(wanted):
+            for path in targets:
+                _require_same_run(path, names[number], (number + 1) * sweeps, beginning, seed, swap)
+        complete = [all(path.exists() for path in targets) for targets in wanted]
+        done = [*complete, False].index(False)
+        for targets in wanted[:done]:
+            yield from targets
+        found = harvest(
+            starts,
+            temperatures,
+            sweeps,
+            (seed, k),
+            rungs=np.searchsorted(temperatures, known),
+            samples=samples,
+            done=done,
+            swap=swap,
+            threads=threads,
+            checkpoint=output / f".N{particles}_x{seed}-{k}.checkpoint.nc",
+            progress=lambda block, blocks, k=k: progress(k * blocks + block, ladders * blocks),
+        )
+        for number, results in enumerate(found, done):
+            for target, result in zip(wanted[number], results, strict=True):
+                if not target.exists():
+                    write_sample(target, result, names[number], seed, how, record)
+            yield from wanted[number]
+        progress(k + 1, ladders)
 
 
 def _require_same_run(path, name, sweeps, start, seed, swap):
     """`InvalidData` where a file that is there holds another sample than is asked for, or one of another run."""
+    if not path.exists():
+        return
     found = mixture.check(netcdf.load(path), path.name)
     told = {
         "samples": (list(found["configuration"].values), [name]),

@@ -1,24 +1,15 @@
 from concurrent.futures import ThreadPoolExecutor
-from unittest.mock import patch
 
 import numpy as np
 import pytest
-import xarray as xr
 
-from glassviz import files, mixture
-from glassviz.files import netcdf
 from glassviz.mixture import InvalidData
-from glassviz.simulate import cooling, exchanged
-from glassviz.simulate.equilibration import BLOCKS, BLOCKS_BETWEEN_CHECKPOINTS, equilibrate
-from glassviz.simulate.exchange import SPACING, ReplicaExchange, exchange, ladder, one_box
+from glassviz.simulate.exchange import SPACING, ReplicaExchange, ladder
+from glassviz.simulate.harvest import account
 from glassviz.simulate.potential import potential_energy
 from glassviz.simulate.swap_chain import SwapMonteCarlo
 
 TEMPERATURES = np.array([0.4, 0.45, 0.5, 0.56])
-
-
-class Interruption(Exception):
-    pass
 
 
 @pytest.fixture
@@ -128,114 +119,6 @@ def test_a_ladder_needs_two_temperatures_and_energies_that_rise(given, energies,
         ladder(given, energies, 100)
 
 
-@pytest.fixture
-def starts(liquid_dataset):
-    return [liquid_dataset.assign_coords(configuration=[f"a{k}"]) for k in range(len(TEMPERATURES))]
-
-
-def test_samples_are_recorded_and_assessed(starts):
-    found = exchange(starts, TEMPERATURES, 2000, seed=5)
-    for temperature, ds in zip(TEMPERATURES, found, strict=True):
-        mixture.check(ds)
-        assert ds.attrs["temperature"] == temperature
-        assert "exchanges at least every 20 sweeps between T = 0.4 0.45 0.5 0.56" in ds.attrs["moves"]
-        assert ds["energy_series"].shape == ds["bond_series"].shape == (1, BLOCKS)
-        assert ds["energy_series"].values[0, -1] == pytest.approx(
-            potential_energy(ds["position"].values[0], ds["species"].values[0], ds.attrs["box_length"]).mean()
-        )
-        assert ds["sweeps"].item() == 2000
-        assert ds["cooling_temperature"].values[0, -1] == temperature
-        assert ds["verdict"].item() in ("glass", "nearly", "equilibrium")
-    energies = [ds["energy_series"].values[:, 100:].mean() for ds in found]
-    assert np.all(np.diff(energies) > 0)
-    assert len({ds["configuration"].item() for ds in found}) == len(found), "a walker is in two places"
-
-
-@pytest.mark.parametrize("stop", [BLOCKS_BETWEEN_CHECKPOINTS, 3 * BLOCKS_BETWEEN_CHECKPOINTS + 7])
-def test_an_interrupted_run_goes_on_bit_for_bit(starts, tmp_path, stop):
-    expected = exchange(starts, TEMPERATURES, 1200, seed=5)
-    options = {"seed": 5, "checkpoint": tmp_path / "walkers.nc", "threads": 2}
-
-    def progress(done, _):
-        if done == stop:
-            raise Interruption
-
-    with pytest.raises(Interruption):
-        exchange(starts, TEMPERATURES, 1200, **options, progress=progress)
-    seen = []
-    resumed = exchange(starts, TEMPERATURES, 1200, **options, progress=lambda done, _: seen.append(done))
-    for one, other in zip(resumed, expected, strict=True):
-        xr.testing.assert_identical(one, other)
-    assert seen[0] == stop - stop % BLOCKS_BETWEEN_CHECKPOINTS + 1
-    for other in ({"seed": 6}, {"swap": "plain"}):
-        with pytest.raises(InvalidData, match=r"walkers\.nc.*another run"):
-            exchange(starts, TEMPERATURES, 1200, **options | other)
-    with pytest.raises(InvalidData, match=r"walkers\.nc.*another run"):
-        exchange(starts, TEMPERATURES * 1.01, 1200, **options)
-    with pytest.raises(InvalidData, match=r"walkers\.nc.*another run"):
-        exchange([*starts[1:], equilibrate(starts[0], temperature=1, sweeps=200)], TEMPERATURES, 1200, **options)
-
-
-@pytest.fixture
-def source_files(liquid_dataset, tmp_path):
-    """Files of three samples at two temperatures."""
-    paths = []
-    for temperature in (0.4, 0.5):
-        parts = [equilibrate(liquid_dataset, temperature=temperature, sweeps=2000, seed=k) for k in range(3)]
-        ds = xr.concat(parts, "configuration", combine_attrs="override").assign_coords(configuration=["a", "b", "c"])
-        paths.append(tmp_path / f"T{temperature}.nc")
-        files.write(ds, paths[-1])
-    return paths
-
-
-RECORD = {"command": "glassviz exchange", "version": "0"}
-
-
-def made(folder, paths, samples=2, sweeps=400, seed=3, swap="balanced", **more):
-    progress = more.get("progress", lambda *_: None)
-    return list(exchanged.run(folder, paths, samples, sweeps, seed, swap, 1, RECORD, progress))
-
-
-def test_files_of_two_ladders(source_files, tmp_path):
-    folder, told = tmp_path / "out", []
-    paths = made(folder, source_files, progress=lambda *state: told.append(state))
-    assert sorted(path.name for path in paths) == sorted(path.name for path in folder.iterdir())
-    assert [path.name for path in paths] == [f"N129_T0.{t}0_x3-{k}.nc" for k in (0, 1) for t in (4, 5)]
-    fractions = [done / total for done, total in told]
-    assert fractions == sorted(fractions)
-    assert fractions[-1] == 1
-    for path in paths:
-        ds = files.read(path)
-        assert "inherent_position" in ds
-        assert ds.attrs["provenance"] == "balanced swap Monte Carlo with replica exchange: glassviz exchange"
-        assert ds["configuration"].item() == path.stem[-4:]
-        assert ds.attrs["exchanges"].endswith("walkers have been at both ends")
-    before = [files.read(path) for path in paths]
-    paths[2].unlink()
-    assert made(folder, source_files) == paths
-    for path, ds in zip(paths, before, strict=True):
-        xr.testing.assert_identical(files.read(path), ds)
-    for other in ({"seed": 4, "samples": 1}, {"sweeps": 500}, {"swap": "plain"}):
-        target = folder / "N129_T0.40_x4-0.nc"
-        paths[0].replace(target) if "seed" in other else None
-        with pytest.raises(InvalidData, match=r"N129_T0\.40_x\d-0\.nc: .* is asked for"):
-            made(folder, source_files, **other)
-        target.replace(paths[0]) if "seed" in other else None
-
-
-def test_files_of_another_ladder_or_of_other_beginnings_are_not_passed_off(source_files, tmp_path):
-    folder = tmp_path / "out"
-    before = {path: path.read_bytes() for path in made(folder, source_files, samples=1)}
-    between, backwards = tmp_path / "between.nc", tmp_path / "backwards.nc"
-    cold = files.read(source_files[0])
-    files.write(equilibrate(cold.isel(configuration=[0]), temperature=0.45, sweeps=2000, seed=9), between)
-    files.write(cold.isel(configuration=slice(None, None, -1)), backwards)
-    for paths in ([source_files[0], between, source_files[1]], [backwards, source_files[1]]):
-        with pytest.raises(InvalidData, match=r"N129_T0\.40_x3-0\.nc: ladder and beginnings .* is asked for"):
-            made(folder, paths, samples=1)
-    assert {path: path.read_bytes() for path in folder.iterdir()} == before
-
-
 def test_walkers_that_were_at_both_ends_are_counted(walkers):
     one = walkers()
     assert one.visited.sum(axis=1).tolist() == [1, 1]
@@ -245,43 +128,5 @@ def test_walkers_that_were_at_both_ends_are_counted(walkers):
         energies[one.walker] = falling
         one.exchange(energies)
     assert one.visited.all()
-    assert one.account == "100 to 100 % of the exchanges between neighbours made; 4 of 4 walkers have been at both ends"
-
-
-def test_each_rung_begins_with_a_configuration_of_its_own(source_files):
-    datasets = exchanged.sources(source_files[::-1])
-    assert [ds.attrs["temperature"] for ds in datasets] == [0.4, 0.5]
-    temperatures = exchanged.rungs(datasets)
-    starts = exchanged.begin(datasets, temperatures, 0)
-    assert len(temperatures) == len(starts) > 2
-    digests = [one["position"].values.tobytes() for one in starts]
-    assert len(set(digests)) == len(digests)
-    others = exchanged.begin(datasets, temperatures, 1)
-    assert others[0]["configuration"].item() != starts[0]["configuration"].item()
-
-
-def test_bad_sources_are_refused(source_files, liquid_dataset, tmp_path):
-    folder = tmp_path / "out"
-    with pytest.raises(InvalidData, match="at least two"):
-        made(folder, source_files[:1])
-    with pytest.raises(InvalidData, match=r"T0\.4\.nc: another file is of T = 0\.4 too"):
-        made(folder, [source_files[0], *source_files])
-    unknown = tmp_path / "unknown.nc"
-    netcdf.save(liquid_dataset.assign_attrs(temperature=np.nan), unknown)
-    with pytest.raises(InvalidData, match="temperature is unknown"):
-        made(folder, [unknown, source_files[1]])
-    wide = liquid_dataset.assign_attrs(box_length=1.001 * liquid_dataset.attrs["box_length"])
-    with pytest.raises(InvalidData, match="expected one size"):
-        one_box([liquid_dataset, wide])
-    with pytest.raises(InvalidData, match="200"):
-        made(folder, source_files, sweeps=100)
-
-
-def test_a_run_killed_before_its_files_are_written_is_not_run_again(source_files, tmp_path):
-    folder = tmp_path / "out"
-    with patch.object(cooling, "inherent_structures", side_effect=Interruption), pytest.raises(Interruption):
-        made(folder, source_files, samples=1)
-    told = []
-    paths = made(folder, source_files, samples=1, progress=lambda *state: told.append(state))
-    assert told == [(1, 1)]
-    assert sorted(folder.iterdir()) == sorted(paths)
+    told = account(one.exchanges, one.visited)
+    assert told == "100 to 100 % of the exchanges between neighbours made; 4 of 4 walkers have been at both ends"
