@@ -2,9 +2,8 @@
 
 Four networks of species 1 are trained in one step for each variation, each keeping back a fourth of the structures, and
 judged on what it kept back; that from two seeds, as the networks of one seed to the next differ by as much as many
-variations do. Early and late levels of ⟨C̄_B⟩ are judged apart. No test structure is touched, but one: the variation
-"large box" adds half of the box of 82560 particles (its patches at x < L/2) to the training, and is judged on the small
-boxes as the others are.
+variations do. Early and late levels of ⟨C̄_B⟩ are judged apart. No test structure is touched, but the large boxes: one
+variation adds half of each (its patches at x < L/2) to the training, judged on the small boxes as the others are.
 """
 
 import csv
@@ -32,7 +31,7 @@ VARIATIONS = {
     "plain Voronoi cells": {"tessellation": "plain"},
     "noise of the labels' variance not corrected": {"noisy": True},
     "constant columns not masked": {"unmasked": True},
-    "half of the N = 82560 box at T = 0.40 as well": {"large": True},
+    "half of the large boxes as well": {"large": True},
     "random start, one rate for all": {"plan": {"linear": False, "attention": 1.0, "encoder": 1.0, "decay": 0.0}},
     "no decay of long-range columns": {"plan": {"decay": 0.0}},
     "attention starts even": {"plan": {"reach": False}},
@@ -51,7 +50,7 @@ VARIATIONS = {
 
 
 def state_points(cutoff=16.0, tessellation="radical", noisy=False, large=False):
-    """Training structures of the store; the patches of half of the large box as further state points."""
+    """Training structures of the store; the patches of half of the large boxes as further state points."""
     rows = store.available_propensities()
     datasets = [netcdf.load(row.path) for row in rows if row.role == "train"]
     settings = {"cutoff": cutoff, "tessellation": tessellation}

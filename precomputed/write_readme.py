@@ -121,7 +121,7 @@ def ablation():
         "step of training, each judged on the fourth of the training structures that it kept back; means over two "
         "seeds and the levels of ⟨C̄_B⟩ below 0.98, early and late ones apart. ρ_P of single networks with labels of 8 "
         "replicas, so lower than of the ensembles below; of seeds: the standard deviation of ρ_P from seed to seed; "
-        "ceiling and spread are corrected for the replicas' noise (not so where the correction itself is left out). "
+        "ceiling and spread are corrected for the replicas' noise (not given where the correction itself is left out). "
         "Means of structures (χ₄) are compared among those that one network kept back: the predicted variance over "
         "that of the labels, noise included, and the correlation of the two."
         "\n\n" + table(header, rows)

@@ -20,8 +20,8 @@ def fluctuations(library, temperature, network):
     Returns
     -------
     Dataset (state)
-        `chi4`, `chi4_error`, `chord`, `chord_error`, `time`, `simulated`, `mean_propensity`; attributes `structures`,
-        `particles`. χ₄ is NaN where there is one structure.
+        `chi4`, `chi4_error`, `chi4_structure_error`, `chord`, `chord_error`, `time`, `simulated`, `mean_propensity`;
+        attributes `structures`, `particles`. χ₄ is NaN where there is one structure.
     """
     particles = max(
         library.sizes(temperature), key=lambda n: (library.configurations(temperature, n).sizes["configuration"], -n)
@@ -71,16 +71,20 @@ def shortfall(predicted, measured):
     Returns
     -------
     Dataset or None
-        The state of `measured`, with `predicted`; None where no point lies above by more than three errors.
+        The state of `measured`, with `predicted`; None where no point lies above by more than three errors, those over
+        networks and over the structures of both, or where the points include the noise of their replicas.
     """
+    if measured.attrs["replica_noise"] == "included":
+        return None
     known = predicted.isel(state=np.argsort(predicted["mean_propensity"].values))
     known = known.isel(state=np.isfinite(known["chi4"].values))
     level = measured["mean_propensity"].values
-    guess, error = (
+    guess, networks, structures = (
         np.interp(level, known["mean_propensity"], known[name], left=np.nan) if known.sizes["state"] else np.nan * level
-        for name in ("chi4", "chi4_error")
+        for name in ("chi4", "chi4_error", "chi4_structure_error")
     )
-    certain = (measured["chi4"].values - guess) / np.hypot(measured["chi4_error"].values, error)
+    error = np.linalg.norm([measured["chi4_error"].values, networks, structures], axis=0)
+    certain = (measured["chi4"].values - guess) / error
     if not (certain > SIGNIFICANT).any():
         return None
     return measured.assign(predicted=("state", guess)).isel(state=int(np.nanargmax(certain)))
@@ -119,6 +123,7 @@ def _curves(susceptibility, chords, ds):
     variables = {
         "chi4": ("state", susceptibility.values),
         "chi4_error": ("state", susceptibility["error"].values),
+        "chi4_structure_error": ("state", susceptibility["structure_error"].values),
         "chord": ("state", chords.values),
         "chord_error": ("state", chords["error"].values),
     }

@@ -29,11 +29,14 @@ class Flow:
         From which layer, to which, and what each node hands to each: weight times activation.
     propensity : float
         The output.
+    particle : int or None
+        Whose; None for the average.
     """
 
     nodes: dict
     edges: list
     propensity: float
+    particle: int | None
 
 
 @dataclass(frozen=True)
@@ -193,7 +196,7 @@ def flow(library, choice):
     joined = next(k for k, (source, _, _) in enumerate(edges) if source == "joined")
     _, target, both = edges.pop(joined)
     edges += [("bottleneck", target, both[:BOTTLENECK]), (f"mlp2.{len(MLP2) - 2}", target, both[BOTTLENECK:])]
-    return Flow(nodes, edges, float(output[0]))
+    return Flow(nodes, edges, float(output[0]), chosen[0] if chosen else None)
 
 
 def _by_length(header, branch):

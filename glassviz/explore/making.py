@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from glassviz.simulate.history import cooling, protocols
-from glassviz.simulate.verdict import VERDICTS, compare_energies, sample_energies
+from glassviz.simulate.verdict import VERDICTS, compare_energies, enough, sample_energies
 
 NOT_ASSESSED = "not assessed"  # stands for the verdict where a file records no run
 BROKEN = ("crystal", "demixed")  # no longer the mixture
@@ -148,11 +148,11 @@ def comparisons(library, sample):
     others : list of (Group, Comparison or None)
         Those cooled differently, with the energy of `own` less theirs; None where there are too few to know an error.
     """
-    found = groups(library, sample.temperature)
-    own = next(g for g in found if g.particles == sample.particles and sample.index in g.samples)
+    every = groups(library, sample.temperature)
+    own = next(g for g in every if g.particles == sample.particles and sample.index in g.samples)
     others = []
-    for group in found:
+    for group in every:
         if group is not own:
-            few = len(own.samples) + len(group.samples) < 3
-            others.append((group, None if few else compare_energies(own.runs, group.runs)))
+            found = compare_energies(own.runs, group.runs) if enough(own.runs, group.runs) else None
+            others.append((group, found))
     return own, others

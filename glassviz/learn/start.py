@@ -41,7 +41,7 @@ class LinearStart:
     lengths : (columns,) ndarray, optional
         Coarse-graining length L of every column (σ); attention starts even without.
     means : float, optional
-        Weight of a structure's mean against that of a particle's deviation from it, as in the loss.
+        Weight of a structure's mean against that of a particle's deviation from it, as in the loss of early levels.
 
     Raises
     ------

@@ -1,15 +1,14 @@
 """Energies of samples against those that were cooled differently: in equilibrium the way there does not matter."""
 
 from itertools import combinations
+from warnings import catch_warnings, warn
 
 import numpy as np
 
-from glassviz import mixture
 from glassviz.files import netcdf, store
+from glassviz.mixture import InvalidData, MixtureWarning
 from glassviz.simulate.history import protocols
-from glassviz.simulate.verdict import VERDICTS, compare_energies
-
-FEWEST = 3  # samples of two coolings together, to know how they scatter
+from glassviz.simulate.verdict import VERDICTS, assess, compare_energies, enough
 
 
 def between_coolings(ds):
@@ -32,7 +31,7 @@ def between_coolings(ds):
         f"{one.sizes['configuration']} samples of seed {one['seed'].values[0]} against "
         f"{other.sizes['configuration']} of seed {other['seed'].values[0]}: {compare_energies(one, other)}"
         for one, other in chosen
-        if one.sizes["configuration"] + other.sizes["configuration"] >= FEWEST
+        if enough(one, other)
     ]
 
 
@@ -47,25 +46,30 @@ def against_shipped(ds):
     Returns
     -------
     list of str
-        One line for each file with samples enough that were cooled differently, with the verdict on most of these;
-        none where the store has no such file.
+        One line for each file with samples enough that were cooled differently and recorded, with the verdict on most
+        of these; none where the store has no such file. What the samples were run on from is not among them, and a file
+        that cannot be read is left out with a warning.
     """
     own, temperature = set(protocols(ds)), ds.attrs["temperature"]
     lines = []
     for file in store.available_configurations():
         if file.particles != ds.sizes["particle"] or not np.isclose(file.temperature, temperature):
             continue
-        shipped = netcdf.load(file.path)
-        if _composition(ds) != _composition(shipped):
+        try:
+            with catch_warnings(action="ignore", category=MixtureWarning):
+                shipped = netcdf.read(file.path)
+        except InvalidData as error:
+            warn(f"energies are not compared with those of {error}", stacklevel=2)
             continue
-        shipped = mixture.check(shipped, file.path.name)
-        shipped = shipped.isel(configuration=~np.isin(protocols(shipped), sorted(own | {""})))
-        count = shipped.sizes["configuration"]
-        if not count or ds.sizes["configuration"] + count < FEWEST:
+        if "energy_series" not in shipped or _composition(ds) != _composition(shipped):
             continue
-        verdicts = list(shipped["verdict"].values)
+        apart = [not any(f"{mine} ".startswith(f"{theirs} ") for mine in own) for theirs in protocols(shipped)]
+        shipped = shipped.isel(configuration=apart)
+        if not any(apart) or not enough(ds, shipped):
+            continue
+        verdicts = list((shipped if "verdict" in shipped else assess(shipped))["verdict"].values)
         lines.append(
-            f"{ds.sizes['configuration']} samples against {count} of {file.path.name} "
+            f"{ds.sizes['configuration']} samples against {sum(apart)} of {file.path.name} "
             f"({max(VERDICTS, key=verdicts.count)}): {compare_energies(ds, shipped)}"
         )
     return lines

@@ -298,13 +298,12 @@ def cool(output, temperatures, sweeps, samples, particles, start, swap, seed, re
         at = mixture.temperature_name(stage[0])
         target = output / f"N{particles}_T{at}.nc"
         require_same_run(target, current, [stage], seed, swap)
+        parts = {name: output / f".N{particles}_T{at}_{name}.part.nc" for name in current}
         if not target.exists():
-            parts = []
             for k, (name, one) in enumerate(current.items()):
                 done = (number * len(current) + k) * BLOCKS
-                parts.append(output / f".N{particles}_T{at}_{name}.part.nc")
                 cool_sample(
-                    parts[-1],
+                    parts[name],
                     one,
                     name,
                     stage,
@@ -314,11 +313,11 @@ def cool(output, temperatures, sweeps, samples, particles, start, swap, seed, re
                     lambda block, _, done=done: progress(done + block, total),
                     threads,
                 )
-            joined = together([netcdf.load(part) for part in parts])
+            joined = together([netcdf.load(part) for part in parts.values()])
             joined.attrs["energy_comparisons"] = against_shipped(joined)
             netcdf.save(joined, target, encoding=netcdf.compact(joined))
-            for part in parts:
-                part.unlink()
+        for part in parts.values():
+            part.unlink(missing_ok=True)
         reached = mixture.check(netcdf.load(target), target.name)
         current = {name: reached.isel(configuration=[k]) for k, name in enumerate(reached["configuration"].values)}
         progress((number + 1) * len(current) * BLOCKS, total)

@@ -4,6 +4,7 @@ import numpy as np
 
 from glassviz import files, mixture
 from glassviz.files import netcdf
+from glassviz.files.integrity import remove_leftovers
 from glassviz.simulate.cooling import require_as_asked, sample_file, write_sample
 from glassviz.simulate.exchange import ladder, one_box
 from glassviz.simulate.harvest import digest, harvest
@@ -137,6 +138,7 @@ def run(output, paths, ladders, samples, sweeps, seed, swap, threads, record, pr
         done = [*complete, False].index(False)
         for targets in wanted[:done]:
             yield from targets
+        checkpoint = output / f".N{particles}_x{seed}-{k}.checkpoint.nc"
         found = harvest(
             starts,
             temperatures,
@@ -147,14 +149,15 @@ def run(output, paths, ladders, samples, sweeps, seed, swap, threads, record, pr
             done=done,
             swap=swap,
             threads=threads,
-            checkpoint=output / f".N{particles}_x{seed}-{k}.checkpoint.nc",
+            checkpoint=checkpoint,
             progress=lambda block, blocks, k=k: progress(k * blocks + block, ladders * blocks),
         )
-        for number, results in enumerate(found, done):
+        for number, results in enumerate(found if done < samples else (), done):
             for target, result in zip(wanted[number], results, strict=True):
                 if not target.exists():
                     write_sample(target, result, names[number], seed, how, record)
             yield from wanted[number]
+        remove_leftovers(checkpoint)
         progress(k + 1, ladders)
 
 

@@ -75,6 +75,7 @@ class _Recorder:
             "start": digest(temperatures, starts),
             "rungs": " ".join(map(str, rungs)),
         }
+        self.ladder = int(sha256(f"{self.run['start']} {self.run['stream']}".encode()).hexdigest()[:12], 16)
 
     def _bonds(self, position, species):
         return species, initial_bonds(position, species, self.length)
@@ -105,13 +106,13 @@ class _Recorder:
             )
 
     def _shared(self, walker):
-        """Largest fraction of the bonds of an earlier sample, of the same walker, that a walker still has."""
+        """Largest fraction of the bonds of an earlier sample that a walker has, NaN where there is none."""
         surviving = [
-            self._surviving(self._bonds(before["position"][i], before["species"][i]), walker)
+            self._surviving(self._bonds(*configuration), walker)
             for before in self.samples
-            for i in np.flatnonzero(before["walker"] == walker)
+            for configuration in zip(before["position"], before["species"], strict=True)
         ]
-        return max(surviving, default=0.0)
+        return max(surviving, default=np.nan)
 
     def save(self, path):
         """Write everything a later process needs to go on bit for bit."""
@@ -145,7 +146,10 @@ class _Recorder:
             where = one["position"][i], one["species"][i], self.length
             run = self.temperatures[rung], spacing * self.sweeps, energies[:, rung], bonds[:, k]
             ds = recorded(where, self.starts[k], *run, self.walkers.moves)
-            ds = ds.assign(bonds_shared=("configuration", [one["bonds_shared"][i]]))
+            ds = ds.assign(
+                ladder=("configuration", [self.ladder]),
+                bonds_shared=("configuration", [one["bonds_shared"][i]]),
+            )
             found.append(ds.assign_attrs(start=self.run["start"], exchanges=account(one["exchanges"], one["visited"])))
         return found
 
@@ -197,9 +201,10 @@ def harvest(
     list of xarray.Dataset
         The configuration at each of the rungs, recorded and assessed as those of `glassviz.simulate.equilibration` are:
         `energy_series` is of the temperature; `bond_series`, `species_changed` and the cooling are of the walker that
-        is there, all from the beginning of the run. `bonds_shared` is the largest fraction of the bonds of an earlier
-        sample of this run, at whatever temperature, that this one still has. Attributes `start`, from `digest`, and
-        `exchanges`, how well the ladder mixed.
+        is there, all from the beginning of the run. `bonds_shared` `(configuration)` is the largest fraction of the
+        bonds of an earlier sample of this run, at whatever temperature, that this one has, NaN for the first; `ladder`
+        a number that all samples of this run have in common. Attributes `start`, from `digest`, and `exchanges`, how
+        well the ladder mixed.
 
     Raises
     ------

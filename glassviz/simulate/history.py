@@ -66,13 +66,20 @@ def protocols(ds):
     Returns
     -------
     (configuration,) ndarray of str
-        For instance "0.4:30000 0.35:30000"; empty where nothing is known.
+        For instance "0.4:30000 0.35:30000", with "exchanged" for the sweeps of a ladder of replica exchange, whose
+        samples are of one run; empty where nothing is known.
     """
     known = cooling(ds)
     if known is None:
         return np.full(ds.sizes["configuration"], "")
-    rows = zip(known["cooling_temperature"].values, known["cooling_sweeps"].values, strict=True)
-    return np.array([" ".join(f"{t:g}:{s:.0f}" for t, s in zip(*row, strict=True) if np.isfinite(t)) for row in rows])
+    exchanged = np.isfinite(ds["ladder"].values) if "ladder" in ds else np.zeros(ds.sizes["configuration"], bool)
+    stages = [
+        [f"{t:g}:{s:.0f}" for t, s in zip(*row, strict=True) if np.isfinite(t)]
+        for row in zip(known["cooling_temperature"].values, known["cooling_sweeps"].values, strict=True)
+    ]
+    for row in np.flatnonzero(exchanged):
+        stages[row][-1] = stages[row][-1].split(":")[0] + ":exchanged"
+    return np.array([" ".join(row) for row in stages])
 
 
 def with_cooling(ds, before=None):

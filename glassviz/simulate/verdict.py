@@ -9,6 +9,7 @@ length of the run over the time at which half of the bonds of species 1 are brok
 from typing import NamedTuple
 
 import numpy as np
+from scipy import stats
 
 from glassviz import mixture
 from glassviz.simulate.bonds import BREAKS2
@@ -21,6 +22,7 @@ VERDICTS = ("equilibrium", "nearly", "glass", "crystal", "demixed")
 ENOUGH = 1.0  # decorrelation times that make an equilibrium
 TOO_FEW = 0.1  # below which a run has shown nothing but a glass
 SIGNIFICANT = 3.0  # standard errors
+FEWEST_SAMPLES = 3  # of two ensembles together, to know how they scatter
 _FEWEST_BLOCKS = 5  # of a blocking level
 
 
@@ -201,15 +203,19 @@ def assess(ds):
 
 
 class Comparison(NamedTuple):
-    """Energies of two ensembles at one temperature: their difference (ε per particle) and its standard error."""
+    """Energies of two ensembles at one temperature: their difference (ε per particle) and its standard error.
+
+    The error itself is known from so many degrees of `freedom`.
+    """
 
     difference: float
     error: float
+    freedom: float
 
     @property
     def agrees(self):
-        """Whether the difference lies within three errors."""
-        return abs(self.difference) <= SIGNIFICANT * self.error
+        """Whether the difference lies within three errors, or more where few samples tell how large an error is."""
+        return abs(self.difference) <= stats.t.ppf(stats.norm.cdf(SIGNIFICANT), self.freedom) * self.error
 
     def __str__(self):
         word = "agrees" if self.agrees else "does not agree"
@@ -224,19 +230,36 @@ def sample_energies(ds):
     return ds["energy"].mean("particle").values
 
 
+def independent(values, ds):
+    """Values of the samples of a Dataset, those from one ladder of replica exchange averaged: they are of one run."""
+    if "ladder" not in ds:
+        return values
+    ladders = ds["ladder"].values
+    alone = np.isnan(ladders)
+    shared = [values[ladders == ladder].mean() for ladder in np.unique(ladders[~alone])]
+    return np.concatenate([values[alone], shared])
+
+
+def enough(one, other):
+    """Whether two ensembles have independent samples enough to be compared."""
+    return sum(len(independent(sample_energies(ds), ds)) for ds in (one, other)) >= FEWEST_SAMPLES
+
+
 def compare_energies(one, other):
     """Compare the energies of samples that were made differently, for instance cooled faster or from another start.
 
     Parameters
     ----------
     one, other : xarray.Dataset
-        Independent configurations at the same temperature, together at least three.
+        Configurations at the same temperature, together at least three that are independent; those of one ladder of
+        replica exchange count as one.
 
     Returns
     -------
     Comparison
-        Mean energy of `one` less that of `other`; the error comes from the scatter between samples, so that the memory
-        within a run does not matter.
+        Mean energy of `one` less that of `other`; the errors come from the scatter between the samples of each, so that
+        neither the memory within a run nor its length matters (Welch 1947). One sample or two are taken to scatter as
+        all do and, from blocking, as the energies of their runs do, which may be shorter ones.
 
     Raises
     ------
@@ -247,13 +270,27 @@ def compare_energies(one, other):
         raise mixture.InvalidData(
             f"energies: T = {one.attrs['temperature']:g} and {other.attrs['temperature']:g}; expected one temperature."
         )
-    first, second = sample_energies(one), sample_energies(other)
-    freedom = len(first) + len(second) - 2
-    if freedom < 1:
+    first, second = (independent(sample_energies(ds), ds) for ds in (one, other))
+    if not enough(one, other):
         raise mixture.InvalidData("energies: two samples; expected at least three to know their scatter.")
-    scatter = (np.sum((first - first.mean()) ** 2) + np.sum((second - second.mean()) ** 2)) / freedom
-    error = np.sqrt(scatter * (1 / len(first) + 1 / len(second)))
-    return Comparison(float(first.mean() - second.mean()), float(error))
+    few, small = min((len(first), one), (len(second), other), key=lambda pair: pair[0])
+    if few >= FEWEST_SAMPLES:
+        parts = [(values.var(ddof=1) / len(values), len(values) - 1) for values in (first, second)]
+    else:
+        freedom = len(first) + len(second) - 2
+        scatter = sum(len(values) * values.var() for values in (first, second)) / freedom
+        parts = [(scatter * (1 / len(first) + 1 / len(second)), freedom), (_variance_within(small) / few, np.inf)]
+    variance = sum(part for part, _ in parts)
+    effective = variance**2 / sum(part**2 / freedom for part, freedom in parts) if variance else 1.0
+    return Comparison(float(first.mean() - second.mean()), float(np.sqrt(variance)), float(effective))
+
+
+def _variance_within(ds):
+    """Variance of the mean energy over the last half of a run, mean over the samples, 0 where that is not recorded."""
+    if "energy_series" not in ds:
+        return 0.0
+    series = ds["energy_series"].values
+    return np.mean([blocking_error(run[len(run) // 2 :]) ** 2 for run in series])
 
 
 def statement(ds):
@@ -274,7 +311,7 @@ def statement(ds):
     most = max(VERDICTS, key=levels.count)
     surviving, times = float(ds["bond_series"][:, -1].mean()), float(np.median(ds["decorrelations"]))
     sweeps = "–".join(f"{count:.0f}" for count in sorted({int(ds["sweeps"].min()), int(ds["sweeps"].max())}))
-    drifts = ds["energy_drift"].values
+    drifts = independent(ds["energy_drift"].values, ds)
     error = drifts.std(ddof=1) / np.sqrt(len(drifts)) if len(drifts) > 1 else float(ds["energy_drift_error"][0])
     share = f"{most} ({levels.count(most)} of {len(levels)})" if len(levels) > 1 else most
     return (

@@ -7,6 +7,8 @@ from glassviz.campaign.gather import gather, gather_propensities, holds_propensi
 from glassviz.files import netcdf
 from glassviz.mixture import InvalidData
 from glassviz.simulate import cooling
+from glassviz.simulate.comparison import against_shipped
+from glassviz.simulate.equilibration import equilibrate
 from glassviz.simulate.verdict import compare_energies
 
 RECORD = {"command": "a test", "version": "0"}
@@ -211,3 +213,22 @@ def test_what_is_cooled_is_compared_with_samples_of_the_store_that_were_cooled_d
     expected = compare_energies(netcdf.load(cold), shipped)
     assert line == f"2 samples against 2 of other.nc ({verdict}): {expected}"
     assert netcdf.load(out / "N80_T1.20.nc").attrs["energy_comparisons"] == []
+
+
+def test_files_that_cannot_be_compared_are_left_out(coolings, tmp_path, monkeypatch):
+    """What the samples were run on from, a file without names or verdict, a damaged one."""
+    store = tmp_path / "configurations"
+    store.mkdir()
+    before, other = (netcdf.load(cooling / "N80_T0.80.nc") for cooling in coolings)
+    ds = equilibrate(before, temperature=0.8, sweeps=400, seed=5)
+    netcdf.save(before, store / "before.nc")
+    netcdf.save(other.isel(configuration=0, drop=True), store / "single.nc")
+    netcdf.save(other.drop_vars(["verdict", "decorrelations"]), store / "unassessed.nc")
+    netcdf.save(other, store / "damaged.nc")
+    monkeypatch.setenv("GLASSVIZ_DATA", str(tmp_path))
+    content = bytearray((store / "damaged.nc").read_bytes())
+    content[len(content) // 2] ^= 255
+    (store / "damaged.nc").write_bytes(content)
+    with pytest.warns(UserWarning, match=r"not compared with those of damaged\.nc"):
+        lines = against_shipped(ds)
+    assert [line.split()[5] for line in lines] == ["single.nc", "unassessed.nc"]

@@ -38,6 +38,8 @@ def test_the_flow_of_a_particle_ends_in_its_prediction(library, choice):
     every = derive.propensities(library, choice.temperature, choice.sample.particles, choice.network)
     expected = every.isel(network=0, state=level, configuration=choice.sample.index).values[particle]
     assert found.propensity == pytest.approx(float(expected), abs=1e-3)
+    assert found.particle == particle
+    assert inside.flow(library, replace(choice, selected=())).particle is None
     for source, target, values in found.edges:
         assert values.shape == (len(found.nodes[source]), len(found.nodes[target]))
     first_hidden = sum(values.sum(axis=0) for _, target, values in found.edges if target == "head.0")

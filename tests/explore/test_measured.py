@@ -85,7 +85,9 @@ def test_the_points_reach_as_far_as_enough_shipped_runs(library):
 def curve(chi4, errors, levels=(0.9, 0.6, 0.3)):
     """χ₄ at some levels."""
     values = {"chi4": chi4, "chi4_error": errors, "mean_propensity": levels}
-    return xr.Dataset({name: ("state", np.array(column)) for name, column in values.items()})
+    values["chi4_structure_error"] = np.zeros(len(errors))
+    columns = {name: ("state", np.array(column)) for name, column in values.items()}
+    return xr.Dataset(columns, attrs={"replica_noise": "subtracted"})
 
 
 def test_the_clearest_miss_of_chi4_is_found():
@@ -95,6 +97,11 @@ def test_the_clearest_miss_of_chi4_is_found():
     assert float(missed["mean_propensity"]) == 0.45
     assert float(missed["predicted"]) == pytest.approx(0.25)
     assert float(missed["chi4"]) == 0.9
+    few = predicted.assign(chi4_structure_error=("state", [0.1, 0.5, 0.5]))
+    assert heterogeneity.shortfall(few, curve([0.5, 2.0, 0.9], [0.1, 0.3, 0.1], levels=(0.9, 0.6, 0.45))) is None
+    noisy = curve([9.0], [0.1], levels=(0.6,))
+    assert heterogeneity.shortfall(predicted, noisy) is not None
+    assert heterogeneity.shortfall(predicted, noisy.assign_attrs(replica_noise="included")) is None
 
 
 def test_points_beyond_what_is_predicted_say_nothing_of_a_miss():

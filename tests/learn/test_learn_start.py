@@ -114,7 +114,7 @@ def test_the_mean_starts_alike_at_every_temperature():
     assert np.ptp(means, axis=0)[:, :2].max() < 0.12  # the levels at which that direction decides
 
 
-def test_means_of_structures_weigh_less_in_the_regression_as_in_the_loss():
+def test_means_of_structures_need_not_weigh_in_the_regression():
     p = points(structures=6, particles=40)
     standard = standardisation([p])
     batches = prepared([p], assign_folds([p], 2), *standard)

@@ -9,10 +9,13 @@ from glassviz.files import netcdf
 from glassviz.mixture import InvalidData
 from glassviz.simulate import cooling, exchanged
 from glassviz.simulate.bonds import initial_bonds, surviving_fraction
+from glassviz.simulate.comparison import between_coolings
 from glassviz.simulate.equilibration import BLOCKS, BLOCKS_BETWEEN_CHECKPOINTS, equilibrate
 from glassviz.simulate.exchange import one_box
 from glassviz.simulate.harvest import harvest
+from glassviz.simulate.history import protocols, together
 from glassviz.simulate.potential import potential_energy
+from glassviz.simulate.verdict import independent
 
 TEMPERATURES = np.array([0.4, 0.45, 0.5, 0.56])
 
@@ -38,7 +41,7 @@ def test_samples_are_recorded_and_assessed(starts):
         )
         assert ds["sweeps"].item() == 2000
         assert ds["cooling_temperature"].values[0, -1] == temperature
-        assert ds["bonds_shared"].item() == 0
+        assert np.isnan(ds["bonds_shared"].item())
         assert ds["verdict"].item() in ("glass", "nearly", "equilibrium")
     energies = [ds["energy_series"].values[:, 100:].mean() for ds in found]
     assert np.all(np.diff(energies) > 0)
@@ -54,16 +57,33 @@ def test_later_samples_tell_the_whole_run_and_what_they_share_with_earlier_ones(
         assert ds["energy_series"].values[0, -1] == pytest.approx(energy)
     for cold, colder in zip(first, second, strict=True):
         np.testing.assert_array_equal(colder["energy_series"][0, BLOCKS // 2 - 1], cold["energy_series"][0, -1])
-    for ds in third:
-        expected = 0
+        surviving = []
         for before in (*first, *second):
-            if before["configuration"].item() == ds["configuration"].item():
-                kinds, length = before["species"].values[0].astype(np.int8), ds.attrs["box_length"]
-                bonds = initial_bonds(before["position"].values[0], kinds, length)
-                kept = surviving_fraction(*bonds, ds["position"].values[0], kinds, length)[kinds == 0].mean()
-                expected = max(expected, kept)
-        assert ds["bonds_shared"].item() == pytest.approx(expected, abs=1e-9)
-    assert max(ds["bonds_shared"].item() for ds in third) > 0
+            kinds, length = before["species"].values[0].astype(np.int8), ds.attrs["box_length"]
+            bonds = initial_bonds(before["position"].values[0], kinds, length)
+            surviving.append(surviving_fraction(*bonds, ds["position"].values[0], kinds, length)[kinds == 0].mean())
+        assert ds["bonds_shared"].item() == pytest.approx(max(surviving), abs=1e-9)
+    ladders = {ds["ladder"].item() for ds in (*first, *second, *third)}
+    (other,) = harvest(starts, TEMPERATURES, 200, seed=6)
+    assert len(ladders) == 1
+    assert other[0]["ladder"].item() not in ladders
+
+
+def test_samples_of_ladders_are_told_from_plain_ones_and_count_as_one_run(starts):
+    runs = [
+        ds
+        for seed in (5, 6, 7)
+        for at_each in harvest(starts, TEMPERATURES, 200, seed, rungs=[0], samples=2)
+        for ds in at_each
+    ]
+    plain = equilibrate(starts[0], temperature=TEMPERATURES[0], sweeps=200)
+    names = [f"a{k}" for k in range(7)]
+    samples = [ds.assign(seed=("configuration", [1])) for ds in (*runs, plain)]
+    joined = together([ds.assign_coords(configuration=[name]) for ds, name in zip(samples, names, strict=True)])
+    assert list(protocols(joined)) == ["0.4:exchanged"] * 6 + ["0.4:200"]
+    assert len(independent(joined["sweeps"].values, joined)) == 4
+    (line,) = between_coolings(joined)
+    assert line.startswith("6 samples of seed 1 against 1 of seed 1")
 
 
 @pytest.mark.parametrize("stop", [BLOCKS_BETWEEN_CHECKPOINTS, BLOCKS + 3 * BLOCKS_BETWEEN_CHECKPOINTS + 7])

@@ -11,7 +11,9 @@ from glassviz.simulate.verdict import (
     compare_energies,
     decorrelations,
     drift,
+    enough,
     half_life,
+    independent,
     level,
     statement,
 )
@@ -119,6 +121,34 @@ def test_assess_can_be_repeated_by_anyone():
     assert statement(ds).startswith("equilibrium (1 of 3): ")
     with pytest.raises(InvalidData, match="expected energy_series"):
         assess(ds.drop_vars("bond_series"))
+
+
+@pytest.mark.parametrize("samples", [(1, 12), (2, 12), (3, 12), (12, 2), (12, 12)])
+def test_ensembles_of_short_and_long_runs_seldom_disagree_by_chance(samples):
+    """Energies of one distribution, forgotten four times sooner in the long ones."""
+    rng = np.random.default_rng(6)
+    found = []
+    for _ in range(400):
+        one, other = (
+            record([1e-2 * correlated(rng, memory) for _ in range(count)], np.ones((count, BLOCKS)))
+            for count, memory in zip(samples, (4.0, 1.0), strict=True)
+        )
+        found.append(compare_energies(one, other).agrees)
+    assert np.mean(found) > 0.975
+
+
+def test_samples_of_one_ladder_count_as_one():
+    rng = np.random.default_rng(7)
+    energies = np.repeat(rng.normal(0, 1e-3, (8, 1)), BLOCKS, axis=1) + rng.normal(0, 1e-6, (8, BLOCKS))
+    alone = record(energies[:4], np.ones((4, BLOCKS)))
+    shared = record(np.repeat(energies[4:6], 3, axis=0), np.ones((6, BLOCKS)))
+    shared = shared.assign(ladder=("configuration", [7.0, 7, 7, 9, 9, 9]))
+    expected = compare_energies(alone, record(energies[4:6], np.ones((2, BLOCKS))))
+    assert compare_energies(alone, shared) == pytest.approx(expected)
+    assert enough(alone.isel(configuration=[0]), shared)
+    assert not enough(alone.isel(configuration=[0]), shared.isel(configuration=slice(3)))
+    mixed = xr.concat([alone, shared], "configuration")
+    assert len(independent(mixed["sweeps"].values, mixed)) == 6
 
 
 def test_energies_of_two_ensembles():

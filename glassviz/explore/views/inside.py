@@ -120,7 +120,7 @@ class Inside(View):
             yield "nothing", derive.UNTRUSTED.replace("coloured", "shown")
         else:
             header = library.ensemble(choice.network).header
-            yield "flow", (inside.flow(library, choice), header["columns"]["length"], choice)
+            yield "flow", (inside.flow(library, choice), header["columns"]["length"])
             yield "weights", inside.weights(library, choice)
             for k, level in enumerate(inside.CLOUD_LEVELS):
                 at = replace(choice, mean_propensity=level)
@@ -150,8 +150,8 @@ class Inside(View):
             small.clear()
 
     def _show_flow(self, found):
-        flow, lengths, choice = found
-        whom = f"particle {choice.selected[0]}" if choice.selected else "average over species 1"
+        flow, lengths = found
+        whom = "average over species 1" if flow.particle is None else f"particle {flow.particle}"
         note = f"{whom} · lines: what flows · orange +, blue −"
         self._headings["drawing"].notes = _notes(f"X = {flow.propensity:.2f}", note)
         self._drawing.draw(flow, lengths)
