@@ -28,7 +28,7 @@ def between_coolings(ds):
     pairs = combinations(dict.fromkeys(made), 2)
     chosen = [[ds.isel(configuration=made == protocol) for protocol in pair] for pair in pairs]
     return [
-        f"{one.sizes['configuration']} samples of seed {one['seed'].values[0]} against "
+        f"{_samples(one)} of seed {one['seed'].values[0]} against "
         f"{other.sizes['configuration']} of seed {other['seed'].values[0]}: {compare_energies(one, other)}"
         for one, other in chosen
         if enough(one, other)
@@ -69,10 +69,16 @@ def against_shipped(ds):
             continue
         verdicts = list((shipped if "verdict" in shipped else assess(shipped))["verdict"].values)
         lines.append(
-            f"{ds.sizes['configuration']} samples against {sum(apart)} of {file.path.name} "
+            f"{_samples(ds)} against {sum(apart)} of {file.path.name} "
             f"({max(VERDICTS, key=verdicts.count)}): {compare_energies(ds, shipped)}"
         )
     return lines
+
+
+def _samples(ds):
+    """How many there are, for people."""
+    count = ds.sizes["configuration"]
+    return f"{count} sample{'s' if count > 1 else ''}"
 
 
 def _composition(ds):
