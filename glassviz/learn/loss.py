@@ -6,7 +6,9 @@ The full loss of one state and structure, with δ_i = C_i − C̄ and hats for p
 
     c(r0) = Σ_i δ_i (Σ_j K_ij δ_j / Σ_j K_ij) / Σ_i δ_i²,    K_ij = exp(−(r_ij − r0)²/2), j ≠ i.
 
-The pair i = j is left out: its weight at r0 = 2 would bring the labels' noise into c.
+The pair i = j is left out: its weight at r0 = 2 would bring the labels' noise into c. That is the paper's loss and the
+preset "paper"; the networks that ship have the squared error of phase 1 in its first term, and its second one weighs
+less at late levels (`plan.Plan`).
 
 Labels from few replicas are noisy, and it matters: of the variance of 8-replica labels at T = 0.40 and ⟨C̄_B⟩ = 0.8 only
 43 % is signal (72 % with 24 replicas). So Var is the labels' variance times the share φ that is signal, as pooled over
