@@ -179,12 +179,11 @@ def reached(states, level):
 def test_bond_decorrelation(report, temperatures, samples, level, bar, least, how):
     """Processor time of a sample until so many bonds are lost: plain 20 % swap, balanced swap, and with exchanges.
 
-    The ladder's time is shared among its walkers; counted by the files that `glassviz exchange` writes, a sample costs
-    three times as much (docs/equilibration.md). From the same samples in equilibrium; of the ladder, whatever comes to
-    the coldest temperature begins anew there.
+    The ladder's time is shared among its walkers. From the same samples in equilibrium; of the ladder, whatever comes
+    to the coldest temperature begins anew there.
 
-    At T = 0.15 the level is a very early one, so that plain swap gets there in minutes; for later ones see
-    study_bond_decorrelation.py.
+    At T = 0.15 the level is a very early one, so that plain swap gets there in minutes; walkers have not been to hotter
+    temperatures by then, and meet the bar from 3 % on (study_bond_decorrelation.py, docs/equilibration.md).
     """
     temperature = float(temperatures[0])
     plain_time, lost = reached(decay(temperature, samples, "plain", 500), level)
