@@ -65,9 +65,9 @@ class ExplorerState(param.Parameterized):
         labels = [sample.label for sample in self.library.samples(self.temperature)]
         preferred = self._preferred or self._opening()
         same_size = [label for label in labels if label.split(" ·")[0] == preferred.split(" ·")[0]]
-        self.selected = []
         self.param.sample.objects = labels
         self.sample = preferred if preferred in labels else (same_size or labels)[0]
+        self.selected = []  # the sample is of the new temperature by now, also for those who look
         self._preferred = preferred
 
     def show(self, library, sample=None, network=None):

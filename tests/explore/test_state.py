@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from glassviz.explore import derive, heterogeneity
+from glassviz.explore import address, derive, heterogeneity
 from glassviz.explore.library import Memo
 from glassviz.explore.state import ExplorerState
 
@@ -53,6 +53,22 @@ def test_samples_follow_the_temperature_and_keep_their_size(state):
             if sample.particles in state.library.sizes(temperature):
                 assert state.chosen_sample.particles == sample.particles
         state.temperature = sample.temperature
+
+
+def test_whoever_follows_the_state_finds_a_sample_of_its_temperature(state):
+    """Also where particles are selected, which belong to the sample before."""
+    seen = []
+    followed = ["temperature", "sample", "selected"]
+    state.param.watch(lambda *_: seen.append((address.write(state), state.choice())), followed)
+    for sample in state.library.samples(state.temperature):
+        state.sample = sample.label
+        home = state.temperature
+        for temperature in state.library.temperatures:
+            state.select([3])
+            state.temperature = temperature
+            assert state.selected == [] or temperature == home
+        state.temperature = home
+    assert all(choice.sample.temperature == choice.temperature for _, choice in seen)
 
 
 def test_what_is_not_there_cannot_be_chosen(state):
