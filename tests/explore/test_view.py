@@ -67,6 +67,35 @@ def test_a_view_whose_session_is_gone_is_not_waited_for(view, monkeypatch):
     assert not view.busy
 
 
+def test_a_choice_made_while_a_view_ends_its_work_is_followed(view, monkeypatch):
+    """The last step of the work waits for its turn; what is chosen meanwhile must not be lost."""
+    late = []
+
+    class Busy(Document):
+        def add_next_tick_callback(self, callback):
+            def turn():
+                if view._done == view._wanted and not late:
+                    late.append(True)
+                    view.state.mean_propensity = 0.3
+                    view.refresh()
+                callback()
+
+            super().add_next_tick_callback(turn)
+
+    async def work():
+        view.state.mean_propensity = 0.5
+        view._wanted += 1
+        view.busy = True
+        await view._work(Busy())
+        while view.busy:
+            await asyncio.sleep(0.01)
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, work()).result(timeout=20)
+    assert late
+    assert view.text.object == "0.3"
+
+
 @pytest.mark.parametrize("fault", [InvalidData("the box is odd."), ZeroDivisionError()])
 def test_what_is_shown_of_an_earlier_choice_is_faded(view, fault, caplog):
     settle(view, 0.5)

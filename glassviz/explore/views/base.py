@@ -193,8 +193,15 @@ class View(pn.viewable.Viewer):
                 self._done = turn
         finally:
             self._done = self._wanted
-            if not await on_session(document, partial(setattr, self, "busy", False)):
+            if not await on_session(document, partial(self._rest, document)):
                 self.busy = False  # nobody is there to see it, but others wait for it
+
+    def _rest(self, document):
+        """Rest, unless there was another choice since the work ended."""
+        if self.on_screen and self._done != self._wanted:
+            asyncio.ensure_future(self._work(document))  # noqa: RUF006, held by the loop until done
+        else:
+            self.busy = False
 
     def _show_now(self, result):
         self._fade("1")
