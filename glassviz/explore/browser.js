@@ -191,9 +191,16 @@ function drag({scrub, slider, stops}) {
   follow({scrub})
 }
 
+// Let the server know where the player has moved the slider.
+function tell(slider) {
+  const value = slider.value
+  slider.setv({value: value > 0 ? value - 1 : 1}, {silent: true, ...quietly})
+  slider.setv({value})
+}
+
 // Move the level with the clock while `playing`, from 0.99 to 0.05, and again if it loops.
 function play({scrub, slider, button, stops}) {
-  if (!scrub.playing) { follow({scrub}); return }
+  if (!scrub.playing) { tell(slider); follow({scrub}); return }
   let before = performance.now()
   const step = (now) => {
     if (!scrub.playing) { return }

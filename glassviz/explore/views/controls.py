@@ -185,13 +185,19 @@ class Controls(View):
         return {
             " ": lambda: setattr(self.play, "value", not self.play.value),
             "s": lambda: setattr(self.sweep, "value", not self.sweep.value),
-            "ArrowLeft": lambda: _step(self.level, STOPS, -1),
-            "ArrowRight": lambda: _step(self.level, STOPS, 1),
+            "ArrowLeft": lambda: self._step_level(-1),
+            "ArrowRight": lambda: self._step_level(1),
             "ArrowUp": lambda: _step(self.temperature, self.state.param.temperature.objects, -1),
             "ArrowDown": lambda: _step(self.temperature, self.state.param.temperature.objects, 1),
             "[": lambda: _step(self.speed, list(SPEEDS), -1),
             "]": lambda: _step(self.speed, list(SPEEDS), 1),
         }
+
+    def _step_level(self, by):
+        """Go to the stop before or after the nearest one."""
+        k = _nearest_stop(self.state.mean_propensity) + by
+        if 0 <= k < len(STOPS):
+            self.state.mean_propensity = STOPS[k]
 
     def still(self):
         """Stop what plays or sweeps."""
