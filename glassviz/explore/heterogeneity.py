@@ -23,6 +23,7 @@ def fluctuations(library, temperature, network):
         `chi4`, `chi4_error`, `chi4_structure_error`, `chord`, `chord_error`, `time`, `simulated`, `mean_propensity`;
         attributes `structures`, `particles`. χ₄ is NaN where there is one structure.
     """
+    library = library.of_curves(temperature, network)
     particles = max(
         library.sizes(temperature), key=lambda n: (library.configurations(temperature, n).sizes["configuration"], -n)
     )
@@ -140,6 +141,7 @@ def dynamic_length(library, temperature, network):
         `xi4`, `xi4_error` (of the fit and over the networks; NaN where not determined), `time`, `simulated`,
         `mean_propensity`; attributes `structures`, `particles`. None where there is no large box.
     """
+    library = library.of_curves(temperature, network)
     particles = library.sizes(temperature)[0]
     if particles < LARGE:
         return None

@@ -196,6 +196,10 @@ class Library:
         """Temperatures that can be chosen, from hot to cold."""
         return self.temperatures
 
+    def of_curves(self, _temperature, _network):
+        """The library whose samples curves are of: this one."""
+        return self
+
     def sizes(self, temperature):
         """Numbers of particles available at a temperature, large first."""
         return sorted((n for t, n in self._paths if t == temperature), reverse=True)

@@ -26,9 +26,9 @@ class OwnLibrary(Library):
     """A library of the store and of what a session has brought; it never changes.
 
     With more of one's own it is another library: what is being derived meanwhile follows from the one it began with.
-    `temperatures` and, where the store has a temperature, `sizes` remain those of the store, so that all curves do;
-    `offered` and `samples` have one's own as well. Own configurations join those of the store of their temperature and
-    number of particles: they are predicted together with them.
+    `temperatures` and, where the store has a temperature, `sizes` remain those of the store, and its networks' curves
+    are of its samples alone; `offered` and `samples` have one's own as well. Own configurations join those of the store
+    of their temperature and number of particles: they are predicted together with them.
 
     Parameters
     ----------
@@ -58,6 +58,11 @@ class OwnLibrary(Library):
     def sizes(self, temperature):
         """Numbers of particles in the store, large first; at a temperature it lacks, those of one's own samples."""
         return super().sizes(temperature) or sorted((n for t, n in self._groups if t == temperature), reverse=True)
+
+    def of_curves(self, temperature, network):
+        """The library whose samples curves are of: the store, where it has the temperature and the network."""
+        known = temperature in self.shared.temperatures and network in self.shared.networks
+        return self.shared if known else self
 
     def samples(self, temperature):
         """Samples of one temperature, large ones first, one's own last of their size."""
@@ -125,13 +130,13 @@ class OwnLibrary(Library):
         InvalidData
             Where they cannot be predicted together with those of the same temperature and size, or are too many.
         """
+        temperature = round(float(temperature), 4)
         if not 0 < temperature <= HOTTEST:
             raise InvalidData(
                 f"{name}: the temperature is {temperature:g}; expected more than 0 and at most {HOTTEST:g}."
             )
         if not (ds["species"] == 0).any("particle").all():
             raise InvalidData(f"{name}: a configuration holds no particle of species 1; expected some in each.")
-        temperature = round(float(temperature), 4)
         key = temperature, ds.sizes["particle"]
         brought = sum(group["species"].size for group in self._groups.values()) + ds["species"].size
         if brought > MOST_PARTICLES:

@@ -44,6 +44,7 @@ def spectrum(library, temperature, network, mean_propensity):
     why : str
         Why there is none.
     """
+    library = library.of_curves(temperature, network)
     particles = library.sizes(temperature)[0]
     if particles < derive.LARGE:
         return None, f"no large box at T = {temperature:g}"
@@ -75,7 +76,7 @@ def scales(library, temperature, network, mean_propensity):
         exceeds it; attributes `why` (why ξ₄ is not), `boxes` and `particles` of ξ₄, `structures` of the others.
     """
     found, why = spectrum(library, temperature, network, mean_propensity)
-    level = round(mean_propensity, DIGITS)
+    library, level = library.of_curves(temperature, network), round(mean_propensity, DIGITS)
     particles = max(
         library.sizes(temperature), key=lambda n: (library.configurations(temperature, n).sizes["configuration"], -n)
     )

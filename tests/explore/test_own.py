@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from glassviz import files
-from glassviz.explore import address, derive, making
+from glassviz.explore import address, derive, heterogeneity, making
 from glassviz.explore.intake import LARGEST, safe_name, take
 from glassviz.explore.movie import render_movie
 from glassviz.explore.own import OwnLibrary
@@ -50,6 +50,18 @@ def test_its_prediction_is_that_of_the_same_configuration_in_the_store(library, 
     key = "predictions", 0.3, sample.particles, network
     assert key in session.memo
     assert session.memo._values[key]["codes"].shape[1] == library.memo._values[key]["codes"].shape[1] + 1
+
+
+def test_curves_of_the_stores_networks_are_of_its_samples(library, session, shipped):
+    network = library.networks[0]
+    session, _ = session.with_configurations(shipped, 0.3, "mine")
+    session, _ = session.with_configurations(shipped, 0.275, "foreign")
+    assert library.of_curves(0.3, network) is library
+    assert session.of_curves(0.3, network) is library
+    assert session.of_curves(0.275, network) is session
+    assert session.of_curves(0.3, "my networks") is session
+    curve, own = (heterogeneity.fluctuations(one, 0.3, network) for one in (library, session))
+    xr.testing.assert_identical(own, curve)
 
 
 def test_a_foreign_temperature_is_offered(library, session, shipped):
@@ -177,6 +189,12 @@ def test_samples_and_networks_come_one_after_the_other(library, session, shipped
     assert {first, second} <= set(session.samples(0.3))
     assert session.networks == [*library.networks, network]
     assert session.ensemble(network).name == network
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1e-5, 7.0, np.nan])
+def test_a_temperature_that_is_none_is_refused(session, shipped, temperature):
+    with pytest.raises(InvalidData, match="expected more than 0"):
+        session.with_configurations(shipped, temperature, "odd")
 
 
 def test_a_sample_without_species_1_is_refused(session, shipped):
