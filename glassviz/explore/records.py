@@ -5,6 +5,8 @@ import pandas as pd
 
 from glassviz.explore import derive, heterogeneity
 from glassviz.explore.citation import text as citation
+from glassviz.explore.library import STATED
+from glassviz.explore.making import run_of
 from glassviz.observe.fields import network_spread
 
 UNITS = {"chi4": "1", "chord": "sigma", "xi4": "sigma"}
@@ -93,11 +95,15 @@ def everything(library, choice):
     """
     sample = choice.sample
     ds = library.configurations(sample.temperature, sample.particles).isel(configuration=[sample.index])
+    box_length = ds.attrs["box_length"]
     time, simulated = derive.times(library, sample.temperature)
     ds = ds.assign_coords(mean_propensity=("level", derive.LEVELS)).assign(
         time=("level", time, {"units": "sigma (m/epsilon)^1/2"}), time_simulated=("level", simulated)
     )
+    # The first file of this size says its own of all of them.
+    ds.attrs = run_of(library, sample).attrs | {name: str(ds[name].item()) for name in STATED if name in ds}
     ds.attrs |= {
+        "box_length": box_length,
         "networks": choice.network,
         "chosen_mean_propensity": float(choice.mean_propensity),
         "citation": citation(),

@@ -4,7 +4,7 @@ import pytest
 import xarray as xr
 
 import glassviz as gv
-from glassviz.explore import derive, heterogeneity, records
+from glassviz.explore import derive, heterogeneity, making, records
 from glassviz.explore.library import joined
 from glassviz.explore.state import ExplorerState
 from glassviz.files import netcdf
@@ -42,6 +42,20 @@ def test_everything_of_a_sample_is_a_configuration_with_predictions(small, tmp_p
     assert np.nanmax(np.abs(shown - frames.at(levels[10]))) < 0.01
     assert again["bottleneck"].shape == (small.chosen_sample.particles, 2)
     assert "arXiv" in again.attrs["citation"]
+
+
+def test_everything_of_a_sample_says_how_that_sample_was_made(library):
+    """Whatever other files hold samples of its temperature and size."""
+    state = ExplorerState(library, temperature=0.3)
+    samples = [s for s in library.samples(0.3) if s.particles == library.sizes(0.3)[-1]]
+    for sample in (samples[0], samples[-1]):
+        state.sample = sample.label
+        ds = records.everything(library, state.choice())
+        run = making.run_of(library, sample)
+        told = {name: run.attrs[name] for name in ("command", "seed", "version") if name in run.attrs}
+        assert {name: ds.attrs.get(name) for name in told} == told
+        assert ds.attrs["verdict"] == str(ds["verdict"].item())
+        assert ds.attrs["temperature"] == 0.3
 
 
 def test_curves_are_those_of_the_page(small, monkeypatch):
