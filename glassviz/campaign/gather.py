@@ -124,7 +124,8 @@ def gather_propensities(folders, output, progress):
     Raises
     ------
     InvalidData
-        Where there is no file, one holds no propensities, or a structure was run twice differently.
+        Where there is no file, one holds no propensities, a structure was run twice differently, or would be in two
+        files of the output.
     """
     longest = {}
     for path in [path for folder in folders for path in sorted(folder.glob("[!.]*.nc"))]:
@@ -143,7 +144,21 @@ def gather_propensities(folders, output, progress):
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InvalidData(f"{twice[0]}: its runs have other output times or variables; expected the same of all.")
+    _require_once(output, names, longest)
     return _saved({output / name: _run_alike(runs) for (name, *_), runs in groups.items()}, progress)
+
+
+def _require_once(output, names, structures):
+    """`InvalidData` where a file of the output that is not among those written holds one of their structures."""
+    for path in sorted(output.glob("[!.]*.nc")):
+        attributes, shapes, held = netcdf.header(path)
+        if path.name not in names and "propensity" in shapes:
+            for name in held:
+                if (attributes.get("temperature"), shapes["species"][-1], name) in structures:
+                    raise InvalidData(
+                        f"{path}: it holds {name}, which is put together anew; expected another output, or that "
+                        "this file is gone."
+                    )
 
 
 def _structures(path):

@@ -105,6 +105,11 @@ def test_runs_alike_are_put_together_and_longer_ones_take_their_place(tmp_path):
     alone = netcdf.load(second / "N5_T0.40_train_8x3_t100.nc")
     np.testing.assert_allclose(alone["propensity"], longer["propensity"], atol=1e-6)
     assert netcdf.load(second / "N5_T0.40_train_8x2_t10.nc")["configuration"].values.tolist() == ["a"]
+    before = {path: path.read_bytes() for path in second.iterdir()}
+    propensity(runs, "a", times=(1.0, 10.0, 100.0), seed=0)
+    with pytest.raises(InvalidData, match=r"train_8x2_t10\.nc: it holds a, which is put together anew"):
+        gather_propensities([second, runs], second, nothing)
+    assert {path: path.read_bytes() for path in second.iterdir()} == before
 
 
 def test_propensities_that_cannot_be_put_together_are_refused(tmp_path):
