@@ -10,6 +10,7 @@ from glassviz.files import netcdf
 from glassviz.mixture import InvalidData
 
 KINDS = ("networks", "configurations", "propensities")
+ARRAYS = ("species", "propensity")  # of what a file is asked for; the rest are attributes
 
 
 class ConfigurationFile(NamedTuple):
@@ -96,9 +97,11 @@ def _headers(kind, wanted):
     for path in sorted(precomputed(kind).glob("[!.]*.nc")):
         try:
             attributes, shapes, names = netcdf.header(path)
-            missing = [name for name in wanted if name not in attributes and name not in shapes]
+            missing = [name for name in wanted if name not in (shapes if name in ARRAYS else attributes)]
             if missing:
                 raise InvalidData(f"{path.name}: there is no '{missing[0]}'; expected one of the {kind}.")
+            if not shapes["species"]:
+                raise InvalidData(f"{path.name}: the species are of one particle; expected one for each of many.")
             if not isinstance(attributes["temperature"], Real):
                 raise InvalidData(f"{path.name}: the temperature is {attributes['temperature']!r}; expected a number.")
         except InvalidData as error:

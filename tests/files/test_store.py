@@ -68,11 +68,19 @@ def test_a_bad_file_is_left_out_with_a_warning(shelf, make_configurations):
     (shelf / "configurations" / "page.nc").write_text("<html>")
     netcdf.save(make_configurations().drop_vars("species"), shelf / "configurations" / "other.nc")
     netcdf.save(make_configurations().assign_attrs(temperature="cold"), shelf / "configurations" / "text.nc")
+    odd = make_configurations().assign(temperature=0.3)
+    odd.attrs.pop("temperature")
+    netcdf.save(odd, shelf / "configurations" / "variable.nc")
     (shelf / "configurations" / ".half-written.nc").write_bytes(b"\x89HDF")
     with pytest.warns(UserWarning, match="expected") as caught:
         rows = store.available_configurations()
     assert [row.path.name for row in rows] == ["good.nc"]
-    assert sorted(str(warning.message).split(":")[0] for warning in caught) == ["other.nc", "page.nc", "text.nc"]
+    assert sorted(str(warning.message).split(":")[0] for warning in caught) == [
+        "other.nc",
+        "page.nc",
+        "text.nc",
+        "variable.nc",
+    ]
 
 
 def test_the_shipped_store_is_sound(recwarn, monkeypatch):
