@@ -54,8 +54,7 @@ def predicted(library, choice, network):
     if not derive.transfer(library, sample.temperature, sample.particles, network)[0]:
         return Field(network, np.full(sample.particles, np.nan, np.float32), derive.UNTRUSTED)
     frames = derive.frames(library, sample, network)
-    nearest = int(np.abs(derive.LEVELS - choice.mean_propensity).argmin())
-    note = "" if frames.reached[nearest] else "the networks do not reach this ⟨C̄_B⟩"
+    note = "the networks do not reach this ⟨C̄_B⟩" if frames.missed(choice.mean_propensity) else ""
     return Field(network, frames.at(choice.mean_propensity), note)
 
 

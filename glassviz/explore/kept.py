@@ -17,7 +17,16 @@ from safetensors.numpy import load_file, save
 
 from glassviz.structure.cache import folder, put
 
-SOURCES = ("mixture.py", "structure/*.py", "learn/*.py", "observe/*.py", "explore/derive.py", "explore/colors.py")
+SOURCES = (
+    "mixture.py",
+    "simulate/potential.py",
+    "structure/*.py",
+    "learn/*.py",
+    "observe/*.py",
+    "explore/colors.py",
+    "explore/derive.py",
+    "explore/heterogeneity.py",
+)
 
 
 @cache

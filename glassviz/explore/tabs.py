@@ -57,8 +57,10 @@ class Tabs(pn.viewable.Viewer):
         return pn.Column(*bar, *self._places.values(), sizing_mode="stretch_width", margin=0)
 
     def figures(self):
-        """The figures of the open tab by name; of those of one name the second and all after it are numbered."""
-        panes = self._places[self._state.tab].select(pn.pane.Bokeh)
+        """The figures shown in the open tab by name; of those of one name the second and later ones are numbered."""
+        place = self._places[self._state.tab]
+        hidden = [pane for part in place.select(_is_hidden) for pane in part.select(pn.pane.Bokeh)]
+        panes = [pane for pane in place.select(pn.pane.Bokeh) if pane not in hidden]
         found, seen = {}, Counter()
         for one in (pane.object for pane in panes if isinstance(pane.object, figure)):
             name = one.html_attributes["aria-label"]
@@ -86,3 +88,7 @@ class Tabs(pn.viewable.Viewer):
         view = self._views[name] = self._factories[name](self._state, self._scrub)
         self._follow(view.followed)
         return view
+
+
+def _is_hidden(part):
+    return not part.visible

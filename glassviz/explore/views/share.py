@@ -66,8 +66,8 @@ class Share:
         self.button = pmui.Button(
             label="Copy link",
             icon="link",
-            description="Copy link: an address that opens the explorer as it is now, but for what you brought "
-            f"yourself and for more than {address.MOST_SELECTED} selected particles.",
+            description="Copy link: an address that opens this tab with this temperature, time, sample, networks and "
+            f"colours, and with up to {address.MOST_SELECTED} selected particles; not what you brought yourself.",
             **BUTTON,
         )
         self.button.js_on_click(

@@ -187,6 +187,8 @@ class Snapshot(View):
                 "levels": [derive.LEVELS],
             }
             note = _weakness(frames.reached, trained)
+        elif reason:
+            self._frames.data = {"codes": [], "levels": []}
         self._note = note
         self._heading.object = self._title()
 
