@@ -52,6 +52,19 @@ def test_what_was_not_run_is_not_shown(simulated, library):
         assert comparison.measured(library, other).note == "not run for this sample"
 
 
+def test_a_mean_that_is_missed_at_either_level_around_is_told(simulated, library, monkeypatch):
+    codes = np.zeros((len(derive.LEVELS), simulated.sample.particles), np.uint8)
+    reached = np.ones(len(derive.LEVELS), bool)
+    reached[5] = False
+    monkeypatch.setattr(derive, "frames", lambda *_: derive.Frames(codes, reached))
+    notes = []
+    for level in (derive.LEVELS[4], 0.9 * derive.LEVELS[4] + 0.1 * derive.LEVELS[5], derive.LEVELS[5]):
+        choice = dataclasses.replace(simulated, mean_propensity=float(level))
+        notes.append(comparison.predicted(library, choice, simulated.network).note)
+    assert notes[0] == ""
+    assert all("do not reach" in note for note in notes[1:])
+
+
 def test_differences_have_their_sign():
     first = Field("a", np.array([0.5, 0.0, 1.0, np.nan], np.float32))
     second = Field("b", np.array([0.5, 1.0, 0.0, 0.2], np.float32))
