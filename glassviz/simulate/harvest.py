@@ -99,20 +99,20 @@ class _Recorder:
                     "walker": chosen,
                     "position": np.array([one.position for one in chains]),
                     "species": np.array([one.species for one in chains]),
-                    "bonds_shared": np.array([self._shared(k) for k in chosen]),
+                    "bonds_shared": self._shared(chosen),
                     "exchanges": walkers.exchanges.copy(),
                     "visited": walkers.visited.copy(),
                 }
             )
 
-    def _shared(self, walker):
-        """Largest fraction of the bonds of an earlier sample that a walker has, NaN where there is none."""
-        surviving = [
-            self._surviving(self._bonds(*configuration), walker)
+    def _shared(self, chosen):
+        """Largest fraction of the bonds of an earlier sample that each walker has, NaN where there is none."""
+        earlier = [
+            self._bonds(*configuration)
             for before in self.samples
             for configuration in zip(before["position"], before["species"], strict=True)
         ]
-        return max(surviving, default=np.nan)
+        return np.array([max((self._surviving(one, k) for one in earlier), default=np.nan) for k in chosen])
 
     def save(self, path):
         """Write everything a later process needs to go on bit for bit."""
