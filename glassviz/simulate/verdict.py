@@ -9,7 +9,7 @@ length of the run over the time at which half of the bonds of species 1 are brok
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from glassviz import mixture
 from glassviz.simulate.bonds import BREAKS2
@@ -215,7 +215,7 @@ class Comparison(NamedTuple):
     @property
     def agrees(self):
         """Whether the difference lies within three errors, or more where few samples tell how large an error is."""
-        return abs(self.difference) <= stats.t.ppf(stats.norm.cdf(SIGNIFICANT), self.freedom) * self.error
+        return abs(self.difference) <= special.stdtrit(self.freedom, special.ndtr(SIGNIFICANT)) * self.error
 
     def __str__(self):
         word = "agrees" if self.agrees else "does not agree"
