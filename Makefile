@@ -30,7 +30,9 @@ test: install chromium
 	$(BIN)/python -m pytest -m "not browser" --numprocesses=logical --maxprocesses=4 --dist=loadfile
 	$(BIN)/python -m pytest -m browser
 
+# numba keeps a compiled kernel even when another one that it has taken in has changed
 bench: install chromium
+	find glassviz -name "*.nb[ic]" -delete
 	$(BIN)/python -m pytest tests/benchmarks -m benchmark -s -q -o python_files='bench_*.py' -p no:cacheprovider
 
 lint: install

@@ -48,20 +48,19 @@ def _touch(packed, one, old, new, unit, rows, energy, scratch, count):
 
     Energies are kept of the first particles only, which may be fewer than there are neighbours.
     """
-    changes, _, touched, energies, _ = scratch
+    changes, felt, _, touched, energies, _ = scratch
     width = len(changes) // 3
-    begin, near = rows[0][one], rows[1][one]
-    changes_by_species(packed, one, np.int64(old), np.int64(new), begin, begin + near, rows[2], unit, changes, width)
-    for k in range(near):
-        other = rows[2][begin + k]
-        felt = (changes[k] != 0.0) | (changes[width + k] != 0.0) | (changes[2 * width + k] != 0.0)
-        if felt and other < len(energy):
-            touched[count] = other
-            for c in range(3):
-                before = energy[other, c]
-                energies[count, c] = before
-                energy[other, c] = before + changes[c * width + k]
-            count += 1
+    near = rows[0][one], rows[0][one] + rows[1][one], rows[2]
+    kinds = np.int64(old), np.int64(new)
+    number = changes_by_species(packed, one, *kinds, *near, unit, len(energy), changes, width, felt)
+    for k in felt[:number]:
+        other = near[2][near[0] + k]
+        touched[count] = other
+        for c in range(3):
+            before = energy[other, c]
+            energies[count, c] = before
+            energy[other, c] = before + changes[c * width + k]
+        count += 1
     return count
 
 
@@ -83,8 +82,8 @@ def exchange(packed, species, beta, unit, rows, weights, i, j, scratch):
     int
         How many entries of the scratch are in use; i and j are the last two.
     """
-    energy, weight, _, _, total, _ = weights
-    _, arguments, touched, _, old_weights = scratch
+    energy, weight, _, _, total, _, _ = weights
+    _, _, arguments, touched, _, old_weights = scratch
     a, b = species[i], species[j]
     count = _touch(packed, i, a, b, unit, rows, energy, scratch, 0)
     count = _touch(packed, j, b, a, unit, rows, energy, scratch, count)
@@ -120,8 +119,8 @@ def confirm(species, weights, scratch, count):
 
     A particle that both have touched was set once: its second entry finds what the first has left, and adds nothing.
     """
-    _, _, block, group, _, span = weights
-    _, arguments, touched, _, old_weights = scratch
+    _, _, block, group, _, _, group_of = weights
+    _, _, arguments, touched, _, old_weights = scratch
     i, j = touched[count - 2], touched[count - 1]
     for t in range(count - 2):
         one = touched[t]
@@ -129,10 +128,10 @@ def confirm(species, weights, scratch, count):
         for column in range(2):
             change = arguments[2 * t + column] - old_weights[t, column]
             block[b, kind + column] += change
-            group[b // span[0], kind + column] += change
+            group[group_of[b], kind + column] += change
     for one, before, t in ((i, 2 * species[j], count - 2), (j, 2 * species[i], count - 1)):
         now, b = 2 * species[one], one // BLOCK
-        for sums, place in ((block, b), (group, b // span[0])):
+        for sums, place in ((block, b), (group, group_of[b])):
             for column in range(2):
                 sums[place, before + column] -= old_weights[t, column]
                 sums[place, now + column] += arguments[2 * t + column]
@@ -141,8 +140,8 @@ def confirm(species, weights, scratch, count):
 @njit(cache=True, error_model="numpy", nogil=True)
 def take_back(packed, species, weights, scratch, count, totals):
     """Undo an exchange, to the last bit."""
-    energy, weight, _, _, total, _ = weights
-    _, _, touched, energies, old_weights = scratch
+    energy, weight, _, _, total, _, _ = weights
+    _, _, _, touched, energies, old_weights = scratch
     i, j = touched[count - 2], touched[count - 1]
     _exchange_species(packed, species, i, j)
     for t in range(count - 1, -1, -1):
@@ -163,6 +162,7 @@ def new_scratch(rows):
     room = 2 * longest + 2 + LANES
     return (
         np.empty(3 * (longest + LANES)),
+        np.empty(longest + LANES, np.int64),
         np.zeros(2 * room + LANES),
         np.empty(room, np.int64),
         np.empty((room, 3)),

@@ -17,7 +17,7 @@ from glassviz import mixture
 from glassviz.simulate.displacement import SPECIES
 from glassviz.simulate.exponential import exponentials
 from glassviz.simulate.fixed_point import GHOST
-from glassviz.simulate.vectors import F64, I64, Vectors, data
+from glassviz.simulate.vectors import F64, I1, I32, I64, Vectors, data
 from glassviz.simulate.words import particle, particles, words
 
 OTHERS = np.array([[1, 2], [2, 0], [0, 1]])  # species that each may turn into
@@ -39,6 +39,7 @@ class Weights(NamedTuple):
 
     energy : (n, 3), e_i(c). weight : (n, 2), exp(−β δ_i(a→b)/2) for the two other species b = OTHERS[a].
     block, group : (…, 6) and total : (6,), their sums by 2a + column. span : (1,), blocks in a group.
+    group_of : (blocks,), the group of every block.
     """
 
     energy: np.ndarray
@@ -47,6 +48,7 @@ class Weights(NamedTuple):
     group: np.ndarray
     total: np.ndarray
     span: np.ndarray
+    group_of: np.ndarray
 
 
 def _inverse_cube(v, r2):
@@ -102,14 +104,16 @@ def energies_by_species(typingctx, packed, i, begin, end, neighbor, unit, energi
 
 
 @intrinsic
-def changes_by_species(typingctx, packed, i, old, new, begin, end, neighbor, unit, changes, width):
+def changes_by_species(typingctx, packed, i, old, new, begin, end, neighbor, unit, known, changes, width, felt):
     """Change of the neighbours' energies as each of the three species, where i turns from old to new.
 
-    For the k-th neighbour as species c into changes[c * width + k].
+    For the k-th neighbour as species c into changes[c * width + k]. Which of the first `known` particles feel it,
+    as numbers k, into felt, with room for eight more; returns how many.
     """
 
     def codegen(context, builder, signature, args):
-        packed, i, old, new, begin, end, neighbor, unit, changes, width = data(context, builder, signature, args)
+        arguments = data(context, builder, signature, args)
+        packed, i, old, new, begin, end, neighbor, unit, known, changes, width, felt = arguments
         v = Vectors(builder, LANES, F64)
         here, _ = particle(v, builder.load(builder.gep(packed, [i])))
         unit = v.splat(unit)
@@ -127,21 +131,33 @@ def changes_by_species(typingctx, packed, i, old, new, begin, end, neighbor, uni
 
         tables = _INVERSE_SIGMA2, _SIGMA6, STRENGTH
         before, after = ([column(table, kind) for table in tables] for kind in (old, new))
+        count = cgutils.alloca_once_value(builder, ir.Constant(I64, 0))
         with cgutils.for_range_slice(builder, begin, end, ir.Constant(I64, LANES), I64) as (k, _):
             r2 = _squared_distances(v, here, particles(v, packed, neighbor, k)[0], unit)
             inverse3 = _inverse_cube(v, r2)
+            first = builder.sub(k, begin)
+            differs = ir.Constant(ir.VectorType(I1, LANES), [0] * LANES)
             for c in range(GHOST):
                 was, will = (
                     v.mul(strength[c], _pair_energy(v, v.mul(r2, scale[c]), v.mul(inverse3, sigma6[c])))
                     for scale, sigma6, strength in (before, after)
                 )
-                at = builder.add(builder.mul(width, ir.Constant(I64, c)), builder.sub(k, begin))
-                v.store(v.sub(will, was), changes, at)
-        return context.get_dummy_value()
+                change = v.sub(will, was)
+                differs = builder.or_(differs, builder.fcmp_unordered("!=", change, v.constant(0)))
+                v.store(change, changes, builder.add(builder.mul(width, ir.Constant(I64, c)), first))
+            among = builder.icmp_signed("<", v.load(neighbor, k, v.ints), v.splat(builder.trunc(known, I32)))
+            bits = builder.bitcast(builder.and_(differs, among), ir.IntType(LANES))
+            number = builder.load(count)
+            for lane in range(LANES):  # without branches, which no processor would foresee
+                builder.store(builder.add(first, ir.Constant(I64, lane)), builder.gep(felt, [number]))
+                bit = builder.trunc(builder.lshr(bits, ir.Constant(bits.type, lane)), I1)
+                number = builder.add(number, builder.zext(bit, I64))
+            builder.store(number, count)
+        return builder.load(count)
 
     index = types.int64
-    arguments = (packed, index, index, index, index, index, neighbor, types.float64, changes, index)
-    return types.void(*arguments), codegen
+    arguments = (packed, index, index, index, index, index, neighbor, types.float64, index, changes, index, felt)
+    return types.int64(*arguments), codegen
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -168,13 +184,14 @@ def new_weights(particles):
     blocks = -(-particles // BLOCK)
     span = max(int(np.ceil(np.sqrt(blocks))), 1)
     sums = np.zeros((blocks, 6)), np.zeros((-(-blocks // span), 6)), np.zeros(6)
-    return Weights(np.zeros((particles, 3)), np.zeros((particles, 2)), sums[0], sums[1], sums[2], np.array([span]))
+    group_of = np.arange(blocks) // span
+    return Weights(np.zeros((particles, 3)), np.zeros((particles, 2)), *sums, np.array([span]), group_of)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def sum_weights(species, beta, weights):
     """Weights and all their sums from the energies."""
-    energy, weight, block, group, total, span = weights
+    energy, weight, block, group, total, span, _ = weights
     n = len(energy)
     arguments = np.zeros(2 * n + LANES)
     for i in range(n):
@@ -202,7 +219,7 @@ def draw(weights, species, kind, share):
 
     −1 where rounding has led to a block without any.
     """
-    _, weight, block, group, total, span = weights
+    _, weight, block, group, total, span, _ = weights
     left = share * total[kind]
     chosen = 0
     while chosen < len(group) - 1 and left >= group[chosen, kind]:

@@ -7,9 +7,8 @@ import numpy as np
 from llvmlite import ir
 from numba import njit
 
-from glassviz.simulate.vectors import I32, I64
+from glassviz.simulate.vectors import I1, I32, I64
 
-_I1 = ir.IntType(1)
 _EVEN = -2  # all bits but the last
 
 
@@ -47,7 +46,7 @@ def particles(v, packed, index, first):
         Position in the index of the first lane.
     """
     halves = v.pick(packed, index, first)
-    even, bit = ir.Constant(v.ints, [_EVEN] * v.lanes), ir.VectorType(_I1, v.lanes)
+    even, bit = ir.Constant(v.ints, [_EVEN] * v.lanes), ir.VectorType(I1, v.lanes)
     return [v.builder.and_(half, even) for half in halves], [v.builder.trunc(half, bit) for half in halves]
 
 

@@ -197,7 +197,7 @@ def test_energy_under_another_species_is_that_of_the_relabeled_box(swappable):
 
 def check_sums(weights, species, rtol=1e-9):
     """Every level sums what is below it."""
-    _, weight, block, group, total, span = weights
+    _, weight, block, group, total, span, _ = weights
     for a in range(3):
         for column in range(2):
             own = np.where(species == a, weight[:, column], 0)
