@@ -19,6 +19,8 @@ from glassviz.structure.cache import folder, put
 
 SOURCES = (
     "mixture.py",
+    "simulate/bonds.py",
+    "simulate/neighbors.py",
     "simulate/potential.py",
     "structure/*.py",
     "learn/*.py",
