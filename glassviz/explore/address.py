@@ -5,9 +5,11 @@ what does not fit is left out and named in one sentence, and the explorer opens 
 """
 
 import math
+from functools import partial
 from urllib.parse import urlencode
 
 from glassviz.explore.colors import BY_WORD, MAPS
+from glassviz.explore.comparison import DYNAMICS, MOST_PANELS
 from glassviz.explore.derive import LEVELS
 from glassviz.explore.state import TABS
 
@@ -41,6 +43,12 @@ def write(state):
     query = {name: value for name, value in query.items() if value is not None}
     if state.colors != MAPS[0]:
         query["colors"] = next(short for short, name in BY_WORD.items() if name == state.colors)
+    panels = [name for name in state.panels if name == DYNAMICS or name in store.networks]
+    if panels:
+        query["panels"] = "~".join(panels).replace(" ", "-")
+    for name, (parameter, words) in _SWITCHES.items():
+        if not getattr(state, parameter):
+            query[name] = words[False]
     if known and 0 < len(state.selected) <= MOST_SELECTED:
         query["particles"] = ".".join(map(str, state.selected))
     return f"?{urlencode(query)}"
@@ -156,6 +164,25 @@ def _particles(text, library, chosen):
     return {"selected": sorted({int(number) for number in numbers})[:MOST_SELECTED]}
 
 
+def _panels(text, library, _chosen):
+    known = {name.replace(" ", "-"): name for name in (DYNAMICS, *library.networks)}
+    names = text.split("~")
+    if not set(names) <= set(known) or len(set(names)) < len(names) or len(names) > MOST_PANELS:
+        raise _Unfit(f"expected up to {MOST_PANELS} different ones of {', '.join(known)} with ~ between them")
+    return {"panels": [known[name] for name in names]}
+
+
+def _switch(name, text, _library, _chosen):
+    parameter, words = _SWITCHES[name]
+    if text not in words:
+        raise _Unfit(f"it is {words[True]} or {words[False]}")
+    return {parameter: text == words[True]}
+
+
+_SWITCHES = {  # name: (parameter, what it is called off and on)
+    "lengths": ("published_level", ("chosen", "paper")),
+    "times": ("anchors", ("ours", "paper")),
+}
 _CHECKS = {
     "T": _temperature,
     "C": _level,
@@ -164,4 +191,6 @@ _CHECKS = {
     "tab": _tab,
     "colors": _colors,
     "particles": _particles,
+    "panels": _panels,
+    **{name: partial(_switch, name) for name in _SWITCHES},
 }

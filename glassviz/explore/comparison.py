@@ -15,6 +15,7 @@ from glassviz.observe.agreement import pearson
 from glassviz.observe.propensity import label_ceiling
 
 DYNAMICS = "Molecular dynamics"
+MOST_PANELS = 4  # side by side
 BINS = 40  # of each axis of the joint histogram
 CURVE_LEVELS = tuple(np.round(np.arange(0.98, 0.09, -0.04), 2))  # of the curve of ρ_P
 

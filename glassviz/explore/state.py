@@ -46,6 +46,9 @@ class ExplorerState(param.Parameterized):
     selected = param.List([], item_type=int, doc="Particles of the sample that are looked at; none of another sample.")
     tab = param.Selector(objects=list(TABS), check_on_set=True, doc="The tab that is open.")
     colors = param.Selector(objects=list(MAPS), check_on_set=True, doc="The colours of the propensity.")
+    panels = param.List([], item_type=str, doc="What Compare shows side by side; if none, dynamics and the network.")
+    published_level = param.Boolean(True, doc="Length scales at the mean propensity of the paper, or the one chosen.")
+    anchors = param.Boolean(True, doc="The paper's relaxation times are used in the tab Time, or ours alone.")
 
     def __init__(self, library, **chosen):
         super().__init__()

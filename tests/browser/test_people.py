@@ -165,6 +165,24 @@ def test_figures_of_the_tab_that_an_address_names_fit_their_cards(open_at):
     assert app.evaluate(FITTED)
 
 
+def test_switches_and_panels_go_with_the_link(open_at):
+    """As an address asks for them, and into the address as they are chosen."""
+    app = open_at("?T=0.3&C=0.5&tab=Time&times=ours&panels=tglassmlp~ridge", coloured=False)
+    anchors = app.page.get_by_label("The paper's anchors").first
+    app.page.get_by_text("Vogel–Fulcher–Tammann").first.wait_for()
+    assert not anchors.is_checked()
+    anchors.click()
+    app.wait_for("!location.search.includes('times=')")
+    app.page.get_by_role("tab", name="Length scales").click()
+    level = app.page.get_by_label("as in the paper").first
+    assert level.is_checked()
+    level.click()
+    app.wait_for("location.search.includes('lengths=chosen')")
+    app.page.get_by_role("tab", name="Compare").click()
+    app.page.get_by_text("ridge − tglassmlp").first.wait_for()
+    assert app.evaluate("location.search.includes('panels=tglassmlp~ridge')")
+
+
 def test_the_tour_tells_its_story_and_brings_the_state_back(open_app):
     app = open_app()
     page = app.page

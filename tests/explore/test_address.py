@@ -6,10 +6,13 @@ from hypothesis import strategies as st
 
 from glassviz.explore import address
 from glassviz.explore.colors import MAPS
+from glassviz.explore.comparison import DYNAMICS, MOST_PANELS
 from glassviz.explore.derive import LEVELS
 from glassviz.explore.state import TABS, ExplorerState
 
-NAMES = ["T", "C", "sample", "networks", "tab", "colors", "particles"]
+NAMES = ["T", "C", "sample", "networks", "tab", "colors", "particles", "panels", "lengths", "times"]
+SHARED = ("temperature", "sample", "mean_propensity", "network", "tab", "colors", "selected", "panels")
+SWITCHES = ("published_level", "anchors")
 
 
 def opened(query, library):
@@ -27,11 +30,15 @@ def test_a_link_opens_the_state_it_was_copied_from(library, data):
     state.network = data.draw(st.sampled_from(library.networks))
     state.tab = data.draw(st.sampled_from(TABS))
     state.colors = data.draw(st.sampled_from(MAPS))
+    sources = st.sampled_from([DYNAMICS, *library.networks])
+    state.panels = data.draw(st.lists(sources, max_size=MOST_PANELS, unique=True))
+    for name in SWITCHES:
+        setattr(state, name, data.draw(st.booleans()))
     particles = st.integers(0, state.chosen_sample.particles - 1)
     state.selected = sorted(data.draw(st.sets(particles, max_size=address.MOST_SELECTED)))
     again, complaints = opened(address.write(state), library)
     assert complaints == []
-    for name in ("temperature", "sample", "mean_propensity", "network", "tab", "colors", "selected"):
+    for name in (*SHARED, *SWITCHES):
         assert getattr(again, name) == getattr(state, name), name
 
 
@@ -54,6 +61,7 @@ def test_garbage_ends_in_sentences_and_defaults(library, arguments):
         assert len(complaint) < 400
     asked = {name for name, values in arguments.items() if values and name in NAMES}
     keys = {"temperature": "T", "mean_propensity": "C", "network": "networks", "selected": "particles"}
+    keys |= {"published_level": "lengths", "anchors": "times"}
     answered = {keys.get(name, name) for name in chosen} | {c.split(" ")[4] for c in complaints}
     assert answered == asked
 
@@ -71,6 +79,10 @@ def test_garbage_ends_in_sentences_and_defaults(library, arguments):
         ("?tab=Dead", "the tabs are "),
         ("?colors=jet", "red or cividis"),
         ("?particles=1.2", "need the sample"),
+        ("?panels=tglassmlp~oracle", "expected up to 4 different ones of Molecular-dynamics, "),
+        ("?panels=Molecular-dynamics~Molecular-dynamics", "different"),
+        ("?lengths=long", "it is paper or chosen"),
+        ("?times=On", "it is paper or ours"),
         ("?T=0.23&sample=1290-c01000&particles=00000000099999999", "numbers from 0 to 1289"),
     ],
 )

@@ -9,7 +9,7 @@ from bokeh.models import ColumnDataSource
 
 from glassviz.explore import comparison
 from glassviz.explore.colors import DIFFERENCE, encode, gradient, packed_palette
-from glassviz.explore.comparison import DYNAMICS
+from glassviz.explore.comparison import DYNAMICS, MOST_PANELS
 from glassviz.explore.picking import disc_at, inside
 from glassviz.explore.raster import coloured, pack, particle_ids, viewport
 from glassviz.explore.views.agreement import TALL, Joint, Pearson, card
@@ -18,7 +18,6 @@ from glassviz.explore.views.marks import Marks, selectable
 from glassviz.explore.views.window import Window
 from glassviz.mixture import RADII
 
-MOST = 4  # panels
 SIDE = 480  # pixels of a panel's raster
 GRID = """
 :host { display: grid !important; gap: 10px; grid-template-columns: minmax(0, 1fr); grid-auto-rows: max-content; }
@@ -60,13 +59,13 @@ class Compare(View):
         self.sources = pmui.MultiChoice(
             label="Panels (the first two that are known are compared)",
             options=[DYNAMICS, *library.networks],
-            value=_beside([DYNAMICS, *library.networks], self.state.network),
-            max_items=MOST,
+            value=self.state.panels or _beside([DYNAMICS, *library.networks], self.state.network),
+            max_items=MOST_PANELS,
             description=HELP["sources"],
             margin=0,
             sizing_mode="stretch_width",
         )
-        self.sources.param.watch(self.refresh, "value")
+        self.sources.param.watch(self._put_side_by_side, "value")
         self._structures = _structures(library)
         self.structure = pmui.Select(
             label="Structure with molecular dynamics",
@@ -80,7 +79,7 @@ class Compare(View):
         self.structure.param.watch(self._choose, "value")
         self._scale = pn.pane.HTML(stylesheets=[HEADING], margin=0, width=300)
         self._window = Window(self._redraw)
-        self._panels = [_Panel(self._window, self) for _ in range(MOST)]
+        self._panels = [_Panel(self._window, self) for _ in range(MOST_PANELS)]
         self._difference = _Panel(self._window, self)
         self._joint, self._pearson = Joint(), Pearson()
         options = pn.Column(
@@ -101,6 +100,11 @@ class Compare(View):
         for name in new:
             kept = _beside(kept, name)
         self.sources.param.update(options=[DYNAMICS, *event.new], value=kept)
+
+    def _put_side_by_side(self, event):
+        """Other panels were chosen."""
+        self.state.panels = list(event.new)
+        self.refresh()
 
     def _choose(self, event):
         """Another structure was chosen."""
@@ -211,7 +215,7 @@ class Compare(View):
 def _beside(sources, network):
     """As many sources as there are panels, a network beside the first of them."""
     first, *others = sources or [DYNAMICS]
-    return list(dict.fromkeys([first, network, *others]))[:MOST]
+    return list(dict.fromkeys([first, network, *others]))[:MOST_PANELS]
 
 
 def _structures(library):

@@ -60,11 +60,13 @@ class Lengths(View):
 
     def __init__(self, state, _scrub, **params):
         super().__init__(state, **params)
-        state.param.watch(self.refresh, ["temperature", "mean_propensity", "sample", "network", "colors"])
+        followed = ["temperature", "mean_propensity", "sample", "network", "colors", "published_level"]
+        state.param.watch(self.refresh, followed)
 
     def _build(self):
-        self.fixed = pmui.Switch(label="At ⟨C̄ʙ⟩ = 0.80, as in the paper", value=True, description=FIXED, margin=0)
-        self.fixed.param.watch(self.refresh, "value")
+        self.fixed = pmui.Switch.from_param(
+            self.state.param.published_level, label="At ⟨C̄ʙ⟩ = 0.80, as in the paper", description=FIXED, margin=0
+        )
         self._note = pn.pane.HTML(stylesheets=[HEADING], margin=0, styles={"flex": "1 1 300px", "width": "auto"})
         self._lengths = _AgainstTemperature("length / σ", LENGTHS)
         self._constant = _AgainstTemperature("A", {"A": ("A", "#7a4fd0", "diamond")})
@@ -107,7 +109,7 @@ class Lengths(View):
 
     def _derive(self, choice):
         library = self.state.library
-        level = PUBLISHED_LEVEL if self.fixed.value else choice.mean_propensity
+        level = PUBLISHED_LEVEL if self.state.published_level else choice.mean_propensity
         configuration = library.configurations(choice.temperature, choice.sample.particles)
         shown = derive.frames(library, choice.sample, choice.network).at(choice.mean_propensity)
         yield "map", choice, configuration.isel(configuration=choice.sample.index), shown, chords(library, choice)

@@ -12,6 +12,7 @@ from glassviz.explore.views.base import javascript, run, tell
 from glassviz.explore.views.dialog import dialog
 
 SHARED = ["temperature", "mean_propensity", "sample", "network", "tab", "colors", "selected"]
+SHARED += ["panels", "published_level", "anchors"]
 NARROW = {  # on a phone only the icon is seen; readers still find the name
     "@media (max-width: 760px)": {
         "fontSize": 0,
@@ -66,8 +67,8 @@ class Share:
         self.button = pmui.Button(
             label="Copy link",
             icon="link",
-            description="Copy link: an address that opens this tab with this temperature, time, sample, networks and "
-            f"colours, and with up to {address.MOST_SELECTED} selected particles; not what you brought yourself.",
+            description="Copy link: an address that opens this tab with this temperature, time, sample, networks, "
+            f"colours and switches, and with up to {address.MOST_SELECTED} selected particles; not what you brought.",
             **BUTTON,
         )
         self.button.js_on_click(

@@ -71,17 +71,16 @@ class Time(View):
 
     def __init__(self, state, _scrub, **params):
         super().__init__(state, **params)
-        state.param.watch(self.refresh, ["temperature", "mean_propensity"])
+        state.param.watch(self.refresh, ["temperature", "mean_propensity", "anchors"])
 
     def _build(self):
         self._colors = temperature_colors(self.state.library.temperatures)
-        self.anchor = pmui.Switch(
+        self.anchor = pmui.Switch.from_param(
+            self.state.param.anchors,
             label="The paper's anchors: τʙʙ = 10¹² at T = 0.15, and the published sample at T = 0.23",
-            value=True,
             description=ANCHORS,
             margin=0,
         )
-        self.anchor.param.watch(self.refresh, "value")
         self._legend = pn.pane.HTML(stylesheets=[LEGEND], sizing_mode="stretch_width", margin=0)
         self._raw, self._scaled, self._tau = _Decays("t / σ√(m/ε)"), _Decays("t / τ_BB"), Relaxation()
         for panel in (self._raw, self._scaled):
@@ -127,7 +126,7 @@ class Time(View):
             self.state.temperature = min(self.state.library.temperatures, key=lambda t: abs(1 / t - event.x))
 
     def _derive(self, choice):
-        found = superposition(anchor=self.anchor.value)
+        found = superposition(anchor=self.state.anchors)
         time = found.time(derive.LEVELS, choice.temperature)
         tau = float(found.relaxation_time(choice.temperature))
         yield choice, found.curves(), found.master_curve(), found.relaxation_times, found.fits, time, tau
