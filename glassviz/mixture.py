@@ -235,12 +235,12 @@ def check(dataset, source="configuration"):
     particles = dataset.sizes["particle"]
     if not 1 <= particles <= MAX_PARTICLES:
         raise InvalidData(f"{source}: {particles} particles; expected 1 to {MAX_PARTICLES}.")
-    length = _checked_length(dataset.attrs.get("box_length"), source)
+    length = checked_length(dataset.attrs.get("box_length"), source)
 
     for name in ("position", "inherent_position"):
         if name in dataset:
             checked[name] = DIMENSIONS[name], _checked_positions(checked[name].values, length, name, source)
-    checked["species"] = DIMENSIONS["species"], _checked_species(checked["species"].values, source)
+    checked["species"] = DIMENSIONS["species"], checked_species(checked["species"].values, source)
     for name in ("energy", "inherent_energy", "replica_position"):
         if name in dataset:
             checked[name] = DIMENSIONS[name], _checked_numbers(checked[name].values, name, source)
@@ -249,7 +249,7 @@ def check(dataset, source="configuration"):
         "seed": -1,
         "provenance": "",
         **dataset.attrs,
-        "temperature": _checked_temperature(dataset.attrs.get("temperature", np.nan), source),
+        "temperature": checked_temperature(dataset.attrs.get("temperature", np.nan), source),
         "box_length": length,
     }
     _warn_of_another_mixture(checked, source)
@@ -271,14 +271,16 @@ def _number(value):
         return None
 
 
-def _checked_length(length, source):
+def checked_length(length, source):
+    """The side of a box as a positive number, or `InvalidData` that names the source."""
     length = _number(length)
     if length is None or not (np.isfinite(length) and length > 0):
         raise InvalidData(f"{source}: the box length is missing or not a positive number; expected the side in σ.")
     return length
 
 
-def _checked_temperature(value, source):
+def checked_temperature(value, source):
+    """A temperature above 0, NaN where unknown, or `InvalidData` that names the source."""
     temperature = _number(value)
     if temperature is None or temperature <= 0 or np.isinf(temperature):
         said = f"{temperature:g}" if temperature is not None and isinstance(value, Real) else repr(value)
@@ -307,7 +309,8 @@ def _checked_positions(values, length, name, source):
     return wrap(values, length)
 
 
-def _checked_species(values, source):
+def checked_species(values, source):
+    """Species as int8 in {0, 1, 2}, or `InvalidData` that names the source."""
     if values.dtype.kind not in "iu" and not (values.dtype.kind == "f" and np.all(values == np.floor(values))):
         raise InvalidData(f"{source}: species are not whole numbers; expected 1, 2 and 3.")
     unknown = np.setdiff1d(values, [0, 1, 2])

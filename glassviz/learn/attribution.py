@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from glassviz.learn import architecture
+from glassviz.learn.inference import checked
 from glassviz.learn.tables import COLUMN_DIMS, Table
 from glassviz.mixture import InvalidData
 
@@ -50,17 +51,21 @@ def attribution(ensemble, descriptors, temperature, state_input):
     Raises
     ------
     InvalidData
-        Where the descriptors are not those of the networks, or a particle's species has no networks.
+        Where the descriptors are not those of the networks, a particle's species has no networks, or the temperature
+        or an input cannot be one.
     """
     table = Table(ensemble.name, ensemble.header, descriptors, float(temperature), 1.0)
+    checked(table.columns, table.species, table.temperature, table.levels)
     if table.configurations != 1:
         raise InvalidData(f"attribution: {table.configurations} configurations; expected the particles of one.")
     missing = sorted(set(table.species.tolist()) - set(ensemble.species))
     if missing:
         raise InvalidData(f"{ensemble.name}: there are no networks for species {missing[0] + 1}.")
     state_input = np.atleast_1d(np.asarray(state_input, np.float64))
-    if state_input.shape != (ensemble.networks,):
-        raise InvalidData(f"attribution: {state_input.shape} inputs; expected one for each of {ensemble.networks}.")
+    if state_input.shape != (ensemble.networks,) or not np.isfinite(state_input).all():
+        raise InvalidData(
+            f"attribution: inputs of shape {state_input.shape}; expected a number for each of {ensemble.networks}."
+        )
     shape = (ensemble.networks, len(table.columns))
     contribution = np.zeros((*shape, table.columns.shape[1]))
     prediction, average = np.empty(shape), np.empty(shape)

@@ -44,6 +44,8 @@ class Checkpoint:
         try:
             save_file(tensors, temporary, metadata={KEY: json.dumps({"key": self.key, **record})})
             os.replace(temporary, self.path)
+        except SafetensorError as error:  # which is no OSError
+            raise OSError(f"{self.path}: {error}") from error
         finally:
             temporary.unlink(missing_ok=True)
 

@@ -5,6 +5,7 @@ import xarray as xr
 
 from glassviz.learn import labels
 from glassviz.mixture import InvalidData
+from glassviz.observe.fields import shortfall
 
 RESAMPLES = 500
 
@@ -37,8 +38,10 @@ def evaluate(ensemble, datasets, levels=labels.LEVELS, *, species=0, role="test"
     Raises
     ------
     InvalidData
-        Where there is no such structure.
+        Where there is no such structure, none gets to any of the levels, or there are no networks for the species.
     """
+    if species not in ensemble.branches:
+        raise InvalidData(f"{ensemble.name}: there are no networks for species {species + 1}.")
     chosen = [ds for ds in labels.structures(datasets) if ds.attrs.get("role", role) == role]
     if not chosen:
         raise InvalidData(f"evaluation: there is no structure with the role '{role}'; expected at least one.")
@@ -50,6 +53,9 @@ def evaluate(ensemble, datasets, levels=labels.LEVELS, *, species=0, role="test"
         judged = constrained if species == 0 else labels.state_points(group, species, levels, cut=False, **settings)
         for first, points in zip(constrained, judged, strict=True):
             rows += _judge(ensemble, first, points, species, particles)
+    if not rows:
+        said = ", ".join(f"{level:g}" for level in levels) or "none"
+        raise InvalidData(f"evaluation: the labels reach none of the levels ({said}); expected longer runs or others.")
     table = {name: [row[name] for row in rows] for name in rows[0]}
     networks = np.array(table.pop("pearson_network"))
     coords = ("temperature", "time", "mean_propensity", "particles", "structures")
@@ -73,7 +79,9 @@ def _judge(ensemble, first, points, species, particles):
         truth = points.labels[:, k].astype(np.float64)
         noise, variance = points.noise[:, k].mean(), truth.var()
         mean = predicted[:, k].mean(axis=0, dtype=np.float64)
-        error = correlation(mean, truth, _resamples(len(points))).std() if len(points) > 1 else np.nan
+        error = np.nan
+        if len(points) > 1:
+            error = correlation(mean, truth, _resamples(len(points))).std() * shortfall(len(points))
         signal = max(1 - noise / variance, 0.0) if variance > 0 else np.nan
         rows.append(
             {

@@ -143,7 +143,7 @@ class Ensemble:
         iterations : int
             The most that any network needed.
         """
-        columns, species, temperature, levels = _checked(columns, species, temperature, levels)
+        columns, species, temperature, levels = checked(columns, species, temperature, levels)
         chosen = species == CONSTRAINED_SPECIES
         self._require_constrained(chosen)
         shape = (self.networks, len(levels))
@@ -179,7 +179,7 @@ class Ensemble:
         report : dict
             `converged` (network, state) bool, `iterations` int, `inputs` (network, state) the constrained inputs C.
         """
-        columns, species, temperature, levels = _checked(columns, species, temperature, levels)
+        columns, species, temperature, levels = checked(columns, species, temperature, levels)
         self._require_constrained(species == CONSTRAINED_SPECIES)
         shape = (self.networks, len(levels))
         everyone = len(columns) == np.count_nonzero(species == CONSTRAINED_SPECIES)
@@ -243,13 +243,19 @@ class Ensemble:
         """State inputs of a table as `state_inputs` finds them, or those given."""
         if inputs is None:
             return self.state_inputs(table.columns, table.species, table.temperature, table.levels)
+        checked(table.columns, table.species, table.temperature, table.levels)
+        inputs = np.asarray(inputs, np.float64)
+        inputs = inputs[:, None] if table.scalar and inputs.ndim == 1 else inputs
+        expected = (self.networks, len(table.levels))
+        if inputs.shape != expected or not np.isfinite(inputs).all():
+            raise InvalidData(f"state: inputs of shape {inputs.shape}; expected numbers (network, state) = {expected}.")
         return inputs, np.ones(inputs.shape, bool), 0
 
     def bottleneck(self, descriptors, temperature, mean_propensity, inputs=None):
         """Values of the two bottleneck nodes at the constrained states.
 
-        Parameters are those of `predict`; `inputs` (network, state), the `state_input` of an earlier prediction, spares
-        the constraint.
+        Parameters are those of `predict`; `inputs` (network, [state]), the `state_input` of an earlier prediction,
+        spares the constraint.
 
         Returns
         -------
@@ -298,7 +304,8 @@ class Ensemble:
         return table.label_columns(out, "attention", report)
 
 
-def _checked(columns, species, temperature, levels):
+def checked(columns, species, temperature, levels):
+    """Columns, species and states as arrays that fit each other, or `InvalidData`."""
     columns = np.ascontiguousarray(columns, dtype=np.float32)
     species = np.asarray(species)
     temperature, levels = np.broadcast_arrays(

@@ -7,12 +7,14 @@ into patches with as many particles as a small box has, each a structure of its 
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
+import xarray as xr
 
 from glassviz import files
 from glassviz.learn.between_outputs import at_times, noise_at_times
-from glassviz.mixture import InvalidData
+from glassviz.mixture import InvalidData, checked_temperature
 from glassviz.simulate.inherent import inherent_structures
 from glassviz.structure.cache import cached_descriptors
 
@@ -90,6 +92,7 @@ def structures(datasets):
     Parameters
     ----------
     datasets : sequence of (path or Dataset)
+        Or a single one.
 
     Returns
     -------
@@ -102,11 +105,11 @@ def structures(datasets):
         Where one has no propensities or no temperature, or two of one size and temperature share a name.
     """
     found = []
-    for item in datasets:
+    for item in [datasets] if isinstance(datasets, (str, Path, xr.Dataset)) else datasets:
         dataset = files.read(item) if not hasattr(item, "data_vars") else item
         source = str(item) if not hasattr(item, "data_vars") else "dataset"
         require_propensities(dataset, source)
-        if not dataset.attrs.get("temperature", np.nan) > 0:
+        if not checked_temperature(dataset.attrs.get("temperature", np.nan), source) > 0:
             raise InvalidData(f"{source}: the temperature is missing; expected the attribute 'temperature'.")
         found += [dataset.isel(configuration=[k]) for k in range(dataset.sizes["configuration"])]
     found.sort(key=lambda ds: (-ds.attrs["temperature"], str(ds["configuration"].values[0])))
@@ -122,6 +125,8 @@ def require_propensities(dataset, source):
     """`InvalidData` that names the source where a Dataset holds no propensities."""
     if "propensity" not in dataset or "time" not in dataset.coords:
         raise InvalidData(f"{source}: there are no propensities; expected a file from `glassviz dynamics`.")
+    if not (dataset["time"].values > 0).any() or not np.isfinite(dataset["propensity"].values).all():
+        raise InvalidData(f"{source}: propensities are not finite, or none is later than t = 0; expected numbers.")
 
 
 def mean_curve(group, species=0):

@@ -20,6 +20,7 @@ from glassviz.files.store import precomputed
 from glassviz.learn import architecture
 from glassviz.learn.factorised import Branch
 from glassviz.learn.inference import Ensemble
+from glassviz.learn.tables import COLUMN_DIMS
 from glassviz.mixture import InvalidData
 
 FORMAT = 1
@@ -27,6 +28,7 @@ SUFFIX = ".safetensors"
 KEY = "glassviz"
 LAYERS = {"mlp1": list(architecture.MLP1), "mlp2": list(architecture.MLP2), "head": list(architecture.HEAD)}
 KINDS = ("tglassmlp", "glassmlp", "ridge")
+POSITIVE = ("cutoff", "reference_temperature")
 REQUIRED = ("columns", "cutoff", "tessellation", "reference_temperature", "training")
 
 
@@ -62,6 +64,8 @@ def save(ensemble, path):
         save_file(tensors, temporary, metadata={KEY: json.dumps(header)})
         temporary.chmod(0o644)  # safetensors writes for the owner alone
         os.replace(temporary, path)
+    except SafetensorError as error:  # which is no OSError
+        raise OSError(f"{path}: {error}") from error
     finally:
         temporary.unlink(missing_ok=True)
     return path
@@ -123,7 +127,8 @@ def load_networks(name_or_path):
             raise InvalidData(f"{path.name}: unknown tensors '{prefix}'; expected those of species 1, 2 or 3.")
         part = {n.removeprefix(prefix + "/"): t for n, t in tensors.items() if n.startswith(prefix + "/")}
         branches[int(prefix[-1]) - 1] = _checked_branch(part, header, path.name)
-    if not branches or len({len(b.weights["attention"]) for b in branches.values()}) != 1:
+    counts = {len(b.weights["attention"]) for b in branches.values()}
+    if len(counts) != 1 or 0 in counts:
         raise InvalidData(f"{path.name}: expected equally many networks of every species, at least one.")
     return Ensemble(branches, header, name=path.stem)
 
@@ -140,7 +145,20 @@ def _checked_header(metadata, source):
     missing = [key for key in REQUIRED if key not in header]
     if missing:
         raise InvalidData(f"{source}: the header lacks {', '.join(missing)}.")
+    columns = header["columns"]
+    if not isinstance(columns, dict) or set(columns) != set(COLUMN_DIMS) or not all(map(_is_list, columns.values())):
+        raise InvalidData(f"{source}: the header's columns are unusable; expected lists of {', '.join(COLUMN_DIMS)}.")
+    if not isinstance(header["training"], dict) or not all(map(_is_positive, (header[key] for key in POSITIVE))):
+        raise InvalidData(f"{source}: the header is unusable; expected a record, and {' and '.join(POSITIVE)} above 0.")
     return header
+
+
+def _is_list(values):
+    return isinstance(values, list) and len(values) > 0
+
+
+def _is_positive(value):
+    return isinstance(value, (int, float)) and 0 < value < np.inf
 
 
 def _checked_branch(part, header, source):

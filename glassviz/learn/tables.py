@@ -37,6 +37,8 @@ class Table:
         ordered = descriptors.transpose(*lead, *COLUMN_DIMS)
         self.lead, self.lead_shape = lead, ordered.shape[: len(lead)]
         self.configurations = self.lead_shape[0] if len(lead) == 2 else 1
+        if not ordered.size:
+            raise InvalidData(f"{name}: there is no particle; expected descriptors of at least one.")
         self.columns = np.ascontiguousarray(ordered.values.reshape(np.prod(self.lead_shape), -1), dtype=np.float32)
         kinds = ordered["species"]
         if not np.isfinite(self.columns).all():

@@ -1,10 +1,12 @@
 """Training networks on labelled state points, all of them together, and putting ensembles together."""
 
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import numba
 import numpy as np
 import torch
+import xarray as xr
 
 from glassviz.learn import architecture, labels, start
 from glassviz.learn.batches import assign_folds, mixed, prepared, standardisation
@@ -77,7 +79,8 @@ def fit(points, networks, plan, seed, *, levels=None, known=(), threads=1, check
     known : sequence of (StatePoints, levels, means), optional
         Structures without labels at these levels, and what the mean of the predictions has to be there.
     threads : int, optional
-        Threads of the compiled kernels and of torch; the result does not depend on it beyond rounding in torch.
+        Threads of the compiled kernels and of torch, for the whole process from now on; the result does not depend on
+        it beyond rounding in torch.
     checkpoint : path, optional
         File to write at intervals and to continue from; it is deleted by whoever asked for it.
     progress : callable, optional
@@ -90,12 +93,15 @@ def fit(points, networks, plan, seed, *, levels=None, known=(), threads=1, check
     Raises
     ------
     InvalidData
-        Where every network diverges.
+        Where every network diverges, or a number of networks, threads or folds is none.
     """
+    _require_positive(networks=networks, threads=threads, folds=plan.folds)
     torch.set_num_threads(threads)
     numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
     plan = replace(plan, folds=min(plan.folds, max(len(p) for p in points)))
     mean, std, kept = standardisation(points)
+    if not kept.any():
+        raise InvalidData("training data: no descriptor varies from particle to particle; expected different ones.")
     batches = prepared(points, assign_folds(points, plan.folds), mean, std, kept, plan.stretch)
     plan = plan.counted(len(batches))
     if plan.consistency:
@@ -130,6 +136,12 @@ def fit(points, networks, plan, seed, *, levels=None, known=(), threads=1, check
     )
     losses = trainer.run()
     return Fitted(net, mean, std, kept, fold, losses, trainer.state["alive"].numpy(), trainer.history, plan)
+
+
+def _require_positive(**numbers):
+    for name, number in numbers.items():
+        if not isinstance(number, (int, np.integer)) or number < 1:
+            raise InvalidData(f"training: {name} = {number}; expected a whole number, at least 1.")
 
 
 def train(
@@ -181,7 +193,7 @@ def train(
     InvalidData
         Where there are no labels, test structures among them, fewer than two structures, or no network survives.
     """
-    points = list(datasets)
+    points = [datasets] if isinstance(datasets, (str, Path, xr.Dataset, labels.StatePoints)) else list(datasets)
     if not points or not isinstance(points[0], labels.StatePoints):
         points = training_points(points, species, levels, cutoff=cutoff, tessellation=tessellation)
     check_structures(points)

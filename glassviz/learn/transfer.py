@@ -89,6 +89,8 @@ def size_transfer(ensemble, small, large, temperature, levels=LEVELS):
     """
     levels = np.atleast_1d(np.asarray(levels, np.float64))
     branch = ensemble.branches.get(CONSTRAINED_SPECIES)
+    if not levels.size:
+        raise InvalidData("size test: there is no level to compare at; expected at least one.")
     if branch is None:
         raise InvalidData(f"{ensemble.name}: there are no networks for species 1; expected them for the size test.")
     means, deviations, variances, converged = [], [], [], []

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from glassviz.mixture import InvalidData
-from glassviz.observe.fields import resampled, species_of, with_configurations
+from glassviz.observe.fields import resampled, shortfall, species_of, widened, with_configurations
 
 EQUATION = (
     r"\rho_P = \frac{\mathrm{cov}(\mathcal{C}_B^i, \mathcal{X}^i)}"
@@ -41,7 +41,7 @@ def pearson(C, truth):
     Raises
     ------
     InvalidData
-        Where the two do not hold the same particles or structures, or no particle is left.
+        Where the two do not hold the same particles, structures or values of a leading dim, or no particle is left.
     """
     C, truth = with_configurations(C), with_configurations(truth)
     truth = _in_order_of(C, truth)
@@ -53,7 +53,10 @@ def pearson(C, truth):
     species = species_of(C)
     if species is None:
         species = species_of(truth)
-    C, truth = xr.broadcast(_bare(C), _bare(truth))
+    try:
+        C, truth = xr.broadcast(*xr.align(_bare(C), _bare(truth), join="exact"))
+    except ValueError as error:
+        raise InvalidData("pearson: the two differ along a dimension they share; expected the same in both.") from error
     leading = [dim for dim in C.dims if dim not in ("configuration", "particle")]
     C, truth = (a.transpose(*leading, "configuration", "particle") for a in (C, truth))
     x, y = (a.values.astype(np.float64) for a in (C, truth))
@@ -97,7 +100,7 @@ def correlation(x, y, used):
     -------
     value : (...) ndarray
     replicates : (resample, ...) ndarray
-        NaN where there is one structure only.
+        NaN where there is one structure only; as wide as the true scatter, see `glassviz.observe.fields.widened`.
     """
     count = used.sum(axis=-1)
     x, y = (
@@ -109,7 +112,7 @@ def correlation(x, y, used):
     weights = resampled(structures)
     if structures == 1:
         return value, np.full((len(weights), *value.shape), np.nan)
-    return value, _from_sums(np.moveaxis(sums @ weights.T, -1, 1))
+    return value, widened(_from_sums(np.moveaxis(sums @ weights.T, -1, 1)), shortfall(structures))
 
 
 def _from_sums(sums):

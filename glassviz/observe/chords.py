@@ -5,7 +5,7 @@ from numba import njit, prange
 from scipy.spatial import cKDTree
 
 from glassviz.mixture import InvalidData, wrap
-from glassviz.observe.fields import fields, positions, resampled, summarize
+from glassviz.observe.fields import box_side, fields, positions, resampled, shortfall, summarize, widened
 from glassviz.threads import SIDE_BY_SIDE
 
 EQUATION = (
@@ -46,7 +46,7 @@ def chord_length(C, ds, spacing=1.5):
     """
     block = fields(C, ds)
     position = positions(ds, C, block.selected)
-    length = float(ds.attrs["box_length"])
+    length = box_side(ds)
     if not 0 < spacing <= length / 2:
         raise InvalidData(f"chord length: spacing {spacing:g}; expected more than 0 and at most half the box length.")
     values = [block.of(c) for c in range(len(block.selected))]
@@ -60,6 +60,7 @@ def chord_length(C, ds, spacing=1.5):
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = length / side * mobile.sum(axis=0) / chords.sum(axis=0)
         replicates = length / side * (weights @ mobile) / (weights @ chords)
+    replicates = widened(replicates, shortfall(len(values)))
     result = summarize(block.label(mean, "chord_length"), block.label(replicates, "chord_length"), "chord_length")
     return result.assign_attrs(spacing=length / side)
 
@@ -82,7 +83,7 @@ def chord_segments(C, ds, spacing=1.5):
     if len(block.values) != 1 or len(block.selected) != 1:
         raise InvalidData(f"chords: {block.values.shape[:2]} fields and structures; expected one of each.")
     position = positions(ds, C, block.selected)
-    length = float(ds.attrs["box_length"])
+    length = box_side(ds)
     values = block.of(0)[0]
     sites, nearest, side = lattice(position[0], length, spacing)
     sign = np.where(values >= np.median(values), 1, -1)

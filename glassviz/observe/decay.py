@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from glassviz.files import store
-from glassviz.mixture import InvalidData
+from glassviz.mixture import InvalidData, checked_temperature
 
 ENOUGH = 4  # structures that a curve needs, where there are so many
 SHARE = 1 / 3  # of all structures that it needs too
@@ -89,16 +89,36 @@ def by_temperature(datasets):
         Where a Dataset is not a propensity file.
     """
     groups = {}
-    for ds in datasets:
-        if "mean_propensity" not in ds or "time" not in ds.coords or "temperature" not in ds.attrs:
-            raise InvalidData(
-                "superposition: a Dataset lacks mean_propensity, time or temperature; expected a propensity file."
-            )
-        curves = ds["mean_propensity"]
-        curves = curves if "configuration" in curves.dims else curves.expand_dims("configuration")
-        curves = curves.transpose("configuration", "time").sel(time=curves["time"] > 0).sortby("time")
-        groups.setdefault(round(float(ds.attrs["temperature"]), 4), []).append(curves)
+    for ds in [datasets] if isinstance(datasets, xr.Dataset) else datasets:
+        temperature, curves = _curves(ds)
+        groups.setdefault(round(temperature, 4), []).append(curves)
     return [_common(temperature, group) for temperature, group in groups.items()]
+
+
+def _curves(ds):
+    """Temperature and mean propensity (configuration, time) at t > 0 of one propensity file."""
+    if not isinstance(ds, xr.Dataset):
+        raise InvalidData(
+            f"superposition: {type(ds).__name__} {str(ds)[:80]!r}; expected Datasets of propensity files."
+        )
+    if "mean_propensity" not in ds or "time" not in ds.coords or "temperature" not in ds.attrs:
+        raise InvalidData(
+            "superposition: a Dataset lacks mean_propensity, time or temperature; expected a propensity file."
+        )
+    temperature, curves = checked_temperature(ds.attrs["temperature"], "superposition"), ds["mean_propensity"]
+    curves = curves if "configuration" in curves.dims else curves.expand_dims("configuration")
+    if np.isnan(temperature) or set(curves.dims) != {"configuration", "time"}:
+        raise InvalidData(
+            f"superposition: mean propensity with the dimensions {curves.dims} at T = {temperature:g}; "
+            "expected (configuration, time) at a known temperature."
+        )
+    curves = curves.transpose("configuration", "time").sel(time=curves["time"] > 0).sortby("time")
+    if not curves.size or not np.isfinite(curves.values).all():
+        raise InvalidData(
+            f"superposition: mean propensities at T = {temperature:g} are not finite, or none is later than t = 0; "
+            "expected numbers."
+        )
+    return temperature, curves
 
 
 def _enough(structures):

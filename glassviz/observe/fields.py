@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from glassviz.mixture import InvalidData
+from glassviz.mixture import InvalidData, checked_length, checked_species
 
 RESAMPLES = 200
 SEED = 20231031  # of the bootstrap, so that the same data give the same error bar
+GIVEN = "configurations"  # what error messages call a Dataset
 
 
 @dataclass
@@ -83,6 +84,32 @@ def fields(C, ds=None):
     return Fields(values, selected, frame)
 
 
+def box_side(ds):
+    """Side of the periodic box of configurations (σ); `InvalidData` where it is not a positive number."""
+    return checked_length(ds.attrs.get("box_length"), GIVEN)
+
+
+def structures(ds, *names):
+    """Configurations with the dimension `configuration`, and with the variables named.
+
+    Raises
+    ------
+    InvalidData
+        Where a variable is missing or has other dimensions, or a species is unknown.
+    """
+    ds = ds if "configuration" in ds.dims else ds.expand_dims("configuration")
+    for name in names:
+        dims = {"particle", "space"} if name == "position" else {"particle"}
+        if name not in ds or set(ds[name].dims) - {"configuration"} != dims:
+            found = ds[name].dims if name in ds else "nothing"
+            raise InvalidData(f"{GIVEN}: {found} under '{name}'; expected {', '.join(sorted(dims))}.")
+    if "species" in names:
+        ds = ds.assign(species=(ds["species"].dims, checked_species(ds["species"].values, GIVEN)))
+        if "configuration" not in ds["species"].dims:
+            ds = ds.assign(species=ds["species"].expand_dims(configuration=ds.sizes["configuration"]))
+    return ds
+
+
 def with_configurations(C):
     """The same propensities with the dims `configuration` and `particle` guaranteed."""
     if not isinstance(C, xr.DataArray) or "particle" not in C.dims:
@@ -95,13 +122,14 @@ def species_of(C, ds=None):
     source = C if "species" in C.coords else ds
     if source is None:
         return None
-    species = source["species"]
-    if source is ds and ds.sizes["particle"] != C.sizes["particle"]:
-        raise InvalidData(
-            f"propensities: {C.sizes['particle']} particles; expected the {ds.sizes['particle']} of the configurations."
-        )
     if source is ds:
-        species = matching(ds, C)["species"]
+        ds = structures(ds, "species")
+        if ds.sizes["particle"] != C.sizes["particle"]:
+            raise InvalidData(
+                f"propensities: {C.sizes['particle']} particles; "
+                f"expected the {ds.sizes['particle']} of the configurations."
+            )
+    species = C["species"] if source is C else matching(ds, C)["species"]
     if "configuration" not in species.dims:
         species = species.expand_dims(configuration=C.sizes["configuration"])
     return species.transpose("configuration", "particle").values
@@ -138,18 +166,22 @@ def positions(ds, C, selected):
     Raises
     ------
     InvalidData
-        Where C holds some of the particles and does not say which.
+        Where C holds some of the particles and does not say which, or a position is not finite.
     """
     C = with_configurations(C)
-    found = matching(ds, C)["position"].values
+    found = matching(structures(ds, "position"), C)["position"].transpose("configuration", "particle", ...).values
     if "index" in C.coords:
-        index = np.broadcast_to(C["index"].values, selected.shape)
-        return [position[rows[chosen]] for position, rows, chosen in zip(found, index, selected, strict=True)]
-    if found.shape[1] != C.sizes["particle"]:
+        order = [dim for dim in ("configuration", "particle") if dim in C["index"].dims]
+        index = np.broadcast_to(C["index"].transpose(*order).values, selected.shape)
+        found = [position[rows] for position, rows in zip(found, index, strict=True)]
+    elif found.shape[1] != C.sizes["particle"]:
         raise InvalidData(
             f"propensities: {C.sizes['particle']} particles; expected the {found.shape[1]} of the configurations."
         )
-    return [position[chosen] for position, chosen in zip(found, selected, strict=True)]
+    found = [position[chosen] for position, chosen in zip(found, selected, strict=True)]
+    if not all(np.isfinite(position).all() for position in found):
+        raise InvalidData(f"{GIVEN}: positions of species 1 are not finite; expected numbers.")
+    return found
 
 
 def resampled(configurations, resamples=RESAMPLES):
@@ -158,6 +190,20 @@ def resampled(configurations, resamples=RESAMPLES):
     return (
         generator.multinomial(configurations, np.full(configurations, 1 / configurations), resamples) / configurations
     )
+
+
+def widened(replicates, factor, about=None):
+    """Bootstrap replicates further from their mean, or from `about` where given, by a factor.
+
+    Those of n structures scatter too little by √((n − 1)/n), as the standard deviation of n values does.
+    """
+    mean = replicates.mean(axis=0)
+    return (mean if about is None else about) + factor * (replicates - mean)
+
+
+def shortfall(count):
+    """√(n/(n − 1)), by which the bootstrap of a mean over n structures scatters too little."""
+    return np.sqrt(count / (count - 1)) if count > 1 else np.nan
 
 
 def network_spread(estimate):

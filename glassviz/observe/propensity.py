@@ -5,7 +5,7 @@ import xarray as xr
 
 from glassviz.mixture import InvalidData, wrap
 from glassviz.observe.agreement import correlation
-from glassviz.observe.fields import fields
+from glassviz.observe.fields import box_side, fields, structures
 from glassviz.simulate.bonds import initial_bonds, surviving_fraction
 
 EQUATION = r"\mathcal{C}_B^i(t) = \left\langle n_t^i / n_0^i \right\rangle_\mathrm{iso}"
@@ -29,7 +29,7 @@ def bond_breaking(ds, later):
         The configurations the replicas started from.
     later : ([configuration,] replica, particle, 2) or (particle, 2) array_like or DataArray
         Positions (σ) of the replicas at the later time, wrapped or not. Without the configuration axis `ds` holds
-        one configuration.
+        one configuration; where both name their configurations, they are matched by name.
 
     Returns
     -------
@@ -40,15 +40,17 @@ def bond_breaking(ds, later):
     Raises
     ------
     InvalidData
-        Where `later` does not fit `ds` or holds a position that is not finite.
+        Where `later` does not fit `ds`, or one of them holds a position that is not finite.
     """
     return surviving_fractions(ds, later).mean("replica").rename("propensity")
 
 
 def surviving_fractions(ds, later):
     """n_t/n_0 of every replica, ([configuration,] replica, particle); parameters and errors as `bond_breaking`."""
+    length, ds = box_side(ds), structures(ds, "position", "species")
+    if not np.isfinite(ds["position"].values).all():
+        raise InvalidData("configurations: some positions are not finite; expected numbers.")
     later, single = _replica_positions(ds, later)
-    length = float(ds.attrs["box_length"])
     fractions = np.empty(later.shape[:3])
     for c, replicas in enumerate(later):
         position, species = wrap(ds["position"].values[c], length), np.ascontiguousarray(ds["species"].values[c])
@@ -69,16 +71,18 @@ def surviving_fractions(ds, later):
 def _replica_positions(ds, later):
     """Replica positions as (configuration, replica, particle, 2) float64, and whether that axis was added."""
     if isinstance(later, xr.DataArray):
-        order = [dim for dim in ("configuration", "replica", "particle") if dim in later.dims]
-        later = later.transpose(*order, ...).values
-    later = np.asarray(later, dtype=np.float64)
+        later = _of_the_same(ds, later)
+    try:
+        later = np.asarray(later, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidData("replica positions: not an array of numbers; expected (replica, particle, 2).") from error
     if later.ndim == 2:
         later = later[None]
     single = later.ndim == 3
     if single:
         later = later[None]
     expected = (ds.sizes["configuration"], ds.sizes["particle"], 2)
-    if later.ndim != 4 or (later.shape[0], *later.shape[2:]) != expected:
+    if later.ndim != 4 or (later.shape[0], *later.shape[2:]) != expected or not later.shape[1]:
         raise InvalidData(
             f"replica positions: shape {later.shape[1:] if single else later.shape}; expected "
             f"(replica, {expected[1]}, 2) for each of {expected[0]} configurations."
@@ -86,6 +90,21 @@ def _replica_positions(ds, later):
     if not np.isfinite(later).all():
         raise InvalidData("replica positions: some are not finite; expected numbers.")
     return np.ascontiguousarray(later), single
+
+
+def _of_the_same(ds, later):
+    """Labelled replica positions in the order of the configurations, as a plain array."""
+    dims = ("configuration", "replica", "particle", "space")
+    if not set(later.dims) <= set(dims):
+        raise InvalidData(f"replica positions: dimensions {later.dims}; expected {', '.join(dims)}.")
+    if "replica" not in later.dims:
+        later = later.expand_dims("replica")
+    if "configuration" in later.indexes and "configuration" in ds.indexes:
+        names, known = ds["configuration"].values, later.indexes["configuration"]
+        if not known.is_unique or not np.isin(names, known).all():
+            raise InvalidData("replica positions: they are of other configurations; expected those given.")
+        later = later.sel(configuration=names)
+    return later.transpose(*(dim for dim in dims if dim in later.dims)).values
 
 
 def replica_ceiling(fractions):

@@ -7,7 +7,7 @@ from numba import njit, prange
 
 from glassviz.mixture import InvalidData
 from glassviz.observe import ornstein_zernike
-from glassviz.observe.fields import SEED, fields, positions
+from glassviz.observe.fields import SEED, box_side, fields, positions
 from glassviz.threads import SIDE_BY_SIDE
 
 EQUATION = (
@@ -57,11 +57,11 @@ def structure_factor(C, ds, q_max=3.0):
     """
     block = fields(C, ds)
     position = positions(ds, C, block.selected)
-    length = float(ds.attrs["box_length"])
-    rings = int(q_max * length / (2 * np.pi))
+    length = box_side(ds)
+    rings = int(q_max * length / (2 * np.pi)) if np.isfinite(q_max) else 0
     if rings < 1:
         raise InvalidData(
-            f"structure factor: q_max = {q_max:g} is below the smallest wave number; "
+            f"structure factor: q_max = {q_max:g} is not finite, or below the smallest wave number; "
             f"expected at least {2 * np.pi / length:.3g}."
         )
     structures = len(block.selected)

@@ -11,6 +11,7 @@ from scipy.interpolate import PchipInterpolator
 
 from glassviz.mixture import GLASS_TRANSITION_TEMPERATURE, InvalidData
 from glassviz.observe.decay import by_temperature, shipped_curves
+from glassviz.observe.fields import shortfall
 from glassviz.observe.relaxation import ARRHENIUS_TEMPERATURE, LAWS, fit, tabulate
 
 EQUATION = (
@@ -75,9 +76,7 @@ class Superposition:
         self._slope = arrhenius.value[1] if arrhenius else np.nan
 
     def _collect(self, log_tau, mismatch, anchor):
-        scatter = _bootstrap(self.measured)
-        scatter = scatter.std(axis=0, ddof=1)
-        scatter[[m.structures < 2 for m in self.measured]] = np.nan
+        scatter = _bootstrap(self.measured).std(axis=0, ddof=1) * [shortfall(m.structures) for m in self.measured]
         error = np.hypot(scatter, np.where(self._lowest >= _HALF, 0, np.nan_to_num(mismatch)))
         points = [
             (m.temperature, tau, e, miss, "measured", np.exp(-np.exp(low)), m.time[-1], m.structures)
@@ -103,9 +102,9 @@ class Superposition:
         return known[-1] if known else np.nan
 
     def relaxation_time(self, temperature):
-        """τ_BB (σ(m/ε)^½) at a temperature, scalar or array; NaN at others than the only one that is known."""
+        """τ_BB (σ(m/ε)^½) at temperatures T > 0, scalar or array; NaN at others than the only one that is known."""
         x, y = 1 / self._points["temperature"], self._points["log_tau"]
-        at = 1 / np.asarray(temperature, dtype=np.float64)
+        at = 1 / _positive(temperature)
         if len(x) == 1:
             return np.where(np.abs(1 / at - 1 / x[0]) < _SAME_TEMPERATURE, np.exp(y[0]), np.nan)[()]
         result = np.interp(at, x, y)
@@ -122,7 +121,7 @@ class Superposition:
 
         Above and below it is the time of these.
         """
-        y, temperature = np.broadcast_arrays(level(mean_propensity), np.asarray(temperature, dtype=np.float64))
+        y, temperature = np.broadcast_arrays(level(mean_propensity), _positive(temperature))
         scaled = np.interp(y, _LEVELS, self._master)
         for row, weight in zip(self._deviation, self._weights(temperature), strict=True):
             scaled = scaled + weight * np.interp(y, _LEVELS, row)
@@ -261,6 +260,13 @@ class Superposition:
         own = self._points["kind"] == "measured"
         at = np.clip(1 / temperature, x[0], x[-1])
         return [np.interp(at, x, row) for row in np.eye(len(x))[own]]
+
+
+def _positive(temperature):
+    temperature = np.asarray(temperature, dtype=np.float64)
+    if not (temperature > 0).all():
+        raise InvalidData(f"superposition: T = {temperature.min():g}; expected positive temperatures.")
+    return temperature
 
 
 def _superpose(measured, weights=None):

@@ -3,7 +3,7 @@ r"""Four-point susceptibility χ₄: how strongly the mean propensity differs fr
 import numpy as np
 
 from glassviz.mixture import InvalidData
-from glassviz.observe.fields import fields, resampled, summarize
+from glassviz.observe.fields import fields, resampled, summarize, widened
 
 EQUATION = r"\chi_4 = N_1 \left( \langle \bar{\mathcal{C}}_B^2 \rangle - \langle \bar{\mathcal{C}}_B \rangle^2 \right)"
 CAPTION = (
@@ -97,4 +97,4 @@ def variance_over_structures(means, noise=None):
         share = 1 - 1 / n
         value, replicates = value - share * noise.mean(axis=1), replicates - share * weights @ noise.T
     widening = np.sqrt(n**3 / ((n - 1) * (n**2 - 2 * n + 3)))
-    return value, value + widening * (replicates - replicates.mean(axis=0))
+    return value, widened(replicates, widening, about=value)

@@ -67,8 +67,10 @@ def put(path, write):
         os.replace(temporary, path)
         _make_room(path.parent)
     except OSError:
+        pass  # what could not be kept is derived again
+    finally:
         with suppress(OSError):
-            os.unlink(temporary)
+            os.unlink(temporary)  # where it is not yet the file itself
 
 
 def _make_room(directory):

@@ -20,7 +20,7 @@ from glassviz.simulate.swap_chain import SWEEPS_OF_A_BOARD, SwapMonteCarlo
 
 CONFIGURATIONS = Path(__file__).parents[2] / "precomputed" / "configurations"
 
-pytestmark = pytest.mark.benchmark
+pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(10_000)]
 
 
 @pytest.fixture

@@ -62,8 +62,15 @@ def test_what_cannot_be_attributed_is_refused(predicted, random_networks, random
     ensemble, X, _, inputs = predicted
     with pytest.raises(InvalidData, match="3 configurations"):
         attribution(ensemble, random_descriptors(), STATE[0], inputs)
-    with pytest.raises(InvalidData, match="one for each of 3"):
+    with pytest.raises(InvalidData, match="a number for each of 3"):
         attribution(ensemble, X, STATE[0], inputs[:2])
+    for temperature in (-0.25, 0.0, np.nan):
+        with pytest.raises(InvalidData, match="positive temperatures"):
+            attribution(ensemble, X, temperature, inputs)
+    with pytest.raises(InvalidData, match="a number for each of 3"):
+        attribution(ensemble, X, STATE[0], np.full(3, np.nan))
+    with pytest.raises(InvalidData, match="no particle"):
+        attribution(ensemble, X.isel(particle=slice(0)), STATE[0], inputs)
     _, first = random_networks(networks=3, species=(0,))
     with pytest.raises(InvalidData, match="no networks for species 2"):
         attribution(first, X, STATE[0], inputs)

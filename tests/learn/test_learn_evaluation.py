@@ -64,5 +64,10 @@ def test_evaluation_against_an_ensemble_whose_predictions_are_the_labels(random_
     assert table.converged.all()
     assert (table.error > 0).all()
     assert (table.error < 0.1).all()
+    with pytest.raises(InvalidData, match="networks for species 2"):
+        evaluation.evaluate(ensemble, [Structure()], species=1)
+    monkeypatch.setattr(labels, "state_points", lambda *_arguments, **_options: [])
+    with pytest.raises(InvalidData, match=r"none of the levels \(0\.1\)"):
+        evaluation.evaluate(ensemble, [Structure()], levels=(0.1,))
     with pytest.raises(InvalidData, match="role 'train'"):
         evaluation.evaluate(ensemble, [Structure()], role="train")

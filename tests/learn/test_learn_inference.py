@@ -192,6 +192,20 @@ def test_what_cannot_be_predicted_is_refused(reason, random_networks, random_des
         ensemble.predict(X, temperature, level)
 
 
+def test_inputs_of_an_earlier_prediction_spare_the_constraint(random_networks, random_descriptors):
+    _, ensemble = random_networks()
+    X = random_descriptors()
+    for level in (0.7, [0.8, 0.6]):
+        found = ensemble.predict(X, 0.3, level).state_input
+        for inputs in (found, found.values):
+            for ask in (ensemble.bottleneck, ensemble.attention):
+                np.testing.assert_array_equal(ask(X, 0.3, level, inputs=inputs), ask(X, 0.3, level))
+        with pytest.raises(InvalidData, match="inputs of shape"):
+            ensemble.attention(X, 0.3, level, inputs=found.values[:1])
+        with pytest.raises(InvalidData, match="positive temperatures"):
+            ensemble.bottleneck(X, -0.3, level, inputs=found)
+
+
 def test_inference_does_not_load_torch():
     code = "import sys, glassviz.learn.networkfile; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -176,6 +176,13 @@ def test_what_holds_no_labels_is_refused():
         labels.structures([structure().drop_vars("propensity")])
     with pytest.raises(InvalidData, match="temperature is missing"):
         labels.structures([structure().assign_attrs(temperature=np.nan)])
+    with pytest.raises(InvalidData, match="temperature"):
+        labels.structures([structure().assign_attrs(temperature="hot")])
+    spoiled = structure()
+    spoiled["propensity"].values[0, 1, 2] = np.nan
+    for bad in (spoiled, structure().isel(time=[0]).assign_coords(time=[0.0])):
+        with pytest.raises(InvalidData, match="not finite, or none is later"):
+            labels.structures(bad)
     with pytest.raises(InvalidData, match="no structure"):
         labels.state_points([])
 

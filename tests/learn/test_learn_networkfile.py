@@ -3,8 +3,10 @@ import pickle
 
 import numpy as np
 import pytest
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from glassviz.learn.checkpoint import Checkpoint
 from glassviz.learn.networkfile import available_networks, load_networks
 from glassviz.mixture import InvalidData
 
@@ -66,12 +68,30 @@ def spoil(random_networks, tmp_path):
         ("not finite", {"tensors": {"species1/mean": np.full(176, np.nan)}}),
         ("std > 0", {"tensors": {"species1/std": np.zeros(176)}}),
         ("shape", {"tensors": {"species1/mlp1.0.bias": np.zeros((2, 5), np.float32)}}),
+        ("columns are unusable", {"header": {"columns": [1, 2]}}),
+        ("columns are unusable", {"header": {"columns": {"observable": ["rho"], "length": [1.0], "kind": [1]}}}),
+        ("header is unusable", {"header": {"reference_temperature": 0}}),
+        ("header is unusable", {"header": {"cutoff": "far"}}),
+        ("header is unusable", {"header": {"training": []}}),
     ],
 )
 def test_a_file_of_another_kind_is_refused_in_one_sentence(reason, change, spoil):
     with pytest.raises(InvalidData, match=reason) as caught:
         load_networks(spoil(**change))
     assert str(caught.value).startswith("bad.safetensors:")
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(random_networks, tmp_path, monkeypatch):
+    def full(*_arguments, **_options):
+        raise SafetensorError("No space left on device (os error 28)")
+
+    monkeypatch.setattr("glassviz.learn.networkfile.save_file", full)
+    with pytest.raises(OSError, match=r"kept\.safetensors: No space left"):
+        random_networks()[1].save(tmp_path / "kept.safetensors")
+    monkeypatch.setattr("glassviz.learn.checkpoint.save_file", full)
+    with pytest.raises(OSError, match=r"half\.safetensors: No space left"):
+        Checkpoint(tmp_path / "half.safetensors", "key").save({}, {})
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_pickle_and_a_truncated_file_are_refused(random_networks, tmp_path):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -139,6 +141,13 @@ def test_bad_training_data_are_refused():
         train([broken], seeds=2, plan=QUICK)
     with pytest.raises(InvalidData, match="no structure"):
         train([])
+    for wrong in ({"seeds": 0}, {"seeds": 2.5}, {"threads": 0}, {"plan": replace(QUICK, folds=0)}):
+        with pytest.raises(InvalidData, match="expected a whole number, at least 1"):
+            train([points()], **{"seeds": 2, "plan": QUICK, **wrong})
+    alike = points()
+    alike.columns[:] = 1
+    with pytest.raises(InvalidData, match="no descriptor varies"):
+        train(alike, seeds=2, plan=QUICK)
 
 
 def test_decay_shrinks_the_weights_of_long_range_columns():

@@ -44,6 +44,12 @@ def test_another_variance_fails(random_networks, random_descriptors):
     assert found.variance_ratio.mean() > 1.5
 
 
+def test_without_a_level_nothing_is_compared(random_networks, random_descriptors):
+    _, ensemble = random_networks()
+    with pytest.raises(InvalidData, match="no level"):
+        size_transfer(ensemble, random_descriptors(), random_descriptors(), 0.3, levels=())
+
+
 def test_networks_without_species_1_cannot_be_judged(random_networks, random_descriptors):
     _, ensemble = random_networks(species=(1,))
     with pytest.raises(InvalidData, match="species 1"):

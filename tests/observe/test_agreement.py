@@ -51,6 +51,17 @@ def test_error_is_the_scatter_of_the_estimate():
     assert float(r.mean()) == pytest.approx(np.sqrt(0.5), abs=0.01)
 
 
+@pytest.mark.parametrize("structures", [3, 8])
+def test_error_over_few_structures_is_not_too_small(structures):
+    """Of structures that differ in their means; the bare bootstrap has 0.67 and 0.80 of the scatter."""
+    shape = (600, structures, 40)
+    dims = ("sample", "configuration", "particle")
+    truth = field(shape, dims, 7) + 0.7 * field(shape[:2], dims[:2], 8)
+    C = truth + field(shape, dims, 9) + 0.7 * field(shape[:2], dims[:2], 10)
+    r = pearson(C, truth)
+    assert 0.75 < float(np.sqrt((r.error**2).mean()) / r.std(ddof=1)) < 1.15
+
+
 def test_a_constant_prediction_has_no_correlation():
     truth = field((30,), ("particle",), 9)
     assert np.isnan(float(pearson(truth * 0 + 0.5, truth)))
@@ -62,6 +73,10 @@ def test_different_particles_or_nothing_in_common_are_refused():
         pearson(truth[:20], truth)
     with pytest.raises(InvalidData, match="no particle has both"):
         pearson(truth * np.nan, truth)
+    states = truth.expand_dims(time=[1.0, 2.0])
+    for other in (states.assign_coords(time=[1.0, 3.0]), states.isel(time=[0, 1, 1]).drop_vars("time")):
+        with pytest.raises(InvalidData, match="along a dimension they share"):
+            pearson(states if "time" in other.coords else states.drop_vars("time"), other)
 
 
 def test_structures_are_paired_by_name():

@@ -66,6 +66,56 @@ def test_another_number_of_particles_or_structures_is_refused():
         fields(propensities(dims=("configuration", "particle"), sizes=(3, 5)), ds)
 
 
+def box(**changes):
+    """Three particles of species 1 in a box, as a Dataset of one configuration or, with none, of that alone."""
+    position = np.array([[[1.0, 1.0], [2.0, 6.0], [7.0, 3.0]]])
+    variables = {
+        "position": (("configuration", "particle", "space"), position),
+        "species": (("configuration", "particle"), np.zeros((1, 3), int)),
+    }
+    return xr.Dataset(variables, attrs={"box_length": 10.0}).assign(changes)
+
+
+@pytest.mark.parametrize("observe", [chord_length, structure_factor])
+def test_a_single_structure_needs_no_dimension_and_a_bad_one_is_refused(observe):
+    C = xr.DataArray([0.1, 0.9, 0.5], dims="particle")
+    whole = observe(C, box())
+    xr.testing.assert_allclose(observe(C, box().isel(configuration=0)), whole)
+    xr.testing.assert_allclose(observe(C, box(species=("particle", [0, 0, 0]))), whole)
+    nowhere = box()["position"].copy()
+    nowhere[0, 1, 0] = np.nan
+    for ds, message in (
+        (box().drop_vars("position"), "position"),
+        (box().drop_vars("species"), "species"),
+        (box(position=nowhere), "not finite"),
+        (box(species=(("configuration", "particle"), [[1, 1, 7]])), "unknown species"),
+        (box().assign_attrs(box_length=-1.0), "box length"),
+        (box().drop_attrs(), "box length"),
+    ):
+        with pytest.raises(InvalidData, match=message):
+            observe(C, ds)
+
+
+def test_the_particles_of_a_part_are_found_in_any_order_of_dimensions():
+    ds = xr.concat([box(), box().roll(particle=1)], "configuration", combine_attrs="override")
+    C = xr.DataArray(
+        [[0.1, 0.9], [0.5, 0.2]],
+        dims=("configuration", "particle"),
+        coords={"index": (("configuration", "particle"), [[0, 2], [1, 0]]), "species": ("particle", [0, 0])},
+    )
+    turned = C.transpose("particle", "configuration")
+    turned = turned.assign_coords(index=C["index"].transpose("particle", "configuration"))
+    for observe in (chord_length, structure_factor):
+        xr.testing.assert_allclose(observe(turned, ds).drop_attrs(), observe(C, ds).drop_attrs())
+
+
+def test_wave_numbers_without_end_are_refused():
+    C = xr.DataArray([0.1, 0.9, 0.5], dims="particle")
+    for q_max in (np.nan, np.inf, 0.1):
+        with pytest.raises(InvalidData, match="q_max"):
+            structure_factor(C, box(), q_max)
+
+
 def test_bootstrap_weights_draw_as_many_structures_as_there_are():
     weights = resampled(7)
     np.testing.assert_allclose(weights.sum(axis=1), 1)

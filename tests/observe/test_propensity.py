@@ -77,6 +77,57 @@ def test_positions_that_do_not_fit_are_refused():
         bond_breaking(ds, later)
 
 
+def test_replicas_are_matched_by_the_names_of_their_structures():
+    samples = [sparse_liquid(seed) for seed in range(3)]
+    ds = mixture.configurations(
+        np.stack([one.position.values[0] for one, _ in samples]),
+        samples[0][0].species.values[0],
+        samples[0][0].attrs["box_length"],
+        names=list("abc"),
+    )
+    later = xr.DataArray(
+        np.stack([positions for _, positions in samples]),
+        dims=("configuration", "replica", "particle", "space"),
+        coords={"configuration": list("abc")},
+    )
+    expected = bond_breaking(ds, later.values)
+    for order in ([2, 1, 0], [1, 2, 0]):
+        np.testing.assert_allclose(bond_breaking(ds, later.isel(configuration=order)), expected)
+    np.testing.assert_allclose(bond_breaking(ds.isel(configuration=[1]), later)[0], expected[1])
+    one = bond_breaking(ds.isel(configuration=1), later.values[1])
+    assert one.dims == ("particle",)
+    np.testing.assert_allclose(one, expected[1])
+    first = bond_breaking(ds, later.isel(replica=0))
+    np.testing.assert_allclose(first, bond_breaking(ds, later[:, :1]))
+    with pytest.raises(InvalidData, match="of other configurations"):
+        bond_breaking(ds, later.assign_coords(configuration=list("abd")))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda ds: ds.assign(species=ds.species + 1), "unknown species 4"),
+        (lambda ds: ds.assign_attrs(box_length=np.nan), "box length"),
+        (lambda ds: ds.drop_vars("species"), "under 'species'"),
+        (lambda ds: ds.assign(position=ds.position.isel(space=0)), None),
+        (lambda ds: ds.where(ds.particle != 3, np.nan).assign(species=ds.species), "not finite"),
+    ],
+    ids=["species from 1", "no box", "no species", "one coordinate", "position NaN"],
+)
+def test_configurations_that_cannot_be_used_are_refused(change, message):
+    ds, later = sparse_liquid(6)
+    with pytest.raises(InvalidData, match=message or "position"):
+        bond_breaking(change(ds.assign_coords(particle=np.arange(120))), later)
+
+
+@pytest.mark.parametrize(
+    "later", [np.zeros((0, 120, 2)), [[0.0], [0.0, 1.0]], "nowhere"], ids=["none", "ragged", "text"]
+)
+def test_what_are_no_positions_is_refused(later):
+    with pytest.raises(InvalidData, match="replica positions"):
+        bond_breaking(sparse_liquid(7)[0], later)
+
+
 def test_both_ceilings_are_the_correlation_of_noisy_labels_with_the_exact_propensity():
     """Bernoulli replicas about a known propensity: the ceiling must equal ρ_P of the exact one."""
     generator = np.random.default_rng(6)

@@ -282,6 +282,24 @@ def test_what_is_no_propensity_file_is_refused():
     still = next(measured(0.30, 5e4))
     with pytest.raises(InvalidData, match=r"no bond breaks at T = 0\.3"):
         superposition([*measured(0.40, 5e3), still.copy(data={"mean_propensity": np.ones((1, 30))})])
+    run = next(measured(0.40, 5e3))
+    for bad, reason in (
+        ("T0.40.nc", "expected Datasets"),
+        (run.isel(time=[0]).assign_coords(time=[0.0]), "later than t = 0"),
+        (run * np.nan, "not finite"),
+        (run.expand_dims(component=2), "dimensions"),
+        *((run.assign_attrs(temperature=t), "temperature|T = nan") for t in (np.nan, -0.3, 0, "hot")),
+    ):
+        with pytest.raises(InvalidData, match=reason):
+            superposition([bad.assign_attrs(run.attrs) if reason == "not finite" else bad])
+    assert superposition(run).measured[0].structures == 1
+
+
+def test_temperatures_are_positive(exact_liquid):
+    for ask in (exact_liquid.relaxation_time, lambda t: exact_liquid.time(0.5, t)):
+        for temperature in (0.0, -0.2, np.nan, [0.3, -0.1]):
+            with pytest.raises(InvalidData, match="positive temperatures"):
+                ask(temperature)
 
 
 def test_shipped_files_are_the_default(tmp_path, monkeypatch):

@@ -103,6 +103,16 @@ def test_a_full_disk_leaves_nothing_behind(dataset, folder, monkeypatch):
     assert list(folder.iterdir()) == []
 
 
+def test_ctrl_c_leaves_nothing_behind(dataset, folder, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cache.np, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        cache.cached_descriptors(dataset)
+    assert list(folder.iterdir()) == []
+
+
 def test_the_least_recently_used_make_room(dataset, folder, monkeypatch, computed):
     size = 60 * 176 * 4
     monkeypatch.setattr(cache, "LARGEST", 2.5 * size)
