@@ -5,7 +5,6 @@ import xarray as xr
 
 from glassviz.learn import labels
 from glassviz.mixture import InvalidData
-from glassviz.observe.fields import shortfall
 
 RESAMPLES = 500
 
@@ -79,9 +78,9 @@ def _judge(ensemble, first, points, species, particles):
         truth = points.labels[:, k].astype(np.float64)
         noise, variance = points.noise[:, k].mean(), truth.var()
         mean = predicted[:, k].mean(axis=0, dtype=np.float64)
-        error = np.nan
-        if len(points) > 1:
-            error = correlation(mean, truth, _resamples(len(points))).std() * shortfall(len(points))
+        n, error = len(points), np.nan
+        if n > 1:  # the bootstrap of n structures scatters too little, as the standard deviation of n values does
+            error = correlation(mean, truth, _resamples(n)).std() * np.sqrt(n / (n - 1))
         signal = max(1 - noise / variance, 0.0) if variance > 0 else np.nan
         rows.append(
             {
