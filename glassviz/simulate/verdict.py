@@ -23,6 +23,7 @@ ENOUGH = 1.0  # decorrelation times that make an equilibrium
 TOO_FEW = 0.1  # below which a run has shown nothing but a glass
 SIGNIFICANT = 3.0  # standard errors
 FEWEST_SAMPLES = 3  # of two ensembles together, to know how they scatter
+FEWEST_ALONE = 6  # of one of them, to know that from its own samples
 _FEWEST_BLOCKS = 5  # of a blocking level
 
 
@@ -219,6 +220,8 @@ class Comparison(NamedTuple):
 
     def __str__(self):
         word = "agrees" if self.agrees else "does not agree"
+        if self.agrees and abs(self.difference) > SIGNIFICANT * self.error:
+            word = "too few samples to tell"
         return f"{word}: {self.difference:+.5f} ± {self.error:.5f} ε"
 
 
@@ -258,8 +261,8 @@ def compare_energies(one, other):
     -------
     Comparison
         Mean energy of `one` less that of `other`; the errors come from the scatter between the samples of each, so that
-        neither the memory within a run nor its length matters (Welch 1947). One sample or two are taken to scatter as
-        all do and, from blocking, as the energies of their runs do, which may be shorter ones.
+        neither the memory within a run nor its length matters (Welch 1947). Fewer than six samples are taken to scatter
+        as all do and, from blocking, as the energies of their runs do, which may be shorter ones.
 
     Raises
     ------
@@ -274,7 +277,7 @@ def compare_energies(one, other):
     if not enough(one, other):
         raise mixture.InvalidData("energies: two samples; expected at least three to know their scatter.")
     few, small = min((len(first), one), (len(second), other), key=lambda pair: pair[0])
-    if few >= FEWEST_SAMPLES:
+    if few >= FEWEST_ALONE:
         parts = [(values.var(ddof=1) / len(values), len(values) - 1) for values in (first, second)]
     else:
         freedom = len(first) + len(second) - 2

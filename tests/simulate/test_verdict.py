@@ -5,6 +5,7 @@ import xarray as xr
 from glassviz import mixture
 from glassviz.mixture import InvalidData
 from glassviz.simulate.verdict import (
+    Comparison,
     assess,
     blocking_error,
     chance_bonds,
@@ -123,7 +124,7 @@ def test_assess_can_be_repeated_by_anyone():
         assess(ds.drop_vars("bond_series"))
 
 
-@pytest.mark.parametrize("samples", [(1, 12), (2, 12), (3, 12), (12, 2), (12, 12)])
+@pytest.mark.parametrize("samples", [(1, 12), (2, 12), (3, 12), (5, 12), (6, 12), (12, 2), (12, 12)])
 def test_ensembles_of_short_and_long_runs_seldom_disagree_by_chance(samples):
     """Energies of one distribution, forgotten four times sooner in the long ones."""
     rng = np.random.default_rng(6)
@@ -153,7 +154,7 @@ def test_samples_of_one_ladder_count_as_one():
 
 def test_energies_of_two_ensembles():
     rng = np.random.default_rng(5)
-    bonds = np.ones((8, BLOCKS))
+    bonds = np.ones((12, BLOCKS))
 
     def ensemble(mean, samples, temperature=0.4):
         energies = mean + rng.normal(0, 1e-3, (samples, 1)) + rng.normal(0, 1e-4, (samples, BLOCKS))
@@ -165,6 +166,11 @@ def test_energies_of_two_ensembles():
     other = compare_energies(ensemble(-2.5, 8), ensemble(-2.51, 1))
     assert not other.agrees
     assert other.difference == pytest.approx(0.01, abs=4e-3)
+    for few in range(1, 8):  # of which more never say less
+        assert str(compare_energies(ensemble(-2.5, 12), ensemble(-2.51, few))).startswith("does not agree")
+    assert str(Comparison(4e-3, 1e-3, 2)).startswith("too few samples to tell: +0.00400")
+    assert str(Comparison(4e-3, 1e-3, 50)).startswith("does not agree")
+    assert str(Comparison(2e-3, 1e-3, 2)).startswith("agrees")
     with pytest.raises(InvalidData, match="one temperature"):
         compare_energies(ensemble(-2.5, 4), ensemble(-2.5, 4, 0.35))
     with pytest.raises(InvalidData, match="at least three"):
