@@ -363,7 +363,18 @@ def test_serve_says_nothing_of_an_address_that_is_taken(processes):
         ("info", "--nonsense"),
         ("serve", "--basic-auth", ""),
         ("serve", "--basic-auth", "missing.json"),
+        ("serve", "--basic-auth", "list.json"),
         ("serve", "--port", 99999),
+        ("serve", "--allow-origin", "http://class.example/"),
+        ("serve", "--allow-origin", "class.example:99999"),
+        ("equilibrate", "out", "--temperatures", 0.5, "--sweeps", 200.5),
+        ("equilibrate", "out", "--temperatures", 0.5, "--sweeps", 200, "--seed", 10**20),
+        ("equilibrate", "out", "--temperatures", 0.5, "--sweeps", 200, "--start", "good.extxyz", "--particles", 50),
+        ("campaign", "equilibrate", "out", "--temperatures", 0.5, "--sweeps", 200, "--start", "x.nc", "--samples", 2),
+        ("campaign", "gather", "samples", "page.gsd"),
+        ("dynamics", "good.extxyz", "out", "--until", 1e17),
+        ("report", "out", "--figures"),
+        ("report", "page.gsd"),
         ("train", "missing.nc", "--output", "out.safetensors"),
         ("movie", "out.avi"),
         ("movie", "out.mp4", "--temperature", 0.111),
@@ -388,6 +399,7 @@ def test_serve_says_nothing_of_an_address_that_is_taken(processes):
 def test_bad_input_is_one_sentence_and_exit_code_2(arguments, tmp_path):
     (tmp_path / "pickle.nc").write_bytes(b"\x80\x04\x95\x05\x00\x00\x00\x00\x00\x00\x00K\x01.")
     (tmp_path / "page.gsd").write_text("<html></html>")
+    (tmp_path / "list.json").write_text("[1, 2]")
     start = random_start(200, 1).assign_attrs(temperature=0.5)
     write(start, tmp_path / "good.extxyz")
     netcdf.save(start.assign_coords(configuration=["a/b"]), tmp_path / "named.nc")

@@ -5,13 +5,16 @@ from typing import Annotated, Literal
 
 import cyclopts
 from cyclopts import Parameter
-from cyclopts.types import NonNegativeInt, PositiveFloat, PositiveInt
+from cyclopts.types import PositiveFloat
 
 from glassviz.cli.common import (
+    NonNegativeInt,
     Numbers,
+    PositiveInt,
     WholeNumbers,
     app,
     at_temperature,
+    beginning,
     progress_bar,
     require_folder,
     tell,
@@ -32,8 +35,8 @@ def equilibrate(
     *,
     temperatures: Numbers,
     sweeps: WholeNumbers,
-    samples: PositiveInt = 1,
-    particles: Annotated[PositiveInt, Parameter(alias="--size")] = 1290,
+    samples: PositiveInt | None = None,
+    particles: Annotated[PositiveInt | None, Parameter(alias="--size")] = None,
     start: Path | None = None,
     swap: Literal["balanced", "plain"] = "balanced",
     seed: NonNegativeInt = 0,
@@ -55,9 +58,9 @@ def equilibrate(
     sweeps
         Sweeps at each temperature, at least 200; one number, or one for each.
     samples
-        Number of samples, from random starts.
+        Number of samples, from random starts; 1 by default.
     particles
-        Number of particles of each.
+        Number of particles of each; 1290 by default.
     start
         Configurations file to start from, instead of random starts.
     swap
@@ -80,7 +83,7 @@ def equilibrate(
 
     require_folder(output)
     stages = cooling.protocol(temperatures, sweeps)
-    starts = cooling.beginnings(start, samples, particles, seed)
+    starts = cooling.beginnings(start, *beginning(start, samples, particles), seed)
     jobs = cooling_jobs(output.resolve(), stages, starts, swap, seed, typed_command(), threads)
     output.mkdir(parents=True, exist_ok=True)
     with progress_bar("equilibrate") as progress:
@@ -191,6 +194,7 @@ def gather(*folders: Path):
 
     if len(folders) < 2 or folders[-1].resolve() in [folder.resolve() for folder in folders[:-1]]:
         raise InvalidData("gather: expected a folder of samples, and another one to write to.")
+    require_folder(folders[-1])
     put_together = gather_propensities if holds_propensities(folders[0]) else gather_samples
     with progress_bar("gather") as progress:
         gathered = put_together(folders[:-1], folders[-1], progress)

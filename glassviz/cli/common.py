@@ -10,7 +10,7 @@ from typing import Annotated
 
 import cyclopts
 from cyclopts import Parameter
-from cyclopts.types import PositiveInt
+from cyclopts.validators import Number
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -32,10 +32,21 @@ def tell(*lines):
 
 
 def _some(_type, values):
-    if not values:
+    if values is not None and not values:
         raise ValueError("Expected at least one.")
 
 
+def whole(_type, tokens):
+    """A whole number as it was typed; cyclopts would round others."""
+    try:
+        return int(tokens[0].value)
+    except ValueError:
+        raise ValueError(f"expected a whole number, not {tokens[0].value}.") from None
+
+
+MOST = 2**53  # up to here seeds, and sums of them, are exact in every file
+PositiveInt = Annotated[int, Parameter(converter=whole, validator=Number(gte=1, lte=MOST))]
+NonNegativeInt = Annotated[int, Parameter(converter=whole, validator=Number(gte=0, lte=MOST))]
 Several = Parameter(negative="", consume_multiple=True, validator=_some)
 Numbers = Annotated[tuple[float, ...], Several]
 WholeNumbers = Annotated[tuple[PositiveInt, ...], Several]
@@ -98,6 +109,13 @@ def require_folder(output):
     if not there.is_dir():
         raise InvalidData(f"{there}: it is a file; expected a folder to write to.")
     _require_permission(there)
+
+
+def beginning(start, samples, particles):
+    """Number and size of samples from random starts; `InvalidData` where a file to start from has them already."""
+    if start and (samples or particles):
+        raise InvalidData(f"{start}: it has its samples and their particles; expected no --samples and no --particles.")
+    return samples or 1, particles or 1290
 
 
 def at_temperature(ds, temperature, source):

@@ -6,10 +6,9 @@ from typing import Annotated, Literal
 
 import xarray as xr
 from cyclopts import Parameter
-from cyclopts.types import NonNegativeInt, PositiveInt
 from rich.table import Table
 
-from glassviz.cli.common import app, console, progress_bar, require_writable, tell
+from glassviz.cli.common import NonNegativeInt, PositiveInt, app, console, progress_bar, require_writable, tell
 from glassviz.mixture import temperature_name
 
 

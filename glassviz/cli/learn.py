@@ -8,10 +8,12 @@ from typing import Annotated, Literal
 
 import numpy as np
 from cyclopts import Parameter
-from cyclopts.types import NonNegativeInt, PositiveFloat, PositiveInt
+from cyclopts.types import PositiveFloat
 from cyclopts.validators import Number
 
 from glassviz.cli.common import (
+    NonNegativeInt,
+    PositiveInt,
     Several,
     app,
     at_temperature,
@@ -22,6 +24,7 @@ from glassviz.cli.common import (
     require_writable,
     tell,
     typed_command,
+    whole,
 )
 from glassviz.mixture import InvalidData
 
@@ -74,9 +77,11 @@ def train(
     output: Path | None = None,
     model: Literal["tglassmlp", "glassmlp", "ridge"] = "tglassmlp",
     preset: Literal["paper", "precomputed", "quick"] = "precomputed",
-    species: Annotated[tuple[Annotated[int, Parameter(validator=Number(gte=1, lte=3))], ...], Several] = (1,),
+    species: Annotated[
+        tuple[Annotated[int, Parameter(converter=whole, validator=Number(gte=1, lte=3))], ...], Several
+    ] = (1,),
     minimum_temperature: float = 0.0,
-    configurations: Annotated[list[Path] | None, Parameter(negative="", consume_multiple=True)] = None,
+    configurations: Annotated[list[Path] | None, Several] = None,
     plan: Annotated[bool, Parameter(negative="")] = False,
     seeds: PositiveInt | None = None,
     seed: NonNegativeInt = 0,

@@ -3,16 +3,14 @@
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
-
-from glassviz.cli.common import app, progress_bar, tell
+from glassviz.cli.common import Several, app, progress_bar, require_folder, tell
 
 
 @app.command
 def report(
     output: Path = Path("report"),
     *,
-    figures: Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=True)] = (),
+    figures: Annotated[tuple[str, ...], Several] = (),
 ):
     """Write the evidence: the paper's figures from the shipped data, each with a computed verdict.
 
@@ -25,6 +23,7 @@ def report(
     """
     from glassviz.report.write import write_report
 
+    require_folder(output)
     with progress_bar("report") as progress:
         target = write_report(output, figures, progress)
     tell(target)

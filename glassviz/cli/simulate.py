@@ -3,14 +3,17 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts.types import NonNegativeInt, PositiveFloat, PositiveInt
+from cyclopts.types import PositiveFloat
 
 from glassviz.cli.common import (
+    NonNegativeInt,
     Numbers,
+    PositiveInt,
     Several,
     WholeNumbers,
     app,
     at_temperature,
+    beginning,
     progress_bar,
     require_folder,
     tell,
@@ -25,8 +28,8 @@ def equilibrate(
     *,
     temperatures: Numbers,
     sweeps: WholeNumbers,
-    samples: PositiveInt = 1,
-    particles: PositiveInt = 1290,
+    samples: PositiveInt | None = None,
+    particles: PositiveInt | None = None,
     start: Path | None = None,
     swap: Literal["balanced", "plain"] = "balanced",
     seed: NonNegativeInt = 0,
@@ -46,9 +49,9 @@ def equilibrate(
     sweeps
         Sweeps at each temperature, at least 200; one number, or one for each.
     samples
-        Number of samples, from random starts.
+        Number of samples, from random starts; 1 by default.
     particles
-        Number of particles of each.
+        Number of particles of each; 1290 by default.
     start
         Configurations file to start from, instead of random starts.
     swap
@@ -63,6 +66,7 @@ def equilibrate(
     from glassviz.simulate import cooling
 
     require_folder(output)
+    samples, particles = beginning(start, samples, particles)
     with progress_bar("equilibrate") as progress:
         for path in cooling.cool(
             output, temperatures, sweeps, samples, particles, start, swap, seed, typed_command(), progress, threads

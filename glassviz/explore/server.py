@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import re
 import secrets
 import signal
 import webbrowser
@@ -19,6 +20,7 @@ MOST_PROCESSES = 64
 EVERYWHERE = ("0.0.0.0", "::")  # addresses of all interfaces, which no browser can open
 FORGET = 120_000  # ms a session without a connection is kept, for those who come back
 CHECK = 10_000  # ms between two looks for such sessions
+HOST = re.compile(r"(\[[0-9a-fA-F:]+\]|[\w.*-]+)(:(?P<port>\d{1,5}))?")
 ADMIT = 86_400  # s after it was opened in which a page may take up its session
 
 
@@ -45,7 +47,8 @@ def serve(port, address, show=False, processes=1, basic_auth=None, allow_origin=
     Raises
     ------
     InvalidData
-        Where the number of processes or the port is out of range, or the password is empty or its file not there.
+        Where the number of processes or the port is out of range, the password is empty, its file none of names and
+        passwords, or what should be a host is none.
     """
     if not 1 <= processes <= MOST_PROCESSES:
         raise InvalidData(f"{processes} server processes; expected between 1 and {MOST_PROCESSES}.")
@@ -53,6 +56,10 @@ def serve(port, address, show=False, processes=1, basic_auth=None, allow_origin=
         raise InvalidData(f"port {port}; expected 0 to 65535.")
     if basic_auth is not None:
         _require_password(basic_auth)
+    for host in allow_origin:
+        found = HOST.fullmatch(host)
+        if not found or int(found["port"] or 0) > 65535:
+            raise InvalidData(f"{host}: expected a host, host or host:port, without http:// and path.")
     port = port or free_port()
     asked = [f"{host}:{port}" for host in (address, "localhost", "127.0.0.1", *allow_origin) if ":" not in host]
     options = {"websocket_origin": sorted({*asked, *allow_origin})}
@@ -81,9 +88,11 @@ def _require_password(basic_auth):
         raise InvalidData("basic auth: the password is empty; expected one, or a JSON file of names and passwords.")
     if basic_auth.endswith(".json"):
         try:
-            json.loads(Path(basic_auth).read_text())
+            users = json.loads(Path(basic_auth).read_text())
         except (OSError, ValueError) as error:
             raise InvalidData(f"{basic_auth}: {error}; expected a JSON file of names and passwords.") from None
+        if not isinstance(users, dict) or not users or not all(isinstance(p, str) and p for p in users.values()):
+            raise InvalidData(f'{basic_auth}: expected names and passwords, {{"name": "password", …}}.')
 
 
 def _process(options, port):

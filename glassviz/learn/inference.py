@@ -232,11 +232,17 @@ class Ensemble:
         Raises
         ------
         InvalidData
-            Where the descriptors are not those the networks were trained on, T is not positive, ⟨C̄_B⟩ is not in
-            (0, 1], or there are not as many T as ⟨C̄_B⟩.
+            Where the descriptors are not those the networks were trained on, T is not positive or too low for numbers,
+            ⟨C̄_B⟩ is not in (0, 1], or there are not as many T as ⟨C̄_B⟩.
         """
         table = Table(self.name, self.header, descriptors, temperature, mean_propensity)
         values, report = self.propensity(table.columns, table.species, table.temperature, table.levels)
+        lost = ~np.isfinite(values[:, :, np.argmax(table.species == CONSTRAINED_SPECIES)]).all(axis=0)
+        if lost.any():
+            lowest = table.temperature[lost].min()
+            raise InvalidData(
+                f"{self.name}: predictions at T = {lowest:g} are not finite; expected higher temperatures."
+            )
         return table.label(values, "propensity", report)
 
     def _inputs_of(self, table, inputs):

@@ -58,14 +58,14 @@ def write_report(output, figures=None, progress=None):
     unknown = [f for f in chosen if f not in FIGURES]
     if unknown:
         raise InvalidData(f"--figures: there is no figure {unknown[0]}; expected some of {', '.join(FIGURES)}.")
+    material = Material()
+    if not material.structures:
+        raise InvalidData("report: the store holds no propensities; expected those of `glassviz dynamics`.")
     output = Path(output)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InvalidData(f"{output}: not a folder that can be written; expected one for the report.") from error
-    material = Material()
-    if not material.structures:
-        raise InvalidData("report: the store holds no propensities; expected those of `glassviz dynamics`.")
     plates, failures = [], {}
     with styled():
         for done, number in enumerate(chosen):

@@ -24,6 +24,7 @@ CAPTION = "The bond-breaking propensity is the fraction of its neighbours a part
 
 SCATTERING_WAVENUMBER = 7.0
 LONGEST_JUMP = 0.1  # σ a particle at rest may be pushed within a time step; in equilibrium it is a tenth of that
+LONGEST = 1e12  # last time; no simulation gets there
 FLIGHT = 10  # times the mean square displacement of free flight that no liquid reaches
 _DIMS = {
     "propensity": ("time", "particle"),
@@ -40,14 +41,12 @@ def logarithmic_times(until, per_decade=6):
     Raises
     ------
     InvalidData
-        Where `until` does not exceed 1 or is infinite, or there is less than one time per decade.
+        Where `until` does not exceed 1 or is beyond any simulation, or there is less than one time per decade.
     """
-    if not until > 1:
-        raise mixture.InvalidData(f"dynamics: the last time is {until:g}; expected more than 1.")
-    if not np.isfinite(until) or per_decade < 1:
-        raise mixture.InvalidData(
-            f"dynamics: {per_decade} times per decade until {until:g}; expected at least one, until a finite time."
-        )
+    if not 1 < until <= LONGEST:
+        raise mixture.InvalidData(f"dynamics: the last time is {until:g}; expected more than 1, at most {LONGEST:g}.")
+    if per_decade < 1:
+        raise mixture.InvalidData(f"dynamics: {per_decade} times per decade; expected at least one.")
     times = 10 ** (np.arange(0, np.floor(np.log10(until) * per_decade + 1e-9) + 1) / per_decade)
     return times if np.isclose(times[-1], until) else np.append(times, until)
 
