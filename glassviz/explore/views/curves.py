@@ -192,7 +192,7 @@ class Curves(View):
     def _describe(self):
         self._legend.object = self._legend_text()
         for name, heading in self._headings.items():
-            heading.notes = warning(self._weaknesses(name))
+            heading.say(warning(self._weaknesses(name)))
 
     def _weaknesses(self, name):
         """What to know before trusting the curve of the current temperature."""

@@ -28,18 +28,13 @@ class Heading(pn.viewable.Viewer):
     def __panel__(self):
         return self._row
 
-    @property
-    def notes(self):
-        """HTML of what is shown beside the title."""
-        return self._notes.object
-
-    @notes.setter
-    def notes(self, html):
+    def say(self, html):
+        """Put notes, HTML, beside the title."""
         self._notes.object = _head(html)
 
 
 def warning(sentences):
-    """What to know before trusting a figure, as `Heading.notes`: the first sentence, which opens the others."""
+    """What to know before trusting a figure, for `Heading.say`: the first sentence, which opens the others."""
     if len(sentences) < 2:
         return "".join(f'<span class="weak">{sentence}</span>' for sentence in sentences)
     text = "".join(f"<p>{sentence}</p>" for sentence in sentences)

@@ -137,7 +137,7 @@ class Inside(View):
         getattr(self, f"_show_{part}")(found)
 
     def _show_nothing(self, reason):
-        self._headings["drawing"].notes = warning([reason])
+        self._headings["drawing"].say(warning([reason]))
         for piece in (self._drawing, self._heat, *self._across["time"]):
             piece.clear()
         self._show_seen((None,))
@@ -153,7 +153,7 @@ class Inside(View):
         flow, lengths = found
         whom = "average over species 1" if flow.particle is None else f"particle {flow.particle}"
         note = f"{whom} · lines: what flows · orange +, blue −"
-        self._headings["drawing"].notes = _notes(f"X = {flow.propensity:.2f}", note)
+        self._headings["drawing"].say(_notes(f"X = {flow.propensity:.2f}", note))
         self._drawing.draw(flow, lengths)
 
     def _show_weights(self, weights):
