@@ -31,13 +31,13 @@ says what is known of their equilibration, from a continued run of the same leng
 100000 sweeps, so for longer runs it is an upper bound). Samples whose names begin with s31 or s51 are independent
 coolings from random starts, each with the record of its whole cooling. Those of s51 were made by the engine as it was
 before the moves got their present width and interval; 58 coolings were finished, of which as many are kept at each
-temperature as make 60 samples with the others. So that there are 60 with such a record at every temperature, without the
-prototype's, 22 coolings of s61 stand beside them: all at T = 0.30, the first 16 at 0.35 and 0.40.
+temperature as make 60 samples with the others. So that there are 60 with such a record at every temperature, without
+the prototype's, 22 coolings of s61 stand beside them: all at T = 0.30, the first 16 at 0.35 and 0.40.
 
-Samples of s31 and s51 without labels from T = 0.40 to 0.18, and those of `N1290_T0.15.nc`, were then run on at their own temperature,
-by the present engine, until half of their bonds were forgotten (at 0.25 nearly so for nine); that run is the last stage
-of their cooling, and its command names the file they were taken from as it was before (`runs/starts` for a part of a
-file). Samples with labels are kept as they were when the dynamics began.
+Samples of s31 and s51 without labels from T = 0.40 to 0.18, and those of `N1290_T0.15.nc`, were then run on at their
+own temperature, by the present engine, until half of their bonds were forgotten (at 0.25 nearly so for nine); that run
+is the last stage of their cooling, and its command names the file they were taken from as it was before (`runs/starts`
+for a part of a file). Samples with labels are kept as they were when the dynamics began.
 
 The boxes of N = 82560 are one cooling, s81. From T = 0.25 on it went on with kernels that make the same moves faster
 and round them differently, so its command typed again makes another, equally distributed cooling. Of the labels of the

@@ -17,7 +17,7 @@ from glassviz.mixture import InvalidData
 MEMORY = 256 * 2**20  # bytes of arrays derived from its own data that a session keeps
 MOST_PARTICLES = 200_000  # of one's own in a session
 MOST_NETWORKS = 4
-HOTTEST = 5.0  # temperature (ε/k_B) that is taken for one
+COLDEST, HOTTEST = 0.05, 5.0  # temperatures (ε/k_B) that are taken for one
 VERDICT = "your own; equilibration not assessed"
 WANTED = ["position", "inherent_position", "species", "verdict", "provenance"]
 
@@ -107,7 +107,7 @@ class OwnLibrary(Library):
     def _propensities(self):
         return self.shared._propensities
 
-    def with_configurations(self, ds, temperature, name):
+    def with_configurations(self, ds, temperature, name, warnings=()):
         """The library with some configurations, of known inherent structures, more.
 
         Parameters
@@ -118,6 +118,8 @@ class OwnLibrary(Library):
             Temperature (ε/k_B).
         name : str
             How the samples are called.
+        warnings : sequence of str, optional
+            What is to be known of them, beside that nobody has assessed their equilibration.
 
         Returns
         -------
@@ -131,10 +133,8 @@ class OwnLibrary(Library):
             Where they cannot be predicted together with those of the same temperature and size, or are too many.
         """
         temperature = round(float(temperature), 4)
-        if not 0 < temperature <= HOTTEST:
-            raise InvalidData(
-                f"{name}: the temperature is {temperature:g}; expected more than 0 and at most {HOTTEST:g}."
-            )
+        if not COLDEST <= temperature <= HOTTEST:
+            raise InvalidData(f"{name}: the temperature is {temperature:g}; expected {COLDEST:g} to {HOTTEST:g}.")
         if not (ds["species"] == 0).any("particle").all():
             raise InvalidData(f"{name}: a configuration holds no particle of species 1; expected some in each.")
         key = temperature, ds.sizes["particle"]
@@ -144,7 +144,7 @@ class OwnLibrary(Library):
                 f"{name}: with it this session has brought {brought} particles; expected at most {MOST_PARTICLES} "
                 "(reload the page to begin anew)."
             )
-        ds = _labelled(ds.assign_attrs(temperature=temperature), VERDICT)
+        ds = _labelled(ds.assign_attrs(temperature=temperature), "; ".join([VERDICT, *warnings]))
         known = self.configurations(*key) if key in self._paths or key in self._groups else ds
         ds = _fitted(ds, known, name)
         earlier = [self._groups[key]] if key in self._groups else []

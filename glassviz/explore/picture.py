@@ -1,5 +1,7 @@
 """The snapshot as a picture with its legend, for movies and for print."""
 
+import re
+
 import numpy as np
 from PIL import Image, ImageDraw
 
@@ -9,6 +11,7 @@ from glassviz.explore.colors import LEVELS as CODES
 from glassviz.explore.colors import MAPS, encode, palette
 from glassviz.explore.raster import BACKGROUND, opacity, particle_ids, viewport
 from glassviz.mixture import RADII, InvalidData
+from glassviz.simulate.verdict import VERDICTS
 
 SHAPES = ("tall", "wide", "square")
 """Where the legend stands: above the snapshot, beside it (16:9), nowhere."""
@@ -117,6 +120,7 @@ class Stage:
         self._canvas = Canvas(configuration, size)
         self.frames = derive.frames(library, sample, network)
         self._trained = library.ensemble(network).untrained_at(sample.temperature)
+        self._equilibrated = _word(str(configuration["verdict"].item()) if "verdict" in configuration else "")
         self.library, self.sample, self.size, self.colors = library, sample, size, colors
         self.length = float(configuration.attrs["box_length"])
         self._frame = self._still_frame(shape)
@@ -188,6 +192,8 @@ class Stage:
             yield [(f"trained at {self._trained}", lettering.PLAIN)]
         if self.frames.missed(level):
             yield [("networks miss ", lettering.PLAIN), *lettering.MEAN]
+        if self._equilibrated != VERDICTS[0]:
+            yield [(f"sample: {self._equilibrated}", lettering.PLAIN)]
 
     def _write_above(self, draw, level):
         unit = (draw.im.size[1] - self.size) / 10
@@ -197,9 +203,11 @@ class Stage:
             x = lettering.typeset(draw, x, 4.4 * unit, 3.2 * unit, pieces, TEXT) + 2.6 * unit
         lettering.typeset(draw, 0.365 * self.size, 8.2 * unit, 1.7 * unit, [(kind, lettering.PLAIN)], FAINT)
         free = self.size - 2 * unit - x
-        for row, pieces in enumerate(self._cautions(level)):
+        cautions = list(self._cautions(level))
+        for row, pieces in enumerate(cautions):
             height = 1.7 * unit * min(1, free / lettering.width(draw, 1.7 * unit, pieces))
-            lettering.typeset(draw, x, (4.4 - 2.2 * row) * unit, height, pieces, FAINT)
+            below = 2.2 * row - (1.8 if len(cautions) > 2 else 0)
+            lettering.typeset(draw, x, (4.4 - below) * unit, height, pieces, FAINT)
 
     def _write_beside(self, draw, level):
         unit, left = self.size / 100, self.size + 6 * self.size // 100
@@ -212,3 +220,9 @@ class Stage:
             lettering.typeset(draw, left, (34 + 12 * row) * unit, height, pieces, TEXT)
         for row, pieces in enumerate(([(kind, lettering.PLAIN)], *self._cautions(level))):
             lettering.typeset(draw, left, (63.5 + 4 * row) * unit, 2.6 * unit, pieces, FAINT)
+
+
+def _word(verdict):
+    """The first words of a verdict: "equilibrium", "nearly equilibrium", "glass", or that nobody has looked."""
+    word = re.split(r"[:(]", verdict)[0].strip()
+    return f"nearly {VERDICTS[0]}" if word == VERDICTS[1] else word or "equilibration not assessed"

@@ -26,6 +26,7 @@ SECONDS = 540  # of computing
 WRITTEN = 2**28  # bytes of the result
 MOST_CONFIGURATIONS = 20
 MOST_PARTICLES = 100_000  # of all configurations of a file
+MOST_NETWORKS = 32  # of a file; each takes its part of the server's memory
 
 
 def main(path, result):
@@ -59,6 +60,8 @@ def _limit():
 def _network(path):
     """Networks that predict one of the shipped configurations."""
     ensemble = load_networks(path)
+    if ensemble.networks > MOST_NETWORKS:
+        raise InvalidData(f"{path.name}: {ensemble.networks} networks; expected at most {MOST_NETWORKS} of a species.")
     shipped = store.available_configurations()[0]
     ds = netcdf.read(shipped.path).isel(configuration=[0])
     X = descriptors(ds, cutoff=ensemble.header["cutoff"], tessellation=ensemble.header["tessellation"])

@@ -19,11 +19,19 @@ COLUMNS = (
     "time_simulated",
     "value",
     "error",
+    "error_of",
     "unit",
     "structures",
     "particles",
+    "networks",
+    "replica_noise",
 )
-"""Columns of `curves`; temperature in ε/k_B, time in σ(m/ε)^½."""
+"""Columns of `curves`; temperature in ε/k_B, time in σ(m/ε)^½.
+
+`error_of`: what the error is of, "networks", "structures" (bootstrap) or "fit and networks". `networks`: the ensemble
+that predicts, empty for molecular dynamics. `replica_noise`: whether it is "subtracted" from what molecular dynamics
+measured, or "included".
+"""
 
 
 def curves(library, network, progress=None):
@@ -43,23 +51,28 @@ def curves(library, network, progress=None):
         One row for each value, with `COLUMNS`. What is not determined is left out.
     """
     tables = []
+    of_predictions = "networks" if library.ensemble(network).networks > 1 else "structures"
+    predicted = {"networks": network, "error_of": of_predictions, "replica_noise": ""}
     for done, temperature in enumerate(library.temperatures, 1):
         found = heterogeneity.fluctuations(library, temperature, network)
-        tables += [_rows(found, name, "prediction", temperature) for name in ("chi4", "chord")]
+        tables += [_rows(found, name, "prediction", temperature, **predicted) for name in ("chi4", "chord")]
         passed, _ = derive.transfer(library, temperature, library.sizes(temperature)[0], network)
         length = heterogeneity.dynamic_length(library, temperature, network) if passed else None
         if length is not None:
-            tables.append(_rows(length, "xi4", "prediction", temperature))
+            fitted = predicted | {"error_of": "fit and networks"}
+            tables.append(_rows(length, "xi4", "prediction", temperature, **fitted))
         measured = heterogeneity.measured(library, temperature)
         if measured is not None:
-            tables += [_rows(measured, name, "molecular dynamics", temperature) for name in ("chi4", "chord")]
+            for name, noise in (("chi4", measured.attrs["replica_noise"]), ("chord", "included")):
+                dynamics = {"networks": "", "error_of": "structures", "replica_noise": noise}
+                tables.append(_rows(measured, name, "molecular dynamics", temperature, **dynamics))
         if progress is not None:
             progress(done, len(library.temperatures))
     return pd.concat(tables, ignore_index=True)
 
 
-def _rows(found, name, source, temperature):
-    values = {
+def _rows(found, name, source, temperature, **told):
+    values = told | {
         "source": source,
         "quantity": name,
         "temperature": temperature,

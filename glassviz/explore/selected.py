@@ -94,12 +94,11 @@ def measured_curve(ds, chosen):
 
 def learned_from(ensemble, sample):
     """Whether networks were trained on the dynamics of a sample, by what their file records."""
-    states = [state for record in ensemble.header.get("training", {}).values() for state in record.get("states", ())]
     return any(
         abs(state["temperature"] - sample.temperature) < 1e-9
         and sample.name in state.get("names", ())
         and any(time is not None for time in state.get("times", ()))
-        for state in states
+        for state in ensemble.states
     )
 
 

@@ -39,10 +39,15 @@ class Ensemble:
         return f"<Ensemble {self.name}: {self.networks} × {self.kind} for species {species}{trained}>"
 
     @property
+    def states(self):
+        """What the file says of the states trained on: list of dict with `temperature`, and more where it is told."""
+        records = self.header.get("training", {}).values()
+        return [state for record in records if isinstance(record, dict) for state in record.get("states", ())]
+
+    @property
     def temperatures(self):
         """The coldest and the hottest state trained on, transferred ones too; None where the file does not say."""
-        states = [state for record in self.header.get("training", {}).values() for state in record.get("states", ())]
-        found = [state["temperature"] for state in states]
+        found = [state["temperature"] for state in self.states]
         return (min(found), max(found)) if found else None
 
     def untrained_at(self, temperature):

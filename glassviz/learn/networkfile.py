@@ -150,7 +150,17 @@ def _checked_header(metadata, source):
         raise InvalidData(f"{source}: the header's columns are unusable; expected lists of {', '.join(COLUMN_DIMS)}.")
     if not isinstance(header["training"], dict) or not all(map(_is_positive, (header[key] for key in POSITIVE))):
         raise InvalidData(f"{source}: the header is unusable; expected a record, and {' and '.join(POSITIVE)} above 0.")
+    for record in header["training"].values():
+        states = record.get("states", []) if isinstance(record, dict) else []
+        if not isinstance(states, list) or not all(map(_is_state, states)):
+            raise InvalidData(f"{source}: the record of training is unusable; expected temperatures, names and times.")
     return header
+
+
+def _is_state(state):
+    if not isinstance(state, dict) or not _is_positive(state.get("temperature")):
+        return False
+    return all(isinstance(state.get(name, []), list) for name in ("names", "times"))
 
 
 def _is_list(values):

@@ -8,11 +8,12 @@ import pytest
 import xarray as xr
 
 from glassviz import files
-from glassviz.explore import address, derive, heterogeneity, making
+from glassviz.explore import address, derive, heterogeneity, making, reading
 from glassviz.explore.intake import LARGEST, safe_name, take
 from glassviz.explore.movie import render_movie
 from glassviz.explore.own import OwnLibrary
 from glassviz.explore.state import ExplorerState
+from glassviz.files import store
 from glassviz.mixture import InvalidData
 
 
@@ -191,10 +192,25 @@ def test_samples_and_networks_come_one_after_the_other(library, session, shipped
     assert session.ensemble(network).name == network
 
 
-@pytest.mark.parametrize("temperature", [0.0, 1e-5, 7.0, np.nan])
+@pytest.mark.parametrize("temperature", [0.0, 1e-5, 0.01, 7.0, np.nan])
 def test_a_temperature_that_is_none_is_refused(session, shipped, temperature):
-    with pytest.raises(InvalidData, match="expected more than 0"):
+    with pytest.raises(InvalidData, match=r"expected 0\.05 to 5"):
         session.with_configurations(shipped, temperature, "odd")
+
+
+def test_what_is_to_be_known_of_a_sample_goes_with_it(session, shipped):
+    gained, sample = session.with_configurations(shipped, 0.3, "thin", ["thin.xyz: the density is another one."])
+    ds = gained.configurations(0.3, sample.particles).isel(configuration=sample.index)
+    assert str(ds["verdict"].item()) == "your own; equilibration not assessed; thin.xyz: the density is another one."
+
+
+def test_a_file_of_very_many_networks_is_refused(monkeypatch):
+    monkeypatch.setattr(reading, "MOST_NETWORKS", 1)
+    path = store.precomputed("networks") / "tglassmlp.safetensors"
+    if not path.exists():
+        pytest.skip("the store holds no networks")
+    with pytest.raises(InvalidData, match="expected at most 1 of a species"):
+        reading._network(path)
 
 
 def test_a_sample_without_species_1_is_refused(session, shipped):

@@ -66,6 +66,11 @@ def test_curves_are_those_of_the_page(small, monkeypatch):
     seen = []
     table = records.curves(library, small.network, lambda done, of: seen.append((done, of)))
     assert tuple(table.columns) == records.COLUMNS
+    predicted = table["source"] == "prediction"
+    assert set(table["networks"][predicted]) == {small.network}
+    assert (table["networks"][~predicted] == "").all()
+    assert set(table["error_of"][~predicted]) <= {"structures"}
+    assert set(table["replica_noise"][~predicted]) <= {"subtracted", "included"}
     assert seen == [(1, 2), (2, 2)]
     assert set(table["temperature"]) == set(one)
     assert np.isfinite(table["value"]).all()

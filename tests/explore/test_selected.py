@@ -84,14 +84,13 @@ def test_what_the_networks_were_trained_on_is_what_their_file_says(simulated):
     state = {"temperature": sample.temperature, "names": [sample.name], "times": [None, 12.0]}
 
     def learned(sample, **changed):
-        header = {"training": {"species1": {"states": [state | changed]}}}
-        return learned_from(SimpleNamespace(header=header), sample)
+        return learned_from(SimpleNamespace(states=[state | changed]), sample)
 
     assert learned(sample)
     assert not learned(other)
     assert not learned(sample, names=["another"])
     assert not learned(sample, times=[None, None])  # transferred labels
-    assert not learned_from(SimpleNamespace(header={}), sample)
+    assert not learned_from(SimpleNamespace(states=[]), sample)
 
 
 def test_contributions_lead_from_average_surroundings_to_the_prediction(simulated):

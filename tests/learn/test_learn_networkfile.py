@@ -22,6 +22,8 @@ def test_round_trip_keeps_predictions_and_record(random_networks, random_descrip
     assert back.species == (0, 1)
     assert back.networks == 3
     assert back.header["training"] == ensemble.header["training"]
+    assert back.temperatures is None
+    assert back.untrained_at(0.3) == ""
     assert back.header["reference_temperature"] == 0.2
     assert [p.name for p in tmp_path.iterdir()] == ["kept.safetensors"]
 
@@ -73,6 +75,9 @@ def spoil(random_networks, tmp_path):
         ("header is unusable", {"header": {"reference_temperature": 0}}),
         ("header is unusable", {"header": {"cutoff": "far"}}),
         ("header is unusable", {"header": {"training": []}}),
+        ("record of training", {"header": {"training": {"species1": {"states": 5}}}}),
+        ("record of training", {"header": {"training": {"species1": {"states": [{"temperature": "0.2"}]}}}}),
+        ("record of training", {"header": {"training": {"species1": {"states": [{"temperature": 0.2, "names": 1}]}}}}),
     ],
 )
 def test_a_file_of_another_kind_is_refused_in_one_sentence(reason, change, spoil):

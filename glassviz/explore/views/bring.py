@@ -12,6 +12,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from glassviz.explore.intake import LARGEST, safe_name, take
+from glassviz.explore.own import COLDEST, HOTTEST
 from glassviz.explore.reading import MOST_CONFIGURATIONS, MOST_PARTICLES
 from glassviz.explore.views.base import on_session
 from glassviz.explore.views.dialog import dialog
@@ -27,7 +28,8 @@ FORMATS = ".gsd, .xyz, .extxyz, LAMMPS dump, GlassBench .npz, .nc; networks as .
 ABOUT = f"""<p>A configuration of the mixture, of one frame or of several, or networks of glassviz: {FORMATS}. At most
 {LARGEST // 2**20} MiB, {MOST_CONFIGURATIONS} frames, {MAX_PARTICLES} particles in each and {MOST_PARTICLES} in all; the
 box square, periodic and in the plane.</p>
-<p>Only this page sees it, and only until it is closed. Inherent structures are computed where the file has none: less
+<p>Only this page sees it, and only until it is closed; of what is derived from it numbers without names may stay in
+the server's cache. Inherent structures are computed where the file has none: less
 than a second for 1290 particles, some minutes for 80 000. A sample is predicted together with those of its temperature
 and size that are here already.</p>"""
 CHOOSE = "Choose a file, or drop it here"
@@ -91,8 +93,8 @@ class Bring:
         )
         self.temperature = pmui.FloatInput(
             label="Temperature T (ε/k_B) of these configurations",
-            start=0.01,
-            end=5.0,
+            start=COLDEST,
+            end=HOTTEST,
             step=0.01,
             description=HELP["temperature"],
             size="small",
@@ -221,6 +223,8 @@ class Bring:
 
     def _show(self, _event=None):
         """Take in what was read and go there."""
+        if self._waiting is None:
+            return  # pressed twice
         found, name, warnings = self._waiting
         library = self._state.library
         try:
@@ -232,7 +236,7 @@ class Bring:
                 asked = self.temperature.value if np.isnan(stated) else stated
                 if asked is None:
                     raise InvalidData(f"{name}: there is no temperature yet; expected a number, in ε/k_B.")
-                library, sample = library.with_configurations(found, asked, Path(name).stem)
+                library, sample = library.with_configurations(found, asked, Path(name).stem, warnings)
                 self._state.show(library, sample=sample)
         except InvalidData as error:
             self._tell(str(error), "wrong")

@@ -3,7 +3,9 @@
 import asyncio
 import html
 import logging
+import re
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from glassviz.explore.views.share import BUTTON
 from glassviz.files import netcdf
 from glassviz.mixture import InvalidData, temperature_name
 
+WORKERS = ThreadPoolExecutor(2, "export")  # of all sessions; views are derived in asyncio's
 MOVIE, PICTURE, FIGURE, CURVES, EVERYTHING, PAGE = (
     "Movie",
     "Snapshot as a picture",
@@ -207,11 +210,13 @@ class Export(View):
         if self.busy:
             return
         choice, colors = self.state.choice(), self.state.colors
-        name = f"glassviz_T{temperature_name(choice.temperature)}_N{choice.sample.particles}"
+        name = (
+            f"glassviz_T{temperature_name(choice.temperature)}_N{choice.sample.particles}_{_plain(choice.sample.name)}"
+        )
         make = {
             MOVIE: partial(_movie, f"{name}_{self.sweep.value}{self.format.value}", self._movie_request()),
             PICTURE: partial(_picture, f"{name}.png", self.picture_size.value, self.picture_shape.value),
-            CURVES: partial(_curves, "glassviz_curves.csv"),
+            CURVES: partial(_curves, f"glassviz_curves_{_plain(choice.network)}.csv"),
             EVERYTHING: partial(_everything, f"{name}.nc"),
             PAGE: partial(_page, f"{name}.html"),
         }[self.kind.value]
@@ -239,7 +244,7 @@ class Export(View):
                 raise Cancelled  # nobody is waiting any more
 
         try:
-            path = await asyncio.to_thread(work, progress)
+            path = await loop.run_in_executor(WORKERS, work, progress)
             finish = partial(self._ready, folder, path)
         except Cancelled:
             finish = partial(self._tell, "Cancelled.", 0)
@@ -275,6 +280,11 @@ class Export(View):
                 margin=0,
             )
         )
+
+
+def _plain(name):
+    """A name as it may stand in that of a file."""
+    return re.sub(r"[^\w.+-]+", "_", name).strip("_")
 
 
 def _stack(*pieces):
