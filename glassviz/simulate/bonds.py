@@ -69,3 +69,9 @@ def surviving_fraction(start, neighbor, later, species, length):
         if start[i + 1] > start[i]:
             fraction[i] = alive / (start[i + 1] - start[i])
     return fraction
+
+
+def require_species_1(ds, who):
+    """`InvalidData` where a configuration has no particle of species 1, of whose bonds a run keeps the record."""
+    if not (ds["species"] == 0).any("particle").all():
+        raise mixture.InvalidData(f"{who}: a configuration holds no particle of species 1; expected some in each.")

@@ -1,17 +1,21 @@
 """Equilibrium configurations: recorded runs of the swap Monte Carlo chain at one temperature, resumable."""
 
+from numbers import Real
+from pathlib import Path
+
 import numpy as np
 import xarray as xr
 
 from glassviz import mixture
 from glassviz.files import netcdf
-from glassviz.simulate.bonds import initial_bonds, surviving_fraction
+from glassviz.simulate.bonds import initial_bonds, require_species_1, surviving_fraction
 from glassviz.simulate.history import with_cooling
 from glassviz.simulate.order import require_apart, with_order
 from glassviz.simulate.potential import potential_energy
 from glassviz.simulate.swap_chain import SwapMonteCarlo
 from glassviz.simulate.verdict import assess
 
+COLDEST = 1e-4  # temperature that swap Monte Carlo is asked for
 BLOCKS = 200  # energies recorded along a run
 BLOCKS_BETWEEN_CHECKPOINTS = 20
 
@@ -30,7 +34,16 @@ def random_start(particles, seed):
     -------
     xarray.Dataset
         One configuration in the box of the mixture's density.
+
+    Raises
+    ------
+    InvalidData
+        Where the number of particles is not a whole one up to 90 000.
     """
+    if particles != int(particles) or not 1 <= particles <= mixture.MAX_PARTICLES:
+        raise mixture.InvalidData(
+            f"random start: {particles} particles; expected a whole number, 1 to {mixture.MAX_PARTICLES}."
+        )
     length = mixture.box_length(particles)
     side = int(np.ceil(np.sqrt(particles)))
     sites = (np.stack(np.divmod(np.arange(side * side), side), axis=-1) + 0.5) * length / side
@@ -187,14 +200,19 @@ def equilibrate(
     Raises
     ------
     InvalidData
-        Where the start is not a configuration, the temperature is not positive, there are fewer than 200 sweeps, or
-        the checkpoint is of another run.
+        Where the start is no configuration or has no particle of species 1, the temperature is below 10⁻⁴, there are
+        fewer than 200 sweeps or no whole number of them, or the checkpoint is of another run.
     """
-    if not temperature > 0 or not sweeps >= BLOCKS:
+    temperature = mixture.checked_temperature(temperature, "equilibrate")
+    whole = isinstance(sweeps, Real) and np.isfinite(sweeps) and sweeps == int(sweeps)
+    if not temperature >= COLDEST or not whole or sweeps < BLOCKS:
         raise mixture.InvalidData(
-            f"equilibrate: temperature {temperature} and {sweeps} sweeps; expected T > 0 and at least {BLOCKS} sweeps."
+            f"equilibrate: temperature {temperature:g} and {sweeps} sweeps; "
+            f"expected at least {COLDEST:g}, and {BLOCKS} whole sweeps."
         )
+    sweeps, checkpoint = int(sweeps), Path(checkpoint) if checkpoint else None
     ds = random_start(particles, seed) if ds is None else mixture.check(ds)
+    require_species_1(ds, "equilibrate")
     if checkpoint and ds.sizes["configuration"] != 1:
         raise mixture.InvalidData("equilibrate: a checkpoint belongs to one configuration; expected one at a time.")
     streams = np.random.SeedSequence(seed).spawn(ds.sizes["configuration"])

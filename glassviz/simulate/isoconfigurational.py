@@ -13,9 +13,9 @@ import xarray as xr
 
 from glassviz import mixture
 from glassviz.files import netcdf
-from glassviz.simulate.bonds import initial_bonds, surviving_fraction
+from glassviz.simulate.bonds import initial_bonds, require_species_1, surviving_fraction
 from glassviz.simulate.dynamics import TIME_STEP, Lanes, advance, displacements, positions, start_lanes
-from glassviz.simulate.lanes import LANES
+from glassviz.simulate.lanes import LANES, UNITS
 from glassviz.simulate.neighbors import sort_into_cells
 from glassviz.simulate.potential import forces
 
@@ -24,6 +24,8 @@ CAPTION = "The bond-breaking propensity is the fraction of its neighbours a part
 
 SCATTERING_WAVENUMBER = 7.0
 LONGEST_JUMP = 0.1  # σ a particle at rest may be pushed within a time step; in equilibrium it is a tenth of that
+LONGEST_STEP = 0.1
+FARTHEST = 0.5  # σ a particle may move within a time step; in equilibrium it is a tenth of that
 LONGEST = 1e12  # last time; no simulation gets there
 FLIGHT = 10  # times the mean square displacement of free flight that no liquid reaches
 _DIMS = {
@@ -106,6 +108,12 @@ class _Ensemble:
         for component in np.unique(self.species):
             means = surviving[:, self.species == component].mean(axis=1)
             self.measured["mean_propensity_variance"][k, component] = means.var(ddof=1)
+        fastest = max(float(np.abs(v).max()) for group in self.groups for v in (group.vx, group.vy))
+        if not fastest * self.length / UNITS < FARTHEST:
+            raise mixture.InvalidData(
+                f"isoconfigurational: by t = {self.times[k]:g} a particle moves farther than {FARTHEST:g} σ in a time "
+                f"step of {self.time_step:g}; expected a shorter one at T = {self.run['temperature']:g}."
+            )
         squared = (moved**2).sum(axis=-1).mean()
         if not squared < FLIGHT * 2 * self.run["temperature"] * self.times[k] ** 2:
             raise mixture.InvalidData(
@@ -228,22 +236,30 @@ def isoconfigurational(
     Raises
     ------
     InvalidData
-        Where `ds` is not one configuration of known temperature, particles overlap or run away, the times do not rise,
-        there is no replica, the device is not there, or the checkpoint is of another run.
+        Where `ds` is not one configuration of known temperature with particles of species 1, particles overlap or run
+        away, the times do not rise or the time step is too long, there is no replica, the device is not there, or the
+        checkpoint is of another run.
     """
     ds = mixture.check(ds)
     if ds.sizes["configuration"] != 1:
         raise mixture.InvalidData(
             f"isoconfigurational: {ds.sizes['configuration']} configurations; expected one structure at a time."
         )
+    require_species_1(ds, "isoconfigurational")
     temperature = ds.attrs["temperature"] if temperature is None else temperature
-    if not temperature > 0:
+    temperature = mixture.checked_temperature(temperature, "isoconfigurational")
+    if np.isnan(temperature):
         raise mixture.InvalidData("isoconfigurational: the temperature is unknown; expected a positive number.")
-    times = np.rint(np.asarray(times, dtype=float) / time_step) * time_step
-    if times.size == 0 or not np.all(np.diff(times, prepend=0) > 0) or np.isinf(times[-1]):
-        raise mixture.InvalidData("isoconfigurational: the output times do not rise from above zero; expected them to.")
-    if replicas < 1:
-        raise mixture.InvalidData(f"isoconfigurational: {replicas} replicas; expected at least one.")
+    if not 0 < time_step <= LONGEST_STEP:
+        raise mixture.InvalidData(f"isoconfigurational: time step {time_step:g}; expected 0 to {LONGEST_STEP:g}.")
+    times = np.rint(np.atleast_1d(np.asarray(times, dtype=float)) / time_step) * time_step
+    if times.ndim > 1 or not times.size or not np.all(np.diff(times, prepend=0) > 0) or times[-1] > LONGEST:
+        raise mixture.InvalidData(
+            f"isoconfigurational: the output times do not rise from above zero to {LONGEST:g}; expected them to."
+        )
+    for name, number in (("replicas", replicas), ("threads", threads)):
+        if number != int(number) or number < 1:
+            raise mixture.InvalidData(f"isoconfigurational: {number} {name}; expected a whole number, at least one.")
     require(device)
 
     configuration = ds.isel(configuration=0)

@@ -22,6 +22,7 @@ VERDICTS = ("equilibrium", "nearly", "glass", "crystal", "demixed")
 ENOUGH = 1.0  # decorrelation times that make an equilibrium
 TOO_FEW = 0.1  # below which a run has shown nothing but a glass
 SIGNIFICANT = 3.0  # standard errors
+FEWEST_RECORDS = 8  # of a run, whose last half is to show a drift
 FEWEST_SAMPLES = 3  # of two ensembles together, to know how they scatter
 FEWEST_ALONE = 6  # of one of them, to know that from its own samples
 _FEWEST_BLOCKS = 5  # of a blocking level
@@ -43,11 +44,11 @@ def blocking_error(series):
     """
     values = np.atleast_2d(np.asarray(series, dtype=float))
     errors = []
-    while values.shape[1] >= min(_FEWEST_BLOCKS, np.shape(series)[-1]):
+    while values.shape[1] >= max(2, min(_FEWEST_BLOCKS, np.shape(series)[-1])):
         errors.append(np.sqrt(values.var(axis=1, ddof=1).mean() / values.shape[1]))
         even = values.shape[1] // 2 * 2
         values = values[:, :even].reshape(len(values), -1, 2).mean(axis=2)
-    return float(max(errors))
+    return float(max(errors, default=np.nan))
 
 
 def drift(energies):
@@ -187,10 +188,16 @@ def assess(ds):
     Raises
     ------
     InvalidData
-        Where the series are missing.
+        Where the series are missing, not finite or too short.
     """
     if "energy_series" not in ds or "bond_series" not in ds:
         raise mixture.InvalidData("verdict: there is no record of a run; expected energy_series and bond_series.")
+    series = [ds[name].values for name in ("energy_series", "bond_series")]
+    if series[0].shape[-1] < FEWEST_RECORDS or not all(np.isfinite(values).all() for values in series):
+        raise mixture.InvalidData(
+            f"verdict: {series[0].shape[-1]} records of a run, or some not finite; "
+            f"expected at least {FEWEST_RECORDS} numbers."
+        )
     drifts = np.array([drift(energies) for energies in ds["energy_series"].values])
     times = decorrelations(ds)
     columns = [*drifts.T, times]
@@ -230,6 +237,8 @@ def sample_energies(ds):
     if "energy_series" in ds:
         series = ds["energy_series"].values
         return series[:, series.shape[1] // 2 :].mean(axis=1)
+    if "energy" not in ds:
+        raise mixture.InvalidData("energies: there are none; expected energy_series or energy.")
     return ds["energy"].mean("particle").values
 
 

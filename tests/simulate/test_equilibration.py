@@ -161,10 +161,21 @@ def test_bad_input_is_refused(liquid, liquid_dataset, tmp_path):
     for options in (
         {"temperature": 0.0, "sweeps": 200},
         {"temperature": np.nan, "sweeps": 200},
+        {"temperature": 1e-310, "sweeps": 200},
+        {"temperature": np.inf, "sweeps": 200},
+        {"temperature": "hot", "sweeps": 200},
         {"temperature": 0.4, "sweeps": BLOCKS - 1},
+        {"temperature": 0.4, "sweeps": 200.5},
+        {"temperature": 0.4, "sweeps": np.inf},
     ):
-        with pytest.raises(InvalidData, match="expected T > 0"):
+        with pytest.raises(InvalidData, match=r"equilibrate: .*temperature"):
             equilibrate(liquid_dataset, **options)
+    for particles in (-1, 0, 10.5):
+        with pytest.raises(InvalidData, match="a whole number, 1 to"):
+            equilibrate(temperature=0.4, sweeps=200, particles=particles)
+    second = liquid_dataset.assign(species=liquid_dataset["species"] * 0 + 1)
+    with pytest.warns(mixture.MixtureWarning), pytest.raises(InvalidData, match="no particle of species 1"):
+        equilibrate(second, temperature=0.4, sweeps=200)
     with pytest.raises(InvalidData, match="balanced or plain"):
         equilibrate(liquid_dataset, temperature=0.4, sweeps=200, swap="both")
     two = mixture.configurations(np.stack([liquid[0]] * 2), *liquid[1:], 0.4)

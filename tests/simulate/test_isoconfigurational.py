@@ -161,19 +161,37 @@ def test_bad_input_is_refused(liquid_dataset):
     unknown = liquid_dataset.assign_attrs(temperature=np.nan)
     with pytest.raises(InvalidData, match="temperature is unknown"):
         isoconfigurational(unknown, [1.0])
-    for times in ([], [0.0, 1.0], [2.0, 1.0], [1.0, 1.001], [-1.0], [np.nan], [np.inf]):
+    for times in ([], [0.0, 1.0], [2.0, 1.0], [1.0, 1.001], [-1.0], [np.nan], [np.inf], [1e300], [[1.0]]):
         with pytest.raises(InvalidData, match="times do not rise"):
             isoconfigurational(liquid_dataset, times)
     for replicas in (0, -8):
         with pytest.raises(InvalidData, match="replicas"):
             isoconfigurational(liquid_dataset, [1.0], replicas)
+    for options, message in (
+        ({"replicas": 8.5}, "replicas"),
+        ({"threads": 0}, "threads"),
+        ({"time_step": -0.01}, "time step"),
+        ({"temperature": np.inf}, "temperature"),
+        ({"temperature": "hot"}, "temperature"),
+    ):
+        with pytest.raises(InvalidData, match=message):
+            isoconfigurational(liquid_dataset, [1.0], **options)
     with pytest.raises(InvalidData):
         isoconfigurational(liquid_dataset.drop_vars("species"), [1.0])
+    second = liquid_dataset.assign(species=liquid_dataset["species"] * 0 + 1)
+    with pytest.warns(mixture.MixtureWarning), pytest.raises(InvalidData, match="no particle of species 1"):
+        isoconfigurational(second, [1.0])
     for apart in (0.0, 0.05):
         overlapping = liquid_dataset.copy(deep=True)
         overlapping["position"][0, 1] = mixture.wrap(overlapping["position"][0, 0] + apart, liquid_dataset.box_length)
         with pytest.raises(InvalidData, match="do particles overlap"):
             isoconfigurational(overlapping, [1.0])
+
+
+def test_a_time_step_too_long_for_the_temperature_is_refused(liquid_dataset):
+    """Particles would fold back into the box, and the average over replicas look sound."""
+    with pytest.raises(InvalidData, match="moves farther than"):
+        isoconfigurational(liquid_dataset, [1.0], temperature=1e4)
 
 
 def test_particles_that_run_away_are_refused(liquid_dataset):

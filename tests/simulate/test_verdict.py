@@ -138,6 +138,22 @@ def test_ensembles_of_short_and_long_runs_seldom_disagree_by_chance(samples):
     assert np.mean(found) > 0.975
 
 
+@pytest.mark.parametrize("blocks", [1, 2, 3, 7])
+def test_a_record_of_a_few_numbers_is_refused(blocks):
+    """It would go on for ever, or know no error."""
+    with pytest.raises(InvalidData, match="expected at least 8 numbers"):
+        assess(record(np.linspace(-2.5, -2.6, blocks)[None], np.ones((1, blocks))))
+
+
+@pytest.mark.parametrize("series", ["energy_series", "bond_series"])
+def test_a_record_that_is_no_number_is_refused(series):
+    ds = record(-2.5 + 1e-3 * np.random.default_rng(0).normal(size=(1, BLOCKS)), np.full((1, BLOCKS), 0.2))
+    assess(ds)
+    ds[series].values[0, 5] = np.nan
+    with pytest.raises(InvalidData, match="not finite"):
+        assess(ds)
+
+
 def test_samples_of_one_ladder_count_as_one():
     rng = np.random.default_rng(7)
     energies = np.repeat(rng.normal(0, 1e-3, (8, 1)), BLOCKS, axis=1) + rng.normal(0, 1e-6, (8, BLOCKS))
@@ -173,5 +189,7 @@ def test_energies_of_two_ensembles():
     assert str(Comparison(2e-3, 1e-3, 2)).startswith("agrees")
     with pytest.raises(InvalidData, match="one temperature"):
         compare_energies(ensemble(-2.5, 4), ensemble(-2.5, 4, 0.35))
+    with pytest.raises(InvalidData, match="there are none"):
+        compare_energies(ensemble(-2.5, 4), ensemble(-2.5, 4).drop_vars(["energy_series"]))
     with pytest.raises(InvalidData, match="at least three"):
         compare_energies(ensemble(-2.5, 1), ensemble(-2.5, 1))
