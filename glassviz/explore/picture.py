@@ -16,6 +16,8 @@ from glassviz.simulate.verdict import VERDICTS
 SHAPES = ("tall", "wide", "square")
 """Where the legend stands: above the snapshot, beside it (16:9), nowhere."""
 SIZES = (240, 2160)  # pixels
+ENDS = [[("active 0", lettering.PLAIN)], [("1 arrested", lettering.PLAIN)]]
+"""What stands at the ends of the colour bar, beside it."""
 PAPER, TEXT, FAINT = (255, 255, 255), (24, 28, 36), (96, 103, 115)
 
 
@@ -172,7 +174,7 @@ class Stage:
         bar = Image.fromarray(np.broadcast_to(bar, (max(int(0.9 * height), 2), wide, 3)).copy())
         picture.paste(bar, (left, int(middle - 0.45 * height)))
         draw = ImageDraw.Draw(picture)
-        names = [[("active 0", lettering.PLAIN)], [("1 arrested", lettering.PLAIN)]]
+        names = ENDS
         if not beside:
             names = [[("0 active", lettering.PLAIN)], [("arrested 1", lettering.PLAIN)]]
         widths = [lettering.width(draw, height, name) for name in names]
@@ -201,7 +203,10 @@ class Stage:
         x = 2 * unit
         for pieces in (lettering.temperature(self.sample.temperature), lettering.mean_propensity(level), time):
             x = lettering.typeset(draw, x, 4.4 * unit, 3.2 * unit, pieces, TEXT) + 2.6 * unit
-        lettering.typeset(draw, 0.365 * self.size, 8.2 * unit, 1.7 * unit, [(kind, lettering.PLAIN)], FAINT)
+        kind = [(kind, lettering.PLAIN)]
+        room = (0.64 - 0.365) * self.size - lettering.width(draw, 2 * unit, ENDS[0]) - 1.6 * unit
+        height = 1.7 * unit * min(1, room / lettering.width(draw, 1.7 * unit, kind))
+        lettering.typeset(draw, 0.365 * self.size, 8.2 * unit, height, kind, FAINT)
         free = self.size - 2 * unit - x
         cautions = list(self._cautions(level))
         for row, pieces in enumerate(cautions):
