@@ -271,6 +271,13 @@ def _number(value):
         return None
 
 
+def require_counts(who, **numbers):
+    """`InvalidData` where a number by name is not a whole one from 1 on."""
+    for name, number in numbers.items():
+        if not isinstance(number, (int, np.integer)) or number < 1:
+            raise InvalidData(f"{who}: {name} = {number}; expected a whole number, at least 1.")
+
+
 def checked_length(length, source):
     """The side of a box as a positive number, or `InvalidData` that names the source."""
     length = _number(length)

@@ -13,6 +13,7 @@ import xarray as xr
 
 from glassviz.explore.library import Library, Memo, Sample, record
 from glassviz.mixture import InvalidData
+from glassviz.simulate.bonds import require_species_1
 
 MEMORY = 256 * 2**20  # bytes of arrays derived from its own data that a session keeps
 MOST_PARTICLES = 200_000  # of one's own in a session
@@ -135,8 +136,7 @@ class OwnLibrary(Library):
         temperature = round(float(temperature), 4)
         if not COLDEST <= temperature <= HOTTEST:
             raise InvalidData(f"{name}: the temperature is {temperature:g}; expected {COLDEST:g} to {HOTTEST:g}.")
-        if not (ds["species"] == 0).any("particle").all():
-            raise InvalidData(f"{name}: a configuration holds no particle of species 1; expected some in each.")
+        require_species_1(ds, name)
         key = temperature, ds.sizes["particle"]
         brought = sum(group["species"].size for group in self._groups.values()) + ds["species"].size
         if brought > MOST_PARTICLES:
@@ -149,7 +149,7 @@ class OwnLibrary(Library):
         ds = _fitted(ds, known, name)
         earlier = [self._groups[key]] if key in self._groups else []
         before = {s.name for s in self.samples(temperature)}
-        name = _plain(name)
+        name = plain(name)
         several = ds.sizes["configuration"] > 1
         names = [f"{name} {k + 1} (yours)" if several else f"{name} (yours)" for k in range(ds.sizes["configuration"])]
         names = [_new(n, before) for n in names]
@@ -171,7 +171,7 @@ class OwnLibrary(Library):
         for key in ("columns", "cutoff", "tessellation"):
             if ensemble.header[key] != shipped.header[key]:
                 raise InvalidData(f"{name}: the networks have other {key}; expected those of {shipped.name}.")
-        name = _new(f"{_plain(name)} (yours)", set(self.networks))
+        name = _new(f"{plain(name)} (yours)", set(self.networks))
         ensembles = {**self._ensembles, name: replace(ensemble, name=name)}
         return self._gaining(_ensembles=ensembles, networks=[*self.networks, name]), name
 
@@ -225,9 +225,9 @@ def _fitted(ds, known, name):
     return ds.assign_attrs(box_length=length)
 
 
-def _plain(name):
+def plain(name):
     """A name that is safe and short wherever it is shown."""
-    return re.sub(r"[^\w.+-]+", "_", name)[:40] or "sample"
+    return re.sub(r"[^\w.+-]+", "_", name)[:40].strip("_") or "sample"
 
 
 def _new(name, taken):

@@ -229,5 +229,5 @@ class Stage:
 
 def _word(verdict):
     """The first words of a verdict: "equilibrium", "nearly equilibrium", "glass", or that nobody has looked."""
-    word = re.split(r"[:(]", verdict)[0].strip()
+    word = re.split(r"(?:; \S+)?:", verdict)[0]  # without what follows it, of a file too
     return f"nearly {VERDICTS[0]}" if word == VERDICTS[1] else word or "equilibration not assessed"

@@ -9,7 +9,6 @@ import numpy as np
 import xarray as xr
 
 from glassviz.learn import architecture
-from glassviz.learn.inference import checked
 from glassviz.learn.tables import COLUMN_DIMS, Table
 from glassviz.mixture import InvalidData
 
@@ -55,7 +54,6 @@ def attribution(ensemble, descriptors, temperature, state_input):
         or an input cannot be one.
     """
     table = Table(ensemble.name, ensemble.header, descriptors, float(temperature), 1.0)
-    checked(table.columns, table.species, table.temperature, table.levels)
     if table.configurations != 1:
         raise InvalidData(f"attribution: {table.configurations} configurations; expected the particles of one.")
     missing = sorted(set(table.species.tolist()) - set(ensemble.species))

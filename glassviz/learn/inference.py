@@ -7,7 +7,7 @@ import numpy as np
 from glassviz.learn import architecture
 from glassviz.learn.constraint import SCAN, TOLERANCE, scanned, solve_inputs
 from glassviz.learn.factorised import Branch, Field
-from glassviz.learn.tables import Table
+from glassviz.learn.tables import Table, checked
 from glassviz.mixture import InvalidData
 
 CONSTRAINED_SPECIES = 0
@@ -254,7 +254,6 @@ class Ensemble:
         """State inputs of a table as `state_inputs` finds them, or those given."""
         if inputs is None:
             return self.state_inputs(table.columns, table.species, table.temperature, table.levels)
-        checked(table.columns, table.species, table.temperature, table.levels)
         inputs = np.asarray(inputs, np.float64)
         inputs = inputs[:, None] if table.scalar and inputs.ndim == 1 else inputs
         expected = (self.networks, len(table.levels))
@@ -313,21 +312,3 @@ class Ensemble:
             )
         report = {"converged": converged, "iterations": iterations, "inputs": inputs}
         return table.label_columns(out, "attention", report)
-
-
-def checked(columns, species, temperature, levels):
-    """Columns, species and states as arrays that fit each other, or `InvalidData`."""
-    columns = np.ascontiguousarray(columns, dtype=np.float32)
-    species = np.asarray(species)
-    temperature, levels = np.broadcast_arrays(
-        np.atleast_1d(np.asarray(temperature, np.float64)), np.atleast_1d(np.asarray(levels, np.float64))
-    )
-    if columns.ndim != 2 or species.shape != columns.shape[:1]:
-        raise InvalidData(
-            f"descriptors: columns have shape {columns.shape} and species {species.shape}; expected (n, K) and (n,)."
-        )
-    if levels.ndim != 1 or not (np.isfinite(temperature).all() and (temperature > 0).all()):
-        raise InvalidData("state: expected positive temperatures, scalar or one per state.")
-    if not ((levels > 0) & (levels <= 1)).all():
-        raise InvalidData("state: expected mean propensities in (0, 1], scalar or one per state.")
-    return columns, species, temperature, levels

@@ -55,9 +55,7 @@ class Table:
         self.lengths = {np.size(v) for v in (temperature, mean_propensity) if np.ndim(v)}
         if len(self.lengths) > 1 or max(np.ndim(temperature), np.ndim(mean_propensity)) > 1:
             raise InvalidData("state: temperature and mean_propensity must be scalars or equally long lists.")
-        self.temperature, self.levels = np.broadcast_arrays(
-            np.atleast_1d(np.asarray(temperature, np.float64)), np.atleast_1d(np.asarray(mean_propensity, np.float64))
-        )
+        *_, self.temperature, self.levels = checked(self.columns, self.species, temperature, mean_propensity)
 
     def _array(self, values, dims, coords, name, report):
         state = ("network", "state")
@@ -86,3 +84,21 @@ class Table:
         shape = (*values.shape[:2], *self.lead_shape[:-1], *sizes)
         coords = {**self.column_coords, **{k: v for k, v in self.lead_coords.items() if set(v.dims) <= set(lead)}}
         return self._array(values.reshape(shape), (*lead, *COLUMN_DIMS), coords, name, report)
+
+
+def checked(columns, species, temperature, levels):
+    """Columns, species and states as arrays that fit each other, or `InvalidData`."""
+    columns = np.ascontiguousarray(columns, dtype=np.float32)
+    species = np.asarray(species)
+    temperature, levels = np.broadcast_arrays(
+        np.atleast_1d(np.asarray(temperature, np.float64)), np.atleast_1d(np.asarray(levels, np.float64))
+    )
+    if columns.ndim != 2 or species.shape != columns.shape[:1]:
+        raise InvalidData(
+            f"descriptors: columns have shape {columns.shape} and species {species.shape}; expected (n, K) and (n,)."
+        )
+    if levels.ndim != 1 or not (np.isfinite(temperature).all() and (temperature > 0).all()):
+        raise InvalidData("state: expected positive temperatures, scalar or one per state.")
+    if not ((levels > 0) & (levels <= 1)).all():
+        raise InvalidData("state: expected mean propensities in (0, 1], scalar or one per state.")
+    return columns, species, temperature, levels

@@ -16,7 +16,7 @@ from glassviz.learn.network import TGlassMLP
 from glassviz.learn.plan import Plan
 from glassviz.learn.tables import COLUMN_DIMS
 from glassviz.learn.trainer import Trainer
-from glassviz.mixture import InvalidData
+from glassviz.mixture import InvalidData, require_counts
 from glassviz.structure import descriptors
 
 
@@ -95,7 +95,7 @@ def fit(points, networks, plan, seed, *, levels=None, known=(), threads=1, check
     InvalidData
         Where every network diverges, or a number of networks, threads or folds is none.
     """
-    _require_positive(networks=networks, threads=threads, folds=plan.folds)
+    require_counts("training", networks=networks, threads=threads, folds=plan.folds)
     torch.set_num_threads(threads)
     numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
     plan = replace(plan, folds=min(plan.folds, max(len(p) for p in points)))
@@ -136,12 +136,6 @@ def fit(points, networks, plan, seed, *, levels=None, known=(), threads=1, check
     )
     losses = trainer.run()
     return Fitted(net, mean, std, kept, fold, losses, trainer.state["alive"].numpy(), trainer.history, plan)
-
-
-def _require_positive(**numbers):
-    for name, number in numbers.items():
-        if not isinstance(number, (int, np.integer)) or number < 1:
-            raise InvalidData(f"training: {name} = {number}; expected a whole number, at least 1.")
 
 
 def train(

@@ -257,9 +257,7 @@ def isoconfigurational(
         raise mixture.InvalidData(
             f"isoconfigurational: the output times do not rise from above zero to {LONGEST:g}; expected them to."
         )
-    for name, number in (("replicas", replicas), ("threads", threads)):
-        if number != int(number) or number < 1:
-            raise mixture.InvalidData(f"isoconfigurational: {number} {name}; expected a whole number, at least one.")
+    mixture.require_counts("isoconfigurational", replicas=replicas, threads=threads)
     require(device)
 
     configuration = ds.isel(configuration=0)

@@ -3,7 +3,6 @@
 import asyncio
 import html
 import logging
-import re
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -17,6 +16,7 @@ from PIL import Image
 
 from glassviz.explore import records
 from glassviz.explore.movie import Cancelled, render_movie
+from glassviz.explore.own import plain
 from glassviz.explore.picture import SHAPES, Stage
 from glassviz.explore.standalone import standalone
 from glassviz.explore.views.base import View, on_session, run, tell
@@ -211,12 +211,12 @@ class Export(View):
             return
         choice, colors = self.state.choice(), self.state.colors
         name = (
-            f"glassviz_T{temperature_name(choice.temperature)}_N{choice.sample.particles}_{_plain(choice.sample.name)}"
+            f"glassviz_T{temperature_name(choice.temperature)}_N{choice.sample.particles}_{plain(choice.sample.name)}"
         )
         make = {
             MOVIE: partial(_movie, f"{name}_{self.sweep.value}{self.format.value}", self._movie_request()),
             PICTURE: partial(_picture, f"{name}.png", self.picture_size.value, self.picture_shape.value),
-            CURVES: partial(_curves, f"glassviz_curves_{_plain(choice.network)}.csv"),
+            CURVES: partial(_curves, f"glassviz_curves_{plain(choice.network)}.csv"),
             EVERYTHING: partial(_everything, f"{name}.nc"),
             PAGE: partial(_page, f"{name}.html"),
         }[self.kind.value]
@@ -280,11 +280,6 @@ class Export(View):
                 margin=0,
             )
         )
-
-
-def _plain(name):
-    """A name as it may stand in that of a file."""
-    return re.sub(r"[^\w.+-]+", "_", name).strip("_")
 
 
 def _stack(*pieces):
