@@ -97,7 +97,7 @@ def _uniform(ds, blocks):
         "energy_series": ds["energy_series"].coarsen(block=width).mean(),
         "bond_series": ds["bond_series"].isel(block=slice(width - 1, None, width)),
     }
-    return ds.drop_dims("block").assign(coarse)
+    return ds.drop_dims("block").drop_vars("start_digest", errors="ignore").assign(coarse)
 
 
 def holds_propensities(folder):

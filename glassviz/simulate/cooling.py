@@ -1,5 +1,7 @@
 """Cooling runs: independent samples taken through a sequence of temperatures, file by file, resumable."""
 
+from hashlib import sha256
+
 import numba
 import numpy as np
 
@@ -169,6 +171,7 @@ def cool_sample(target, start, name, stage, seed, swap, record, progress=None, t
         checkpoint=checkpoint,
         progress=progress,
     )
+    result = result.assign(start_digest=("configuration", [_digest(start)]))
     write_sample(target, result, name, seed[0], f"{swap} swap Monte Carlo", record)
     checkpoint.unlink()
     remove_leftovers(checkpoint)
@@ -200,6 +203,12 @@ def write_sample(target, result, name, seed, how, record):
     remove_leftovers(target)
 
 
+def _digest(start):
+    """A whole number, exact as float64 too, by which a sample's file knows the particles that its run started from."""
+    particles = b"".join(start[name].values.astype(float).tobytes() for name in ("position", "species"))
+    return int(sha256(particles).hexdigest()[:12], 16)
+
+
 def require_same_run(target, starts, stages, seed, swap):
     """`InvalidData` where a file that is there holds other samples than are asked for, or of another run.
 
@@ -210,7 +219,8 @@ def require_same_run(target, starts, stages, seed, swap):
     starts : dict of Dataset
         What each sample starts from, by name.
     stages : sequence of (temperature, sweeps)
-        Stages from there to the file's temperature.
+        Stages from there to the file's temperature; where it is one, the file knows the particles that it started from,
+        if it was made since these are noted.
     seed, swap
         See `cool`.
     """
@@ -226,6 +236,13 @@ def require_same_run(target, starts, stages, seed, swap):
         ),
     }
     require_as_asked(target, found, told, seed, swap)
+    if len(stages) == 1 and "start_digest" in found:
+        for name, known in zip(starts, found["start_digest"].values, strict=True):
+            if np.isfinite(known) and known != _digest(starts[name]):
+                raise mixture.InvalidData(
+                    f"{target.name}: {name} started from other particles than are given now; expected the same, or "
+                    "another folder."
+                )
 
 
 def require_as_asked(target, found, told, seed, swap):

@@ -3,6 +3,7 @@ import pytest
 import xarray as xr
 
 from glassviz.campaign.dynamics import roles, split
+from glassviz.campaign.equilibration import cooling_jobs
 from glassviz.campaign.gather import gather, gather_propensities, holds_propensities
 from glassviz.files import netcdf
 from glassviz.mixture import InvalidData
@@ -153,6 +154,31 @@ def test_different_coolings_are_put_together_and_compared(coolings, tmp_path):
     (comparison,) = cold.attrs["energy_comparisons"]
     assert comparison.startswith("2 samples of seed 1 against 2 of seed 2: ")
     assert cold["cooling_temperature"].values.tolist() == [[1.2, 0.8]] * 4
+
+
+def test_a_cooled_file_knows_the_particles_it_started_from(coolings, tmp_path):
+    def cool(start):
+        return list(cooling.cool(tmp_path, [0.8], [200], None, None, start, "balanced", 5, RECORD, nothing))
+
+    def jobs(start):
+        stages = cooling.protocol([0.8, 0.6], [200])
+        return cooling_jobs(tmp_path / "jobs", stages, cooling.beginnings(start, None, None, 5), "balanced", 5, RECORD)
+
+    (tmp_path / "jobs").mkdir()
+    start, edited = coolings[0] / "N80_T1.20.nc", tmp_path / "edited.nc"
+    ds = netcdf.load(start)
+    ds["species"][0] = ds["species"][0, ::-1]
+    netcdf.save(ds, edited)
+    (made,) = cool(start)
+    written = made.stat().st_mtime_ns
+    assert cool(start) == [made]
+    first = jobs(start)[0]
+    first.function(first.target, *first.arguments, nothing)
+    jobs(start)
+    for again in (cool, jobs):
+        with pytest.raises(InvalidData, match=r"N80_T0\.80.*nc: s1-0 started from other particles"):
+            again(edited)
+    assert made.stat().st_mtime_ns == written
 
 
 def test_boxes_of_fewer_digits_are_put_together_with_longer_ones(coolings, tmp_path):
