@@ -20,9 +20,9 @@ class Decay:
     ----------
     temperature : float
     time : (time,) ndarray
-        Times common to the structures.
+        Output times.
     mean_propensity : (structure, time) ndarray
-        Mean over species 1 of each structure.
+        Mean over species 1 of each structure; NaN beyond the end of its run.
     """
 
     temperature: float
@@ -34,16 +34,41 @@ class Decay:
         """Number of structures."""
         return len(self.mean_propensity)
 
+    @property
+    def counts(self):
+        """How many structures were run to each time, (time,)."""
+        return np.isfinite(self.mean_propensity).sum(axis=0)
+
     def error(self):
         """Standard error of the mean over structures at each time; NaN for one structure."""
-        if self.structures < 2:
-            return np.full(len(self.time), np.nan)
-        return self.mean_propensity.std(axis=0, ddof=1) / np.sqrt(self.structures)
+        several = self.counts > 1
+        deviation = np.nanstd(self.mean_propensity[:, several], axis=0, ddof=1)
+        error = np.full(len(self.time), np.nan)
+        error[several] = deviation / np.sqrt(self.counts[several])
+        return error
+
+    def mean(self, weights=None):
+        """Weighted mean over structures at each time; NaN where none of any weight was run so far.
+
+        Where runs end, those that go on add to y = ln(−ln ⟨C̄_B⟩) what it grows by among themselves: otherwise the curve
+        would step, for no two structures decay alike.
+        """
+        weights = np.ones(self.structures) if weights is None else np.asarray(weights)
+        known = np.isfinite(self.mean_propensity)
+        values = np.where(known, self.mean_propensity, 0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            own = weights @ values / (weights @ known)
+            mean = own.copy()
+            for end in np.flatnonzero((known[:, 1:] != known[:, :-1]).any(axis=0)):
+                going_on = weights * known[:, end + 1]
+                decay = np.log(going_on @ values[:, end] / going_on.sum())
+                if decay:
+                    mean[end + 1 :] = own[end + 1 :] ** (np.log(mean[end]) / decay)
+        return mean
 
     def curve(self, weights=None):
         """Strictly increasing (y, ln t) of the weighted mean over structures, y = ln(−ln ⟨C̄_B⟩)."""
-        mean = np.average(self.mean_propensity, axis=0, weights=weights)
-        mean = np.minimum.accumulate(mean)
+        mean = np.minimum.accumulate(self.mean(weights))
         inside = (mean < 1 - 1e-6) & (mean > 0)
         y, first = np.unique(np.log(-np.log(mean[inside])), return_index=True)
         return y, np.log(self.time[inside])[first]
@@ -72,7 +97,7 @@ def shipped_curves():
 
 
 def by_temperature(datasets):
-    """Group the curves of many runs by temperature and bring the long ones of each to their common times.
+    """Group the curves of many runs by temperature and bring those of each to common times.
 
     Parameters
     ----------
@@ -160,14 +185,15 @@ def _among(times, others):
 
 
 def _common(temperature, group):
-    """One Decay of the curves of a temperature; the longest runs count, as far as enough of them go."""
+    """One Decay of the curves of a temperature, as far as enough of them go."""
     ends = sorted((c["time"].values[-1] for c in group for _ in c["configuration"]), reverse=True)
     last = ends[_enough(len(ends)) - 1]
-    group = [c for c in group if c["time"].values[-1] >= last]
     first = max(c["time"].values[0] for c in group)
     times = np.unique(np.concatenate([c["time"].values for c in group]))
     times = times[(times >= first) & (times <= last)]
     rows = [
-        np.interp(np.log(times), np.log(c["time"].values), row) for c in group for row in c.values.astype(np.float64)
+        np.interp(np.log(times), np.log(c["time"].values), row, right=np.nan)
+        for c in group
+        for row in c.values.astype(np.float64)
     ]
     return Decay(temperature, times, np.stack(rows))

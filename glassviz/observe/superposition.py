@@ -1,7 +1,4 @@
-r"""Time, mean propensity and temperature: one master curve and the relaxation time τ_BB(T) (App. A, Fig. 13).
-
-A level of ⟨C̄_B⟩ is measured by y = ln(−ln ⟨C̄_B⟩), in which a stretched exponential is a straight line in ln t.
-"""
+r"""Time, mean propensity and temperature: one master curve and the relaxation time τ_BB(T) (App. A, Fig. 13)."""
 
 from functools import cache, cached_property
 
@@ -12,6 +9,7 @@ from scipy.interpolate import PchipInterpolator
 from glassviz.mixture import GLASS_TRANSITION_TEMPERATURE, InvalidData
 from glassviz.observe.decay import by_temperature, shipped_curves
 from glassviz.observe.fields import shortfall
+from glassviz.observe.overlap import HALF, LEVELS, deviation, level, resampled, superpose
 from glassviz.observe.relaxation import ARRHENIUS_TEMPERATURE, LAWS, fit, tabulate
 
 EQUATION = (
@@ -24,29 +22,18 @@ PUBLISHED = (0.23, 1.5e6, 0.760)
 # Jung, Biroli, Berthier: the glass transition temperature is where the relaxation time is 1e12.
 ANCHOR = (GLASS_TRANSITION_TEMPERATURE, 1e12)
 
-RESAMPLES = 100
-_HALF = np.log(np.log(2.0))  # the level ⟨C̄_B⟩ = 0.5
-_LEVELS = np.linspace(np.log(-np.log(1 - 1e-4)), np.log(-np.log(1e-3)), 600)
-_OVERLAP = np.log(3.0)  # curves are matched from their deepest level up to a third of that decay
-_FADE = 1.0  # below its deepest level a curve's own shape fades into the master curve over this range of y
 _SAME_TEMPERATURE = 1e-3
 _GRID = 200  # temperatures of the fits
-
-
-def level(mean_propensity):
-    """y = ln(−ln C) of a mean propensity, clipped to the range of the tables."""
-    c = np.clip(np.asarray(mean_propensity, dtype=np.float64), np.exp(-np.exp(_LEVELS[-1])), 1 - 1e-4)
-    return np.log(-np.log(c))
 
 
 class Superposition:
     r"""t ↔ ⟨C̄_B⟩ ↔ T for the mixture.
 
-    The temperature whose runs reach the lowest ⟨C̄_B⟩ gives the master curve; below its lowest level the curve goes on
-    as a stretched exponential. Where a run passes 0.5 that is τ_BB; the others are shifted in ln t to overlap the
-    master curve, from their deepest level up to a third of that decay. At a measured temperature times follow its own
-    curve as far as it reaches and fade into the master curve beyond; between temperatures that deviation is
-    interpolated in 1/T.
+    Where the runs of a temperature pass 0.5 that is τ_BB. The coldest of these temperatures, the most alike to those
+    that do not, gives the master curve, which hotter ones continue to lower ⟨C̄_B⟩ and a stretched exponential beyond
+    all. The others are shifted in ln t to overlap it, from their deepest level up to a third of that decay. At a
+    measured temperature times follow its own curve as far as it reaches and fade into the master curve beyond; between
+    temperatures that deviation is interpolated in 1/T.
 
     ln τ_BB is a monotone cubic in 1/T through `relaxation_times`; from the first point at T ≤ 0.25 it is a straight
     line in 1/T (Arrhenius) between neighbouring points and beyond the last one.
@@ -66,9 +53,9 @@ class Superposition:
             raise InvalidData("superposition: there is no measured propensity; expected at least one temperature.")
         if still := [m.temperature for m in self.measured if not len(m.curve()[0])]:
             raise InvalidData(f"superposition: no bond breaks at T = {still[0]:g}; expected longer runs there.")
-        log_tau, self._master, self._lowest, mismatch = _superpose(self.measured)
+        log_tau, self._master, self._lowest, mismatch = superpose(self.measured)
         self._deviation = np.stack(
-            [_deviation(m, tau, self._master) for m, tau in zip(self.measured, log_tau, strict=True)]
+            [deviation(m, tau, self._master) for m, tau in zip(self.measured, log_tau, strict=True)]
         )
         self._highest = np.array([m.curve()[0][0] for m in self.measured])
         self._points = self._collect(log_tau, mismatch, anchor)
@@ -76,8 +63,8 @@ class Superposition:
         self._slope = arrhenius.value[1] if arrhenius else np.nan
 
     def _collect(self, log_tau, mismatch, anchor):
-        scatter = _bootstrap(self.measured).std(axis=0, ddof=1) * [shortfall(m.structures) for m in self.measured]
-        error = np.hypot(scatter, np.where(self._lowest >= _HALF, 0, np.nan_to_num(mismatch)))
+        scatter = resampled(self.measured).std(axis=0, ddof=1) * [shortfall(m.counts[-1]) for m in self.measured]
+        error = np.hypot(scatter, np.where(self._lowest >= HALF, 0, np.nan_to_num(mismatch)))
         points = [
             (m.temperature, tau, e, miss, "measured", np.exp(-np.exp(low)), m.time[-1], m.structures)
             for m, tau, e, miss, low in zip(self.measured, log_tau, error, mismatch, self._lowest, strict=True)
@@ -122,9 +109,9 @@ class Superposition:
         Above and below it is the time of these.
         """
         y, temperature = np.broadcast_arrays(level(mean_propensity), _positive(temperature))
-        scaled = np.interp(y, _LEVELS, self._master)
+        scaled = np.interp(y, LEVELS, self._master)
         for row, weight in zip(self._deviation, self._weights(temperature), strict=True):
-            scaled = scaled + weight * np.interp(y, _LEVELS, row)
+            scaled = scaled + weight * np.interp(y, LEVELS, row)
         return self.relaxation_time(temperature) * np.exp(scaled)
 
     def mean_propensity(self, time, temperature):
@@ -135,9 +122,9 @@ class Superposition:
         result = np.empty(time.shape)
         for one in np.unique(temperature):
             here = temperature == one
-            curve = np.log(self.time(np.exp(-np.exp(_LEVELS)), one))
+            curve = np.log(self.time(np.exp(-np.exp(LEVELS)), one))
             with np.errstate(divide="ignore"):
-                result[here] = np.exp(-np.exp(np.interp(np.log(time[here]), curve, _LEVELS)))
+                result[here] = np.exp(-np.exp(np.interp(np.log(time[here]), curve, LEVELS)))
         return result if result.ndim else float(result)
 
     def is_simulated(self, mean_propensity, temperature):
@@ -170,10 +157,11 @@ class Superposition:
         Dataset (point), from hot to cold
             `temperature`, `relaxation_time`, its `error` (bootstrap over structures, with the mismatch of an overlap;
             NaN where there is one structure or the value is assumed; the published sample, one structure, has the
-            scatter between structures at the coldest measured temperature), `mismatch` (rms distance of the curve from
-            the master curve where the two were brought to overlap, in ln t), `kind` ("measured", "published",
-            "anchor"), `method` ("passage" through 0.5 or "overlap"; "" for the anchor), the `lowest_mean_propensity`
-            and `longest_time` reached and the number of `structures`.
+            scatter between structures at the coldest measured temperature), `mismatch` (in ln t: rms distance of the
+            curve from the master curve where the two were brought to overlap and, for an overlap, what the same gets
+            wrong at temperatures that pass 0.5), `kind` ("measured", "published", "anchor"), `method` ("passage"
+            through 0.5 or "overlap"; "" for the anchor), the `lowest_mean_propensity` and `longest_time` reached and
+            the number of `structures`.
         """
         p = self._points
         tau = np.exp(p["log_tau"])
@@ -211,13 +199,14 @@ class Superposition:
         -------
         Dataset (temperature, point), from hot to cold
             `time`, `scaled_time` = t/τ_BB, `mean_propensity`, its `error` (standard error over structures; NaN for
-            one) and `relaxation_time (temperature)`, `structures (temperature)`. Short runs are filled with NaN.
+            one) and `relaxation_time`, `structures`, how many of these are still `at_the_end (temperature)`. Short
+            runs are filled with NaN.
         """
         shape = len(self.measured), max(len(m.time) for m in self.measured)
         time, mean, error = (np.full(shape, np.nan) for _ in range(3))
         for k, m in enumerate(self.measured):
             time[k, : len(m.time)] = m.time
-            mean[k, : len(m.time)] = m.mean_propensity.mean(axis=0)
+            mean[k, : len(m.time)] = m.mean()
             error[k, : len(m.time)] = m.error()
         temperature = np.array([m.temperature for m in self.measured])
         tau = self.relaxation_time(temperature)
@@ -230,6 +219,7 @@ class Superposition:
                 "error": (along, error),
                 "relaxation_time": ("temperature", tau),
                 "structures": ("temperature", [m.structures for m in self.measured]),
+                "at_the_end": ("temperature", [m.counts[-1] for m in self.measured]),
             },
             coords={"temperature": temperature},
         )
@@ -237,11 +227,11 @@ class Superposition:
     def master_curve(self):
         """The master curve: DataArray of ⟨C̄_B⟩ along `scaled_time` = t/τ_BB, with a coordinate `extrapolated`."""
         return xr.DataArray(
-            np.exp(-np.exp(_LEVELS)),
+            np.exp(-np.exp(LEVELS)),
             dims="scaled_time",
             coords={
                 "scaled_time": np.exp(self._master),
-                "extrapolated": ("scaled_time", (max(self._lowest) < _LEVELS) | (min(self._highest) > _LEVELS)),
+                "extrapolated": ("scaled_time", (max(self._lowest) < LEVELS) | (min(self._highest) > LEVELS)),
             },
             name="mean_propensity",
         )
@@ -252,7 +242,7 @@ class Superposition:
 
     def _unscaled(self, mean_propensity):
         """ln(t/τ_BB) of the master curve."""
-        return float(np.interp(level(mean_propensity), _LEVELS, self._master))
+        return float(np.interp(level(mean_propensity), LEVELS, self._master))
 
     def _weights(self, temperature):
         """Share of each measured temperature's own shape at other temperatures, linear in 1/T between points."""
@@ -267,63 +257,6 @@ def _positive(temperature):
     if not (temperature > 0).all():
         raise InvalidData(f"superposition: T = {temperature.min():g}; expected positive temperatures.")
     return temperature
-
-
-def _superpose(measured, weights=None):
-    """ln τ_BB of each temperature, ln(t/τ_BB) of the master curve on `_LEVELS`, the deepest level and the mismatch."""
-    curves = [m.curve(None if weights is None else weights[k]) for k, m in enumerate(measured)]
-    lowest = np.array([y[-1] for y, _ in curves])
-    reference = int(np.argmax(lowest))
-    master = _extended(*curves[reference])
-    log_tau = np.empty(len(measured))
-    mismatch = np.full(len(measured), np.nan)
-    log_tau[reference] = np.interp(_HALF, _LEVELS, master)
-    master = master - log_tau[reference]
-    for k, (y, log_time) in enumerate(curves):
-        if k == reference:
-            continue
-        at = np.linspace(max(y[-1] - _OVERLAP, y[0]), y[-1], 50)
-        shift = np.interp(at, y, log_time) - np.interp(at, _LEVELS, master)
-        log_tau[k] = np.interp(_HALF, y, log_time) if y[-1] >= _HALF else np.mean(shift)
-        mismatch[k] = shift.std()
-    return log_tau, master, lowest, mismatch
-
-
-def _extended(y, log_time):
-    """ln t on `_LEVELS`: linear in y between the points, beyond them stretched exponentials with the ends' slopes."""
-    result = np.interp(_LEVELS, y, log_time)
-    for end, near, outside in (
-        (-1, y >= y[-1] - _OVERLAP, y[-1] < _LEVELS),
-        (0, y <= y[0] + _OVERLAP, y[0] > _LEVELS),
-    ):
-        slope = np.polyfit(y[near], log_time[near], 1)[0] if near.sum() > 1 else 1.0
-        result = np.where(outside, log_time[end] + slope * (_LEVELS - y[end]), result)
-    return result
-
-
-def _deviation(measured, log_tau, master):
-    """ln t of a temperature's own curve minus that of the shifted master curve, on `_LEVELS`."""
-    y, log_time = measured.curve()
-    deviation = np.interp(_LEVELS, y, log_time - log_tau - np.interp(y, _LEVELS, master))
-    fade = np.clip(1 - (_LEVELS - y[-1]) / _FADE, 0, 1)
-    return deviation * np.where(y[-1] < _LEVELS, fade, 1.0)
-
-
-def _bootstrap(measured):
-    """ln τ_BB of each temperature on resampled structures, (resample, temperature)."""
-    generator = np.random.default_rng(0)
-    values = np.empty((RESAMPLES, len(measured)))
-    for b in range(RESAMPLES):
-        values[b] = _superpose(measured, [_drawn(generator, m) for m in measured])[0]
-    return values
-
-
-def _drawn(generator, measured):
-    """How often each structure is drawn; anew where none of those drawn has lost a bond."""
-    while True:
-        weights = generator.multinomial(measured.structures, np.full(measured.structures, 1 / measured.structures))
-        if len(measured.curve(weights)[0]):
-            return weights
 
 
 def superposition(propensity_datasets=None, anchor=True):

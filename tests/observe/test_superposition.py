@@ -140,13 +140,55 @@ def test_structures_that_ran_for_different_times_are_brought_together():
     assert not ts.is_simulated(exact(4e3, 0.40), 0.40)
 
 
-@pytest.mark.parametrize(("long", "structures", "last"), [(4, 16, 3e3), (6, 6, 5e3)])
-def test_a_few_long_runs_do_not_speak_for_many_others(long, structures, last):
+@pytest.mark.parametrize(("long", "last", "at_the_end"), [(4, 3e3, 16), (6, 5e3, 6)])
+def test_a_few_long_runs_do_not_speak_for_many_others(long, last, at_the_end):
     """A third of the structures must reach as far as the curve does."""
     datasets = [*measured(0.40, 3e3, structures=16 - long), *measured(0.40, 5e3, structures=long)]
-    ts = superposition(datasets)
-    assert ts.relaxation_times.structures[0] == structures
-    assert float(ts.curves().time.max()) == pytest.approx(last)
+    curves = superposition(datasets).curves()
+    assert (curves.structures.item(), curves.at_the_end.item()) == (16, at_the_end)
+    assert float(curves.time.max()) == pytest.approx(last)
+
+
+def test_runs_that_end_count_as_far_as_they_go():
+    """Ten fast structures end at t = 3000, where five slow ones go on: no step, and τ_BB is that of all fifteen."""
+    fast = [ds.assign_coords(time=ds.time / 2) for ds in measured(0.40, 6e3, structures=10)]
+    slow = [ds.assign_coords(time=ds.time * 2) for ds in measured(0.40, 3e3, structures=5)]
+    found = superposition([*fast, *slow])
+    (curve,) = found.measured
+    mean, at = curve.mean(), curve.time <= 3e3
+    expected = (2 * exact(2 * curve.time, 0.40) + exact(curve.time / 2, 0.40)) / 3
+    np.testing.assert_allclose(mean[at], expected[at], atol=2e-3)
+    assert (np.diff(mean) < 0).all()
+    growth = np.diff(np.log(-np.log(mean)))[~at[1:]]
+    slow_alone = np.log(-np.log(exact(curve.time / 2, 0.40)))
+    np.testing.assert_allclose(growth, np.diff(slow_alone)[~at[1:]], atol=3e-3)
+    tau = np.interp(-0.5, -expected, curve.time)
+    assert found.relaxation_time(0.40) == pytest.approx(tau, rel=1e-2)
+    assert set(curve.counts) == {15, 5}
+    assert np.isfinite(curve.error()).all()
+
+
+def drifting(temperature, longest, exponent):
+    """A liquid whose decay is the less stretched the colder it is, cut off at a time."""
+    for ds in measured(temperature, longest, structures=3):
+        shape = np.exp(-np.log(2) * (ds.time.values[None] / TAU[temperature]) ** exponent)
+        yield ds.copy(data={"mean_propensity": shape})
+
+
+def test_an_overlap_is_with_the_coldest_temperature_that_passes_one_half():
+    """Its error holds what the same overlap gets wrong at the temperature whose answer is known."""
+    runs = [*drifting(0.40, 1e4, 0.6), *drifting(0.35, 2e4, 0.7), *drifting(0.30, 2e4, 0.7)]
+    found = superposition(runs, anchor=False)
+    points = found.relaxation_times
+    assert points.method.values.tolist() == ["passage", "passage", "overlap"]
+    np.testing.assert_allclose(points.relaxation_time, list(TAU.values()), rtol=2e-2)
+    end = -np.log(exact(2e4, 0.30)) / np.log(2)
+    window = np.log(end) - np.linspace(np.log(3), 0, 50)
+    wrong = np.mean(window * (1 / 0.6 - 1 / 0.7))
+    assert points.mismatch[2] == pytest.approx(abs(wrong), rel=0.1)
+    assert points.error[2] >= points.mismatch[2] * points.relaxation_time[2]
+    assert found.time(0.5 ** (5**0.6), 0.40) == pytest.approx(1e4, rel=2e-2)
+    assert np.isnan(points.mismatch[1])
 
 
 def test_times_in_common_go_on_with_the_runs_that_are_longer():
