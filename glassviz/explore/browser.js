@@ -115,11 +115,18 @@ function among(kinds, headlines, name) {
   return headlines.moments[name]
 }
 
-// Interpolate along the levels; between two positive values of a time the logarithm is interpolated.
-function along(levels, values, level, logarithmic) {
+// Interpolate along the levels.
+function along(levels, values, level) {
   const [k, fraction] = between(levels, level)
-  const [a, b] = [values[k], values[k + 1]]
-  return logarithmic ? Math.exp(Math.log(a) * (1 - fraction) + Math.log(b) * fraction) : a + fraction * (b - a)
+  return values[k] + fraction * (values[k + 1] - values[k])
+}
+
+// The time of a level: ln t is interpolated in y = ln(−ln ⟨C̄_B⟩), in which stretched exponentials are straight.
+function timeAt(levels, times, level) {
+  const y = (c) => Math.log(-Math.log(Math.min(Math.max(c, 1e-3), 1 - 1e-4)))
+  const [k] = between(levels, level)
+  const fraction = Math.min(Math.max((y(level) - y(levels[k])) / (y(levels[k + 1]) - y(levels[k])), 0), 1)
+  return Math.exp(Math.log(times[k]) * (1 - fraction) + Math.log(times[k + 1]) * fraction)
 }
 
 const superscripts = {"-": "⁻", "0": "⁰", "1": "¹", "2": "²", "3": "³", "4": "⁴", "5": "⁵", "6": "⁶", "7": "⁷", "8": "⁸", "9": "⁹"}
@@ -142,7 +149,7 @@ function read({clock, scrub, readout}) {
   if (levels.length > 1) {
     const [k, fraction] = between(levels, scrub.level)
     const kind = simulated[fraction > 0 ? k + 1 : k] ? "simulated" : "extrapolated"
-    const value = scientific(along(levels, times, scrub.level, true))
+    const value = scientific(timeAt(levels, times, scrub.level))
     time = `<span class="time"><i>t</i> ≈ ${value} σ(<i>m</i>/ε)<sup>½</sup></span><span class="kind ${kind}">${kind}</span>`
   }
   write(readout, '<div class="line"><span class="name">Mean propensity ⟨<i>C̄</i><sub>B</sub>⟩</span>' +
@@ -170,8 +177,8 @@ function mark({curve, marker, scrub}) {
     const {levels, times, values} = curve.data
     const known = levels.length > 1
     const level = Math.min(scrub.level, levels[0])
-    const y = known ? along(levels, values, level, false) : NaN
-    const x = known ? along(levels, times, level, true) : NaN
+    const y = known ? along(levels, values, level) : NaN
+    const x = known ? timeAt(levels, times, level) : NaN
     marker.setv({data: Number.isFinite(y) && Number.isFinite(x) ? {x: [x], y: [y]} : {x: [], y: []}}, quietly)
   })
 }

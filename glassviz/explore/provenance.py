@@ -26,6 +26,15 @@ UNKNOWN = '<span class="weak">not recorded in this file</span>'
 WIDE = ("Cooled differently", "Command", "The file on all its samples")  # take the whole width
 
 
+def verdicts_of(ds, names=None):
+    """The verdicts on configurations, or on those of some names, each in its first word: a list of str."""
+    stated = ds["verdict"].values if "verdict" in ds else [ds.attrs.get("verdict", "")] * ds.sizes["configuration"]
+    known = zip(ds["configuration"].values, stated, strict=True)
+    return [
+        str(one).split(":")[0].strip() or making.NOT_ASSESSED for name, one in known if names is None or name in names
+    ]
+
+
 def headline(sample, run):
     """The verdict on a sample and what it means, as HTML; `run` is from `making.run_of`."""
     stated = str(run.attrs.get("verdict", "")).split(":")[0].strip()

@@ -23,11 +23,14 @@ class Decay:
         Output times.
     mean_propensity : (structure, time) ndarray
         Mean over species 1 of each structure; NaN beyond the end of its run.
+    names : list of str
+        Of the structures; empty where they have none.
     """
 
     temperature: float
     time: np.ndarray
     mean_propensity: np.ndarray
+    names: list
 
     @property
     def structures(self):
@@ -196,4 +199,5 @@ def _common(temperature, group):
         for c in group
         for row in c.values.astype(np.float64)
     ]
-    return Decay(temperature, times, np.stack(rows))
+    names = [str(name) for c in group for name in c["configuration"].values if "configuration" in c.coords]
+    return Decay(temperature, times, np.stack(rows), names)

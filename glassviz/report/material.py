@@ -12,6 +12,7 @@ import xarray as xr
 
 from glassviz.explore.derive import sizes_compared
 from glassviz.explore.library import Library
+from glassviz.explore.provenance import verdicts_of
 from glassviz.files import store
 from glassviz.learn import labels
 from glassviz.learn.between_outputs import around, noise_between
@@ -263,9 +264,7 @@ class Material:
 
     def verdicts(self, temperature, particles):
         """How many samples of a temperature and size have which verdict, a Counter of its first word."""
-        ds = self.library.configurations(temperature, particles)
-        stated = ds["verdict"].values if "verdict" in ds else [ds.attrs.get("verdict", "")] * ds.sizes["configuration"]
-        return Counter(str(v).split(":")[0].strip() or "not assessed" for v in stated)
+        return Counter(verdicts_of(self.library.configurations(temperature, particles)))
 
 
 def _mean_noise(structures, points):

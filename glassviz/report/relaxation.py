@@ -4,11 +4,12 @@ import numpy as np
 
 from glassviz.mixture import GLASS_TRANSITION_TEMPERATURE
 from glassviz.observe.relaxation import LAWS
+from glassviz.report.cautions import unsettled
 from glassviz.report.plates import MEAN, TIME, Finding, Plate, colors_of, drawing, frame, within
 
 COLLAPSE = 0.1  # decades of t/τ_BB within which curves count as one
 PAPER_TAU = 1e12  # τ_BB at the glass transition temperature
-LEVELS = (0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)  # at which the collapse is measured
+LEVELS = (0.99, 0.97, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)  # at which the collapse is measured
 
 
 def figure_13(material):
@@ -42,18 +43,21 @@ def figure_13(material):
         "T = 0.25 and reaches 1e12 at T_g = 0.15.",
         figure,
         frame(table),
-        [*_collapse(curves), *_glass_transition(material)],
-        [f"τ_BB at T = {named} comes from overlap with the master curve: too few runs there pass 0.5"]
-        * bool(overlapped),
+        [*_collapse(curves, overlapped), *_glass_transition(material)],
+        [
+            *[f"τ_BB at T = {named} comes from overlap with the master curve: too few runs there pass 0.5"]
+            * bool(overlapped),
+            *unsettled(material, curves["temperature"].values, material.small),
+        ],
     )
 
 
-def _collapse(curves):
-    """How far the rescaled curves lie apart at the levels that two or more reach."""
+def _collapse(curves, overlapped):
+    """How far the rescaled curves of temperatures that were not put there lie apart at levels that several reach."""
     deviations = []
     for level in LEVELS:
         logs = []
-        for temperature in curves["temperature"].values:
+        for temperature in np.setdiff1d(curves["temperature"].values, overlapped):
             one = curves.sel(temperature=temperature)
             mean = np.minimum.accumulate(one["mean_propensity"].values[np.isfinite(one["time"].values)])
             if mean[-1] <= level <= mean[0]:

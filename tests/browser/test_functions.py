@@ -3,13 +3,16 @@
 import json
 import re
 
+import numpy as np
 import pytest
 
+from glassviz.explore import derive
 from glassviz.explore.views.base import JAVASCRIPT
+from glassviz.observe.superposition import superposition
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
-EXPOSE = "return {between, along, scientific, signed, among, particleAt, propensityOf}"
+EXPOSE = "return {between, along, timeAt, scientific, signed, among, particleAt, propensityOf}"
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +34,16 @@ def test_between_falling_levels(evaluate, level, expected):
     assert evaluate(f"between([0.9, 0.7, 0.2], {level})") == pytest.approx(expected)
 
 
-def test_along_interpolates_values_or_their_logarithms(evaluate):
-    assert evaluate("along([1, 0], [1, 100], 0.5, false)") == pytest.approx(50.5)
-    assert evaluate("along([1, 0], [1, 100], 0.5, true)") == pytest.approx(10)
+def test_along_interpolates_values(evaluate):
+    assert evaluate("along([1, 0], [1, 100], 0.5)") == pytest.approx(50.5)
+
+
+@pytest.mark.parametrize("temperature", [0.40, 0.25, 0.15])
+def test_the_clock_shows_the_time_of_the_superposition(evaluate, temperature):
+    found, stops = superposition(), np.round(np.arange(0.05, 0.995, 0.01), 2)
+    times = found.time(derive.LEVELS, temperature)
+    shown = evaluate(f"{stops.tolist()}.map((c) => timeAt({derive.LEVELS.tolist()}, {times.tolist()}, c))")
+    np.testing.assert_allclose(shown, found.time(stops, temperature), rtol=0.05)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The figure of τ_BB against 1/T: what each point rests on, the laws, the present temperature."""
 
 import numpy as np
+import xarray as xr
 from bokeh.models import Band, ColumnDataSource, CustomJSTickFormatter, LinearAxis, Range1d, Span, Whisker
 
 from glassviz.explore.views.base import plain_figure
@@ -21,6 +22,14 @@ def origins(points):
     """What each point of `Superposition.relaxation_times` rests on: passage, overlap, published or anchor."""
     pairs = zip(points["kind"].values, points["method"].values, strict=True)
     return [str(method) if kind == "measured" else str(kind) for kind, method in pairs]
+
+
+def _all_points(found, other):
+    """The points of both superpositions, each once, and which of them the chosen one follows."""
+    points, more = (one.relaxation_times for one in (found, other))
+    missing = ~np.isin(more["temperature"].values, points["temperature"].values)
+    joined = xr.concat([points, more.isel(point=missing)], "point")
+    return joined, np.arange(joined.sizes["point"]) < points.sizes["point"]
 
 
 class Relaxation:
@@ -58,13 +67,25 @@ class Relaxation:
                 )
             )
             self.figure.line("x", "y", source=source, color=color, line_width=2, line_dash=LAW_DASHES[name])
-        columns = ("x", "y", "low", "high", "color", "shape", "fill")
+        self._times = {}
+        for followed, style in ((True, {"line_width": 2}), (False, {"line_dash": [2, 4], "line_width": 1.5})):
+            source = self._times[followed] = ColumnDataSource({"x": [], "y": []})
+            self.figure.line("x", "y", source=source, color=MARKER, **style)
+        columns = ("x", "y", "low", "high", "color", "shape", "fill", "alpha")
         self._points = ColumnDataSource({name: [] for name in columns})
         bars = Whisker(base="x", lower="low", upper="high", source=self._points, line_color="color")
         bars.upper_head = bars.lower_head = None
         self.figure.add_layout(bars)
         self.figure.scatter(
-            "x", "y", source=self._points, color="color", fill_alpha="fill", marker="shape", size=11, line_width=2
+            "x",
+            "y",
+            source=self._points,
+            color="color",
+            fill_alpha="fill",
+            line_alpha="alpha",
+            marker="shape",
+            size=11,
+            line_width=2,
         )
         self._now = ColumnDataSource({"x": [], "y": []})
         self.figure.scatter("x", "y", source=self._now, marker="diamond", size=17, color=MARKER, line_color="#3b3000")
@@ -72,19 +93,34 @@ class Relaxation:
             Span(dimension="height", location=1 / GLASS_TRANSITION_TEMPERATURE, line_color=BAND, line_dash="dotted")
         )
 
-    def draw(self, points, fits, colors):
-        """Show the points and the laws."""
-        tau, error = points["relaxation_time"].values, points["error"].values
-        error = np.where(np.isfinite(error), np.minimum(error, 0.99 * tau), 0.0)
+    def draw(self, found, other, fits, colors):
+        """Show the points, the laws and τ_BB(T) itself.
+
+        Parameters
+        ----------
+        found, other : Superposition
+            As it is chosen, and with or without the anchors where that one is without or with them.
+        fits : Dataset
+            Laws of the one that is chosen.
+        colors : dict
+            By temperature.
+        """
+        points, used = _all_points(found, other)
+        tau = points["relaxation_time"].values
+        spread = np.exp(np.nan_to_num(points["error"].values / tau))
         self._points.data = {
             "x": 1 / points["temperature"].values,
             "y": tau,
-            "low": tau - error,
-            "high": tau + error,
+            "low": tau / spread,
+            "high": tau * spread,
             "color": [color_of(colors, t) for t in points["temperature"].values],
             "shape": [SHAPES[kind] for kind in points["kind"].values],
             "fill": [float(origin == "passage") for origin in origins(points)],
+            "alpha": np.where(used, 1.0, 0.4),
         }
+        grid = fits["temperature"].values
+        for followed, one in ((True, found), (False, other)):
+            self._times[followed].data = {"x": 1 / grid, "y": one.relaxation_time(grid)}
         for name, source in self._laws.items():
             law = fits.sel(law=name)
             known = np.isfinite(law["relaxation_time"].values)

@@ -8,6 +8,7 @@ from bokeh.models import ColumnDataSource, Range1d, Whisker
 
 from glassviz.explore.selected import selected
 from glassviz.explore.views.base import CARD, HEADING, View, javascript, plain_figure
+from glassviz.observe.overlap import level
 
 PREDICTED, MEASURED, MEAN, MARKER = "#3a7fc4", "#d9713c", "#8b93a1", "#e8b50c"
 SYMBOLS = {"density": "ρ̄", "energy": "Ē", "perimeter": "p̄", "energy_variance": "ΔĒ"}
@@ -154,15 +155,15 @@ def _values(found, choice):
     if found.curve is None:
         lines.append('<span class="weak">No prediction: no trusted network speaks about these particles here.</span>')
     else:
-        level = found.curve["level"].values
-        value = np.interp(-choice.mean_propensity, -level, found.curve["mean"].values)
+        levels = found.curve["level"].values
+        value = np.interp(-choice.mean_propensity, -levels, found.curve["mean"].values)
         band = ", band: 10 to 90 % of them" if many else ""
         lines.append(
             f'<span class="predicted">━ predicted <i>C</i><sub>B</sub> = <span class="number">{value:.2f}</span></span>'
             f" at ⟨<i>C̄</i><sub>B</sub>⟩ = {choice.mean_propensity:.2f} (┅){'; mean' if many else ''}{band}"
         )
-        if not level[-1] <= choice.mean_propensity <= level[0]:
-            nearest = np.clip(choice.mean_propensity, level[-1], level[0])
+        if not levels[-1] <= choice.mean_propensity <= levels[0]:
+            nearest = np.clip(choice.mean_propensity, levels[-1], levels[0])
             lines.append(
                 f'<span class="weak">Networks miss ⟨<i>C̄</i><sub>B</sub>⟩ = {choice.mean_propensity:.2f} here: the '
                 f"value is that at {nearest:.2f}.</span>"
@@ -184,7 +185,7 @@ def _measured_now(found, choice):
     now = times[-1]
     if found.curve is not None:
         levels = found.curve["level"].values
-        now = np.exp(np.interp(-choice.mean_propensity, -levels, np.log(found.curve["time"].values)))
+        now = np.exp(np.interp(level(choice.mean_propensity), level(levels), np.log(found.curve["time"].values)))
     at = np.clip(now, times[0], times[-1])
     value, error = (
         np.interp(np.log(at), np.log(times), found.measured[name].values) for name in ("propensity", "error")

@@ -11,6 +11,7 @@ from bokeh.models import ColumnDataSource, Range1d, Whisker
 from glassviz.explore import derive
 from glassviz.explore.colors import temperature_colors
 from glassviz.explore.picking import state_at
+from glassviz.explore.provenance import verdicts_of
 from glassviz.explore.views.base import CARD, HEADING, View, plain_figure
 from glassviz.explore.views.relaxation import BAND, LAW_COLORS, LAW_DASHES, MARKER, Relaxation, color_of, origins
 from glassviz.mixture import temperature_name
@@ -28,7 +29,7 @@ ORIGINS = {  # of τ_BB at the chosen temperature: what is said, and whether tha
     "anchor": ("assumed, as in the paper", True),
     "": ("extrapolated", True),
 }
-KEY = "● passes 0.5 · ○ by overlap · □ published · ☆ assumed"
+KEY = "● passes 0.5 · ○ by overlap · □ published · ☆ assumed (pale: not followed)"
 GRID = """
 :host { display: grid !important; gap: 10px; grid-template-columns: minmax(0, 1fr);
         grid-template-rows: max-content 340px 340px 400px; grid-template-areas: "options" "raw" "scaled" "tau"; }
@@ -126,28 +127,54 @@ class Time(View):
             self.state.temperature = min(self.state.library.temperatures, key=lambda t: abs(1 / t - event.x))
 
     def _derive(self, choice):
-        found = superposition(anchor=self.state.anchors)
-        time = found.time(derive.LEVELS, choice.temperature)
-        tau = float(found.relaxation_time(choice.temperature))
-        yield choice, found.curves(), found.master_curve(), found.relaxation_times, found.fits, time, tau
+        found, other = (superposition(anchor=anchor) for anchor in (self.state.anchors, not self.state.anchors))
+        times = found.time([*derive.LEVELS, choice.mean_propensity], choice.temperature)
+        simulated = found.is_simulated(derive.LEVELS, choice.temperature)
+        yield choice, found, other, found.curves(), found.fits, times, simulated, _behind(found, self.state, choice)
 
     def _show(self, result):
-        choice, curves, master, points, fits, time, tau = result
-        self._raw.draw(curves, "time", self._colors, choice.temperature)
-        self._scaled.draw(curves, "scaled_time", self._colors, choice.temperature)
-        self._scaled.compare(master)
-        now = float(np.interp(-choice.mean_propensity, -derive.LEVELS, np.log(time)))
-        self._raw.mark(time, np.exp(now), choice.mean_propensity)
-        self._scaled.mark(time / tau, np.exp(now) / tau, choice.mean_propensity)
-        self._tau.draw(points, fits, self._colors)
+        choice, found, other, curves, fits, times, simulated, behind = result
+        tau, points = float(found.relaxation_time(choice.temperature)), found.relaxation_times
+        for panel, axis, unit in ((self._raw, "time", 1.0), (self._scaled, "scaled_time", tau)):
+            panel.draw(curves, axis, self._colors, choice.temperature)
+            panel.mark(times[:-1] / unit, simulated, times[-1] / unit, choice.mean_propensity)
+        self._scaled.compare(found.master_curve())
+        self._tau.draw(found, other, fits, self._colors)
         self._tau.mark(choice.temperature, tau)
-        self._headings["raw"].object = _heading(TITLES["raw"], "mean over structures, bars: standard error", weak=False)
+        self._headings["raw"].object = _heading(TITLES["raw"], *behind)
         self._headings["scaled"].object = _heading(TITLES["scaled"], "grey: master curve", weak=False)
         self._headings["tau"].object = _heading(
-            f"{TITLES['tau']} = {_scientific(tau)} at <i>T</i> = {temperature_name(choice.temperature)}",
+            f"{TITLES['tau']} = {_scientific(tau)}{_error(points, choice.temperature)} at <i>T</i> = "
+            f"{temperature_name(choice.temperature)}",
             *_origin(points, choice.temperature),
         )
         self._legend.object = _legend(curves, fits, self._colors, choice.temperature)
+
+
+def _behind(found, state, choice):
+    """What stands behind the curve of the present temperature, and whether that is weak."""
+    here = [one for one in found.measured if np.isclose(one.temperature, choice.temperature)]
+    if not here:
+        return f"no dynamics at <i>T</i> = {temperature_name(choice.temperature)}: dashed curve extrapolated", True
+    (decay,) = here
+    verdicts = [
+        verdict
+        for particles in state.library.sizes(choice.temperature)
+        for verdict in verdicts_of(state.library.configurations(choice.temperature, particles), decay.names)
+    ]
+    settled = sum(verdict == "equilibrium" for verdict in verdicts)
+    ends = f", {decay.counts[-1]} to the end" if decay.counts[-1] < decay.structures else ""
+    said = f"mean over {decay.structures} structures{ends}; bars: standard error"
+    if settled == len(verdicts):
+        return said, False
+    return f"{said}; {settled or 'none'} of {len(verdicts)} in equilibrium by our measure", True
+
+
+def _error(points, temperature):
+    """The relative error of τ_BB where one is known."""
+    here = points.isel(point=np.isclose(points["temperature"].values, temperature))
+    known = (here["error"] / here["relaxation_time"]).values
+    return f" ± {100 * known[0]:.2g} %" if np.isfinite(known).any() else ""
 
 
 def _origin(points, temperature):
@@ -171,8 +198,10 @@ def _scientific(value):
 def _weaknesses(fits):
     """What has to be said of each law beside its name, if anything."""
     undetermined = np.isinf(fits["error"].values).any(axis=1)
-    words = (": too few points", ": a parameter at the end of its range", "")
-    return [words[0 if not n else 1 if u else 2] for n, u in zip(fits["points"].values, undetermined, strict=True)]
+    exact = fits["points"].values == np.isfinite(fits["value"].values).sum(axis=1)
+    words = (": too few points", ": a parameter at the end of its range", ": through them, which tests nothing", "")
+    which = np.select([fits["points"].values == 0, undetermined, exact], [0, 1, 2], 3)
+    return [words[k] for k in which]
 
 
 def _legend(curves, fits, colors, now):
@@ -193,7 +222,9 @@ def _legend(curves, fits, colors, now):
         f'<div class="legend"><span>Molecular dynamics at <i>T</i> =</span>{items}<span>· Laws:</span>{laws}'
         '<span class="long">· bands: one standard error; beyond the points all is extrapolation</span>'
         f"<span>· {KEY} ·</span>"
-        f'<span><b style="color:{MARKER}">◆</b> now</span></div>'
+        f'<span><b style="color:{MARKER}">◆</b> now; <b style="color:{MARKER}">—</b> τʙʙ as it is followed, '
+        f'<b style="color:{MARKER}">···</b> with the switch the other way; solid: simulated, dashed: extrapolated'
+        "</span></div>"
     )
 
 
@@ -216,12 +247,13 @@ class _Decays:
         self._points = ColumnDataSource({name: [] for name in columns})
         self._lines = ColumnDataSource({"xs": [], "ys": [], "color": [], "width": []})
         self._master = ColumnDataSource({"x": [], "y": [], "known": []})
-        self._curve = ColumnDataSource({"x": [], "y": []})
+        self._curve = ColumnDataSource({"x": [], "y": [], "known": []})
         self._marker = ColumnDataSource({"x": [], "y": []})
-        self._drawn = {}
+        self._drawn, self._extent, self._shown = {}, (1.0, 1e6), None
         self.figure.line("x", "y", source=self._master, color=BAND, line_dash=[3, 3], line_width=2)
         self.figure.line("x", "known", source=self._master, color=BAND, line_width=5, line_alpha=0.45)
         self.figure.line("x", "y", source=self._curve, color=MARKER, line_alpha=0.9, line_dash=[4, 3])
+        self.figure.line("x", "known", source=self._curve, color=MARKER, line_alpha=0.9, line_width=2)
         self.figure.multi_line("xs", "ys", source=self._lines, color="color", line_width="width", line_alpha=0.8)
         self.figure.scatter("x", "y", source=self._points, color="color", size=5, line_color=None)
         bars = Whisker(base="x", lower="low", upper="high", source=self._points, line_color="color", line_alpha=0.6)
@@ -249,7 +281,7 @@ class _Decays:
             self._drawn[round(float(temperature), 4)] = x, y, y
         self._points.data, self._lines.data = points, lines
         x = np.asarray(points["x"])
-        self.figure.x_range.update(start=float(x.min()) / 2, end=float(x.max()) * 3)
+        self._extent = float(x.min()) / 2, float(x.max()) * 3
 
     def compare(self, master):
         """Lay the master curve under the rescaled ones."""
@@ -257,12 +289,16 @@ class _Decays:
         known = np.where(master["extrapolated"].values, np.nan, y)
         self._master.data = {"x": master["scaled_time"].values, "y": y, "known": known}
 
-    def mark(self, time, now, level):
+    def mark(self, time, simulated, now, level):
         """Draw the present temperature's curve through the times of the levels, with the marker on the present one."""
-        self._curve.data = {"x": time, "y": derive.LEVELS}
+        known = np.where(simulated, derive.LEVELS, np.nan)
+        self._curve.data = {"x": time, "y": derive.LEVELS, "known": known}
         self._marker.data = {"x": [now], "y": [level]}
-        if self.figure.x_range.end < time[-1]:
-            self.figure.x_range.end = float(time[-1]) * 2
+        start, end = self._extent
+        wanted = start, max(end, 2 * float(time[-1]))
+        if wanted != self._shown:  # else the reader's own zoom stays
+            self._shown = wanted
+            self.figure.x_range.update(start=wanted[0], end=wanted[1])
 
     def state_at(self, x, y):
         """Temperature and ⟨C̄_B⟩ of the measured point at (x, y); None where there is none."""
