@@ -2,12 +2,14 @@
 
     python precomputed/repack.py precomputed/propensities/*.nc precomputed/configurations/*.nc
 
-Inherent energies follow from inherent positions, and are left out; of propensity files also the energies, which those
-of the configurations have.
+Energies of inherent structures follow from their positions, and are left out; of propensity files also the energies,
+which do too.
 """
 
+import shutil
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import xarray as xr
 
@@ -17,7 +19,10 @@ before = after = 0
 for path in map(Path, sys.argv[1:]):
     original, size = netcdf.load(path), path.stat().st_size
     without = ["inherent_energy", "energy"] if "propensity" in original else ["inherent_energy"]
-    netcdf.repack(path, without)
-    xr.testing.assert_identical(netcdf.load(path), original.drop_vars(without, errors="ignore"))
+    with TemporaryDirectory(dir=path.parent) as folder:
+        copy = Path(shutil.copy(path, folder))
+        netcdf.repack(copy, without)
+        xr.testing.assert_identical(netcdf.load(copy), original.drop_vars(without, errors="ignore"))
+        copy.replace(path)
     before, after = before + size, after + path.stat().st_size
 print(f"{len(sys.argv) - 1} files, {before / 1e6:.2f} MB before, {after / 1e6:.2f} MB now; every value as it was")

@@ -84,7 +84,7 @@ def propensities():
     return (
         "\n## propensities/\n\nStructures that were run alike are together in one file, "
         "`N{N}_T{T}_{role}_{replicas}x{output times}_t{last time}.nc`, put there by `glassviz campaign gather`. Test "
-        "structures (the same names at every T) are never trained on. The standard error of a label is "
+        "structures are never trained on, at whatever T. The standard error of a label is "
         "√(`propensity_variance`/`replicas`); the table has its root mean square over species 1. The ceiling is the "
         "highest ρ_P that any prediction can reach with these labels: the mean of all split-half correlations, "
         "corrected for the full number of replicas (`glassviz.observe.propensity.label_ceiling`), the highest of the "

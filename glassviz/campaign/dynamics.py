@@ -73,10 +73,13 @@ def _require_same_run(target, structure, replicas, role, seed):
     found = netcdf.load(target)
     if not {"propensity", "position", "time"} <= set(found.variables):
         raise InvalidData(f"{target.name}: it holds no propensities; expected another folder to write to.")
-    known, asked = found["position"], structure["position"]
-    if known.shape != asked.shape or not np.allclose(known, asked, rtol=0, atol=1e-4):
+    same = all(found[name].shape == structure[name].shape for name in ("position", "species"))
+    same = same and np.array_equal(found["species"], structure["species"])
+    same = same and np.allclose(found["position"], structure["position"], rtol=0, atol=1e-4)
+    if not (same and np.isclose(found.attrs["box_length"], structure.attrs["box_length"], rtol=1e-5)):
         raise InvalidData(
-            f"{target.name}: it was run from other positions; expected those of the structure of this name."
+            f"{target.name}: it was run from other particles; expected the positions, species and box of the structure "
+            "of this name."
         )
     groups = -(-replicas // LANES)
     for key, value in {"replicas": LANES * groups, "dynamics_seed": seed, "role": role}.items():
@@ -120,7 +123,7 @@ def split(names, tests, seed, known=None):
     Raises
     ------
     InvalidData
-        Where the test structures would leave none for training, or there are too few for them.
+        Where there are fewer structures than test structures, or less than none of these.
     """
     known = known or {}
     drawn = sorted(names, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest())

@@ -114,7 +114,8 @@ def gather_propensities(folders, output, progress):
     ----------
     folders, output, progress
         As of `gather`. Of a run that occurs more than once the longest counts; the files are called
-        `N1290_T0.30_train_8x16_t31623.nc` (8 replicas, 16 output times up to t = 31623) and so on.
+        `N1290_T0.30_train_8x16_t31623.nc` (8 replicas, 16 output times up to t = 31623) and so on; a file of such a
+        name that holds nothing else is replaced.
 
     Returns
     -------
@@ -124,8 +125,8 @@ def gather_propensities(folders, output, progress):
     Raises
     ------
     InvalidData
-        Where there is no file, one holds no propensities, a structure was run twice differently, or would be in two
-        files of the output.
+        Where there is no file, one holds no propensities, a structure was run twice differently, would be in two files
+        of the output or would be lost from it.
     """
     longest = {}
     for path in [path for folder in folders for path in sorted(folder.glob("[!.]*.nc"))]:
@@ -149,26 +150,33 @@ def gather_propensities(folders, output, progress):
 
 
 def _require_once(output, names, structures):
-    """`InvalidData` where a file of the output that is not among those written holds one of their structures."""
+    """`InvalidData` where a file of the output would be there beside a structure it holds, or be replaced without."""
     for path in sorted(output.glob("[!.]*.nc")):
         attributes, shapes, held = netcdf.header(path)
-        if path.name not in names and "propensity" in shapes:
-            for name in held:
-                if (attributes.get("temperature"), shapes["species"][-1], name) in structures:
-                    raise InvalidData(
-                        f"{path}: it holds {name}, which is put together anew; expected another output, or that "
-                        "this file is gone."
-                    )
+        for name in held if "propensity" in shapes else ():
+            anew = (attributes.get("temperature"), shapes["species"][-1], name) in structures
+            if anew and path.name not in names:
+                raise InvalidData(
+                    f"{path}: it holds {name}, which is put together anew; expected another output, or that "
+                    "this file is gone."
+                )
+            if path.name in names and not anew:
+                raise InvalidData(
+                    f"{path}: it would be replaced and holds {name}, which is in none of the folders; expected "
+                    "another output, or a folder with it."
+                )
 
 
 def _structures(path):
-    """The structures of a propensity file, each with its seed in a variable."""
+    """The structures of a propensity file, each with its seeds in variables."""
     ds = netcdf.load(path)
     if "propensity" not in ds or not {"role", "replicas", "temperature"} <= set(ds.attrs):
         raise InvalidData(f"{path.name}: there are no propensities; expected a file of molecular dynamics.")
     if "dynamics_seed" in ds.attrs:
         ds = ds.assign(dynamics_seed=("configuration", np.full(ds.sizes["configuration"], ds.attrs["dynamics_seed"])))
         del ds.attrs["dynamics_seed"]
+    if "seed" not in ds:
+        ds = ds.assign(seed=("configuration", np.full(ds.sizes["configuration"], ds.attrs.get("seed", -1))))
     return [ds.isel(configuration=[k]) for k in range(ds.sizes["configuration"])]
 
 

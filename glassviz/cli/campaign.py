@@ -186,7 +186,8 @@ def gather(*folders: Path):
     ----------
     folders
         Folders that hold the samples or the propensities, and last the folder that takes `N1290_T0.40.nc` or
-        `N1290_T0.40_train_8x16_t10000.nc` and so on.
+        `N1290_T0.40_train_8x16_t10000.nc` and so on. Files of these names are replaced; propensities of a structure
+        that is in none of the folders are never lost so.
     """
     from glassviz.campaign.gather import gather as gather_samples
     from glassviz.campaign.gather import gather_propensities, holds_propensities

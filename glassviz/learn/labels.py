@@ -102,7 +102,8 @@ def structures(datasets):
     Raises
     ------
     InvalidData
-        Where one has no propensities or no temperature, or two of one size and temperature share a name.
+        Where one has no propensities or no temperature, two of one size and temperature share a name, or a name is
+        that of a test structure at one temperature and not at another: a sample remembers what it was.
     """
     found = []
     for item in [datasets] if isinstance(datasets, (str, Path, xr.Dataset)) else datasets:
@@ -118,6 +119,14 @@ def structures(datasets):
     if twice:
         temperature, particles, name = twice[0]
         raise InvalidData(f"{name} (T = {temperature}, N = {particles}) is there twice; expected each structure once.")
+    roles = {}
+    for ds, (temperature, *sample) in zip(found, said, strict=True):
+        role, before = roles.setdefault(tuple(sample), (ds.attrs.get("role"), temperature))
+        if (role == "test") != (ds.attrs.get("role") == "test"):
+            raise InvalidData(
+                f"{sample[1]} (N = {sample[0]}) is {role!r} at T = {before} and {ds.attrs.get('role')!r} at "
+                f"T = {temperature}; expected one role."
+            )
     return found
 
 

@@ -226,8 +226,44 @@ def test_dynamics_takes_a_device(undisturbed, tmp_path):
     (job,) = dynamics_jobs(undisturbed[1], tmp_path, times, 8, 8, {"s7-0": "train"}, 30, RECORD, "nowhere")
     with pytest.raises(InvalidData, match="no device 'nowhere'"):
         job.function(job.target, *job.arguments, lambda *_: None)
+
+
+def test_the_command_runs_test_structures_first_and_keeps_their_roles(tmp_path, undisturbed, capfd):
+    """Two temperatures in one folder, one structure at first and then all; killed in between, it goes on."""
+    sources = [tmp_path / f"T{t}.nc" for t in TEMPERATURES]
+    for source, ds in zip(sources, undisturbed, strict=True):
+        netcdf.save(ds, source)
+    out, options = tmp_path / "out", ["--until", "20", "--per-decade", "2", "--test-structures", "1"]
+    options += ["--replicas", "8", "--test-replicas", "16", "--seed", "30", "--workers", "1"]
+
+    def command(source, *more):
+        return [*GLASSVIZ, "dynamics", str(source), str(out), *options, *more]
+
+    def found():
+        return {path.name: netcdf.load(path).attrs for path in sorted(out.glob("[!.]*"))}
+
+    subprocess.run(command(sources[0], "--structures", "1"), check=True, capture_output=True)
+    (first,) = found().values()
+    assert (first["role"], first["replicas"]) == ("test", 16)
+    process = subprocess.Popen(command(sources[0]), stderr=subprocess.DEVNULL)
+    while len(list(out.glob(".*checkpoint.nc"))) < 2 and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    for source in sources:
+        subprocess.run(command(source), check=True, capture_output=True)
+    roles = {}
+    for name, attrs in found().items():
+        assert attrs["replicas"] == {"test": 16, "train": 8}[attrs["role"]]
+        assert attrs["dynamics_seed"] == 30 + int(name[-4])
+        roles.setdefault(name.split("_")[1], set()).add(attrs["role"])
+    assert sorted(roles) == ["s7-0.nc", "s7-1.nc"]
+    assert sorted(map(sorted, roles.values())) == [["test"], ["train"]]
+    assert len(found()) == 4
     with pytest.raises(SystemExit):
-        app(["campaign", "dynamics", "x.nc", str(tmp_path), "--until", "5", "--device", "nowhere"])
+        app(["campaign", *command(sources[0])[4:], "--device", "nowhere"])
+    assert "nowhere" in (said := capfd.readouterr().err)
+    assert "cuda" in said
 
 
 def test_gathered_samples_are_those_of_the_single_command(finished, tmp_path, undisturbed):

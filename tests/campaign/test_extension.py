@@ -85,6 +85,11 @@ def test_another_run_is_not_an_extension(target, structure, other):
 
 
 def test_another_structure_is_not_an_extension(target, structure):
-    moved = structure.assign(position=np.mod(structure["position"] + 0.5, structure.attrs["box_length"]))
-    with pytest.raises(InvalidData, match="other positions"):
-        propensity_file(target, moved, LONG, **RUN)
+    length = structure.attrs["box_length"]
+    for other in (
+        structure.assign(position=np.mod(structure["position"] + 0.5, length)),
+        structure.assign(species=2 - structure["species"]),
+        structure.assign_attrs(box_length=1.01 * length),
+    ):
+        with pytest.raises(InvalidData, match="other particles"):
+            propensity_file(target, other, LONG, **RUN)

@@ -113,6 +113,28 @@ def test_runs_alike_are_put_together_and_longer_ones_take_their_place(tmp_path):
     assert {path: path.read_bytes() for path in second.iterdir()} == before
 
 
+def test_a_file_whose_structures_are_not_all_put_together_anew_is_not_replaced(tmp_path):
+    first, second, out = (tmp_path / name for name in ("first", "second", "out"))
+    for folder, name in ((first, "a"), (second, "b")):
+        folder.mkdir()
+        propensity(folder, name)
+    gather_propensities([first], out, nothing)
+    before = (out / "N5_T0.40_train_8x2_t10.nc").read_bytes()
+    with pytest.raises(InvalidData, match=r"train_8x2_t10\.nc: it would be replaced and holds a, which is in none"):
+        gather_propensities([second], out, nothing)
+    assert (out / "N5_T0.40_train_8x2_t10.nc").read_bytes() == before
+    gather_propensities([first, second], out, nothing)
+    assert netcdf.load(out / "N5_T0.40_train_8x2_t10.nc")["configuration"].values.tolist() == ["a", "b"]
+
+
+def test_structures_of_files_with_and_without_a_variable_of_seeds_are_put_together(tmp_path):
+    propensity(tmp_path, "a", seed=3)
+    other = propensity(tmp_path, "b", seed=4).assign(seed=("configuration", [7]))
+    netcdf.save(other, tmp_path / "T0.40_b.nc", encoding=netcdf.compact(other))
+    (ds,) = gather_propensities([tmp_path], tmp_path / "out", nothing).values()
+    assert ds["seed"].values.tolist() == [3, 7]
+
+
 def test_propensities_that_cannot_be_put_together_are_refused(tmp_path):
     one, other, out = (tmp_path / name for name in ("one", "other", "out"))
     for folder in (one, other):

@@ -203,3 +203,11 @@ def test_prototype_labels(shared, configurations_at):
     chosen = [ds.species.values[0] == 0 for ds in group]
     values = [between_outputs.at_times(ds, times)[:, c].mean(axis=1) for ds, c in zip(group, chosen, strict=True)]
     np.testing.assert_allclose(np.mean(values, axis=0), levels, atol=1e-5)
+
+
+def test_a_sample_has_one_role_at_all_temperatures():
+    """What is learned of it at one temperature is known of it at another."""
+    hot, cold = structure("a", role="train"), structure("a", temperature=0.3, role="test")
+    with pytest.raises(InvalidData, match=r"a \(N = 129\) is 'train' at T = 0\.4 and 'test' at T = 0\.3; expected one"):
+        labels.structures([hot, cold])
+    assert len(labels.structures([hot, cold.assign_attrs(role="train")])) == 2
