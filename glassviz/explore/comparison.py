@@ -8,6 +8,7 @@ import xarray as xr
 from glassviz.explore import derive
 from glassviz.explore.colors import encode
 from glassviz.explore.library import most_structures
+from glassviz.explore.selected import learned_from
 from glassviz.files import netcdf
 from glassviz.learn.between_outputs import at_times
 from glassviz.learn.evaluation import evaluate
@@ -55,7 +56,9 @@ def predicted(library, choice, network):
     if not derive.transfer(library, sample.temperature, sample.particles, network)[0]:
         return Field(network, np.full(sample.particles, np.nan, np.float32), derive.UNTRUSTED)
     frames = derive.frames(library, sample, network)
-    note = "the networks do not reach this ⟨C̄_B⟩" if frames.missed(choice.mean_propensity) else ""
+    notes = ["the networks do not reach this ⟨C̄_B⟩"] if frames.missed(choice.mean_propensity) else []
+    notes += ["trained on this structure"] if learned_from(library.ensemble(network), sample) else []
+    note = "; ".join(notes)
     return Field(network, frames.at(choice.mean_propensity), note)
 
 
@@ -72,7 +75,7 @@ def measured(library, choice):
         later = f"{time:.0f}" if time < 1e6 else f"{time:.0e}"
         return Field(DYNAMICS, unknown, f"the runs end at t = {end:.0f}, this ⟨C̄_B⟩ is at t ≈ {later}")
     values = at_times(ds.expand_dims("configuration"), np.array([time]))
-    role = "test structure, never trained on" if ds.attrs["role"] == "test" else "training structure"
+    role = "test structure" if ds.attrs["role"] == "test" else "training structure"
     ceiling = float(label_ceiling(ds.expand_dims("configuration")).sel(time=time, method="nearest"))
     return Field(DYNAMICS, values[0], f"{role}; {ds.attrs['replicas']} replicas, ρₚ can reach {ceiling:.2f}")
 

@@ -32,7 +32,9 @@ def fluctuations(library, temperature, network):
         C = propensities(library, temperature, particles, network)
         ds = library.configurations(temperature, particles)
         reached = C["converged"].values.all(axis=0)
-        return _plain(_curves(chi4(C, ds), chord_length(C, ds), ds).where(xr.DataArray(reached, dims="state")))
+        return _plain(
+            _curves(chi4(C, ds, unbiased=True), chord_length(C, ds), ds).where(xr.DataArray(reached, dims="state"))
+        )
 
     result = _dataset(remember(library, "fluctuations", temperature, (particles,), network, compute))
     time, simulated = times(library, temperature)
@@ -98,7 +100,7 @@ def _measured_curves(ds):
     C = C.isel(time=np.flatnonzero((mean.values < LEVELS[0]) & (C["time"].values > 0)))
     noise = ds["replica_noise"].sel(time=C["time"])
     known = bool(np.isfinite(noise).all())
-    result = _curves(chi4(C, ds, noise=noise if known else None), chord_length(C, ds), ds)
+    result = _curves(chi4(C, ds, unbiased=True, noise=noise if known else None), chord_length(C, ds), ds)
     result.attrs["replica_noise"] = "subtracted" if known else "included"
     return result.assign(
         mean_propensity=("state", mean.sel(time=C["time"]).values),

@@ -10,6 +10,7 @@ from glassviz.explore.colors import LEVELS as CODES
 from glassviz.explore.colors import UNKNOWN
 from glassviz.explore.inside import state_inputs
 from glassviz.learn.attribution import attribution
+from glassviz.learn.inference import has_dynamics
 
 MOST_EXPLAINED = 400  # particles whose contributions are averaged; of more, every k-th
 BAND = (10, 90)  # percentiles of the particles that the band of a curve spans
@@ -97,7 +98,7 @@ def learned_from(ensemble, sample):
     return any(
         abs(state["temperature"] - sample.temperature) < 1e-9
         and sample.name in state.get("names", ())
-        and any(time is not None for time in state.get("times", ()))
+        and has_dynamics(state)
         for state in ensemble.states
     )
 

@@ -4,15 +4,15 @@ Equations and their captions belong to the modules that compute them. Numbers co
 step's `evidence`, or are quoted from the paper and say so.
 """
 
+import html
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import ModuleType
 
 import numpy as np
-import xarray as xr
 
-from glassviz.explore import derive, heterogeneity
+from glassviz.explore import comparison, derive, heterogeneity
 from glassviz.learn import architecture
 from glassviz.observe import agreement, attention, propensity, structure_factor, superposition, susceptibility
 from glassviz.structure.descriptors import descriptors
@@ -95,28 +95,27 @@ def senses(library, network):
 
 
 def agreement_with_dynamics(library, network):
-    """Pearson correlation with simulations of structures never trained on, at the coldest temperature that has some."""
+    """ρ_P with simulations of test structures at the coldest temperature that has some, by networks that never saw it.
+
+    Where all loaded networks were trained at that temperature, of the one that is shown.
+    """
     for temperature in sorted(library.temperatures):
-        predicted, measured, species, levels = [], [], [], []
-        for sample in library.samples(temperature):
-            ds = library.dynamics(sample)
-            if sample.particles < derive.LARGE and ds is not None and ds.attrs.get("role") == "test":
-                kinds = ds["species"].values
-                mean = ds["propensity"].values[:, kinds == derive.SPECIES].mean(axis=1)
-                k = int(np.abs(mean - LEVEL).argmin())
-                predicted.append(derive.frames(library, sample, network).at(np.clip(mean[k], *derive.LEVELS[[-1, 0]])))
-                measured.append(ds["propensity"].values[k])
-                species.append(kinds)
-                levels.append(mean[k])
-        if predicted:
-            dims = ("configuration", "particle")
-            truth = xr.DataArray(np.array(measured), dims=dims, coords={"species": (dims, np.array(species))})
-            rho = float(agreement.pearson(xr.DataArray(np.array(predicted), dims=dims), truth))
-            return (
-                f"Computed here: on {len(predicted)} structures at <i>T</i> = {temperature:g} which they have never "
-                f"seen the networks reach <i>ρ</i><sub>P</sub> = {rho:.2f} against molecular dynamics, at "
-                f"⟨<i>C̄</i><sub>B</sub>⟩ = {np.mean(levels):.2f}."
-            )
+        if not any(row.role == "test" for row in library.propensity_files(temperature)):
+            continue
+        ensembles = {name: library.ensemble(name) for name in (network, *library.networks)}
+        new = [name for name, one in ensembles.items() if one.has_attention and one.untrained_at(temperature)]
+        name = (new or [network])[0]
+        curve = comparison.pearson_curve(library, temperature, name)
+        best = curve.isel(state=int(np.abs(curve["mean_propensity"].values - LEVEL).argmin()))
+        rho, error, level, count = (
+            float(best[quantity]) for quantity in ("pearson", "error", "mean_propensity", "structures")
+        )
+        what = f"trained at {ensembles[name].untrained_at(temperature)}" if new else "which know other structures there"
+        return (
+            f"Computed here: the networks {html.escape(name)}, {what}, reach <i>ρ</i><sub>P</sub> = {rho:.2f} ± "
+            f"{error:.2f} at <i>T</i> = {temperature:g} and ⟨<i>C̄</i><sub>B</sub>⟩ = {level:.2f} against molecular "
+            f"dynamics of {count:.0f} structures that they have never seen."
+        )
     return "Among the loaded data there are no simulations of structures that the networks have not seen."
 
 

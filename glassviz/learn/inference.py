@@ -15,6 +15,12 @@ PRELIMINARY = 2048  # particles on which X̄ is scanned and the constraint solve
 STATES_AT_ONCE = 64  # bounds the memory
 
 
+def has_dynamics(state):
+    """Whether a state that a network file tells of has labels from dynamics, at times; else they were transferred."""
+    times = state.get("times")
+    return times is None or any(time is not None for time in times)
+
+
 @dataclass(repr=False)
 class Ensemble:
     """Networks of one or more species, ready to predict; build with `load_networks` or `train`.
@@ -46,8 +52,11 @@ class Ensemble:
 
     @property
     def temperatures(self):
-        """The coldest and the hottest state trained on, transferred ones too; None where the file does not say."""
-        found = [state["temperature"] for state in self.states]
+        """The coldest and the hottest temperature with dynamics that was learned; None where the file does not say.
+
+        States that labels were transferred to are not among them: their labels are predictions.
+        """
+        found = [state["temperature"] for state in self.states if has_dynamics(state)]
         return (min(found), max(found)) if found else None
 
     def untrained_at(self, temperature):
@@ -56,6 +65,15 @@ class Ensemble:
         if coldest - 1e-9 <= temperature <= hottest + 1e-9:
             return ""
         return f"T = {coldest:g}" + (f" to {hottest:g}" if hottest > coldest else "")
+
+    @property
+    def stretch(self):
+        """How much further apart than measured the means of structures were put to train species 1; 0 for not at all.
+
+        They lie 1 + stretch (1 − C) / √C times as far from the level C as the labels do, which raises predicted χ₄.
+        """
+        record = self.header.get("training", {}).get(f"species{CONSTRAINED_SPECIES + 1}")
+        return (record.get("plan") or {}).get("stretch", 0.0) if isinstance(record, dict) else 0.0
 
     @property
     def networks(self):

@@ -1,6 +1,5 @@
 """What makes the data of several figures weak, each a list of one sentence, or of none where nothing does."""
 
-from glassviz.learn.inference import CONSTRAINED_SPECIES
 from glassviz.report.material import LEVELS, listed
 
 
@@ -40,8 +39,7 @@ def extrapolated(material, temperatures):
 
 def stretched(material):
     """One sentence on labels that were altered to train the main ensemble, in a list; empty where none were."""
-    training = material.main.header["training"][f"species{CONSTRAINED_SPECIES + 1}"]
-    stretch = training.get("plan", {}).get("stretch", 0)
+    stretch = material.main.stretch
     said = (
         f"trained on means of structures put 1 + {stretch:g} (1 − C) / √C times as far from the level C as measured, "
     )

@@ -3,7 +3,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from glassviz.explore import story
+from glassviz.explore import comparison, story
 
 VOID = {"br"}
 
@@ -52,3 +52,16 @@ def test_evidence_is_computed_from_what_is_loaded(library, step):
     numbers = re.findall(r"\d+\.\d+", said)
     assert numbers, said
     assert "nan" not in said
+
+
+@pytest.mark.slow
+def test_evidence_of_transfer_is_of_networks_that_never_saw_the_temperature(library):
+    said = story.agreement_with_dynamics(library, library.networks[0])
+    name = re.search(r"the networks (\S+), trained at T = ", said)[1]
+    temperature = float(re.search(r"<i>T</i> = ([\d.]+)", said)[1])
+    assert temperature < library.ensemble(name).temperatures[0]
+    curve = comparison.pearson_curve(library, temperature, name)
+    told = [
+        f"{rho:.2f} ± {error:.2f}" for rho, error in zip(curve["pearson"].values, curve["error"].values, strict=True)
+    ]
+    assert any(one in said for one in told)

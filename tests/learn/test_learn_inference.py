@@ -236,3 +236,14 @@ def test_an_ensemble_says_in_a_line_what_it_is(random_networks):
     trained = dataclasses.replace(ensemble, header={"training": {"species1": {"states": states}}})
     assert trained.temperatures == (0.15, 0.4)
     assert repr(trained).endswith(", trained at T = 0.15 to 0.4>")
+
+
+def test_temperatures_that_labels_were_transferred_to_are_not_learned(random_networks):
+    _, ensemble = random_networks()
+    states = [{"temperature": t, "times": [time]} for t, time in ((0.4, 10.0), (0.25, 100.0), (0.15, None))]
+    record = {"states": states, "plan": {"stretch": 2.0}}
+    trained = dataclasses.replace(ensemble, header={"training": {"species1": record}})
+    assert trained.temperatures == (0.25, 0.4)
+    assert trained.untrained_at(0.15) == "T = 0.25 to 0.4"
+    assert trained.untrained_at(0.3) == ""
+    assert (trained.stretch, ensemble.stretch) == (2.0, 0.0)

@@ -13,6 +13,7 @@ from glassviz.mixture import temperature_name
 LINES = ("#3a7fc4", "#d9713c", "#3f9b5a", "#7a4fd0")
 """Colours of the ensembles, as many as are compared at once."""
 CEILING, MARKER = "#8b93a1", "#e8b50c"
+FEW = 8  # test structures, below which an error over them is a rough guess
 HALF = "@media (min-width: 640px) { :host { grid-column: span 2; } }"
 # Headings of one height, so that panels stand in line.
 TALL = "@media (min-width: 640px) { :host { min-height: 42px; } }"
@@ -113,9 +114,17 @@ class Pearson:
         else:
             any_curve = next(iter(known.values()))
             self._ceiling.data = {"x": any_curve["mean_propensity"].values, "y": any_curve["ceiling"].values}
-            structures = int(any_curve["structures"].values.max())
-            note = f'<span class="note">{structures} test structures; dashed: the most that the replicas allow</span>'
+            note = f"{_structures(any_curve)}; dashed: the most that the replicas allow"
+            few = any_curve["structures"].values.min() < FEW
+            note = f'<span class="{"weak" if few else "note"}">{note}</span>'
         self.heading.object = f'<div class="head">{title}{key}{note}</div>'
+
+
+def _structures(curve):
+    """How many test structures the points are of: fewer at late times, which not all runs get to."""
+    counts = curve["structures"].values
+    early, late = counts[[curve["mean_propensity"].values.argmax(), curve["mean_propensity"].values.argmin()]]
+    return f"{early} test structures" if early == late else f"{early} test structures early, {late} late"
 
 
 def _columns(curve):

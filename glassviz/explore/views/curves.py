@@ -47,13 +47,15 @@ QUANTITIES = {
     "chi4": (
         "<i>χ</i><sub>4</sub>(<i>t</i>)",
         "χ₄",
-        "How much the mean propensity varies between structures. Propensities are averaged over the replicas of a "
-        "structure first, so this is the part of <i>χ</i><sub>4</sub> that structure determines. What finitely many "
-        "replicas leave of the rest, <i>N</i><sub>1</sub> Var<sub>rep</sub>/<i>R</i>, is subtracted from the points of "
-        "molecular dynamics (●), as much as the files at that temperature say; where they do not, the title says that "
-        "it is included. At long times the points are of those structures that run so far. Networks see a part only of "
-        "what sets structures apart, at late times a small one, and predict no more than that. Bars: over networks; of "
-        "the points over structures, by bootstrap.",
+        "How much the mean propensity varies between structures, estimated without bias (<i>n</i> − 1 for <i>n</i> "
+        "structures). Propensities are averaged over the replicas of a structure first, so this is the part of "
+        "<i>χ</i><sub>4</sub> that structure determines. What finitely many replicas leave of the rest, "
+        "<i>N</i><sub>1</sub> Var<sub>rep</sub>/<i>R</i>, is subtracted from the points of molecular dynamics (●), as "
+        "much as the files at that temperature say; where they do not, the title says that it is included. The line is "
+        "of all samples, the points of those with dynamics, at long times of those that run so far; networks were "
+        "trained on many of them. Networks see a part only of what sets structures apart, at late times a small one. "
+        "Some were trained on means of structures put further apart than measured, which makes up for a part of it: "
+        "then a note says so. Bars: over networks; of the points over structures, by bootstrap.",
     ),
     "xi4": (
         "<i>ξ</i><sub>4</sub>(<i>t</i>)",
@@ -218,6 +220,14 @@ class Curves(View):
             notes.append(
                 f"at a mean propensity of {level:.2f}: {predicted:.2g} predicted, {found:.2g} ± {error:.1g} measured"
             )
+        if name != "xi4" and measured is not None:
+            notes.append(_run(measured))
+        stretch = self.state.library.ensemble(self.state.network).stretch
+        if name == "chi4" and stretch:
+            notes.append(
+                f"these networks were trained on means of structures put 1 + {stretch:g} (1 − <i>C</i>) / √<i>C</i> "
+                "times as far from the mean <i>C</i> as measured, which raises the line"
+            )
         if name == "xi4" and not np.isfinite(curve["xi4"].values).any():
             notes.append(f"not determined at T = {self.state.temperature:g}")
         elif name == "xi4" and structures < heterogeneity.FEW_STRUCTURES:
@@ -225,6 +235,13 @@ class Curves(View):
         if not curve["simulated"].values.any():
             notes.append("times extrapolated")
         return notes
+
+
+def _run(measured):
+    """How many structures the points of molecular dynamics are of."""
+    counts = measured["structures"].values
+    ends = "" if counts.min() == counts.max() else f", late ones of {counts.min()}"
+    return f"● of {counts.max()} structures{ends}"
 
 
 def _derive_all(library, temperature, network):
