@@ -145,6 +145,34 @@ def test_a_stopped_equilibrate_goes_on_to_the_same_end(tmp_path, how):
     np.testing.assert_array_equal(first["energy_series"], second["energy_series"])
 
 
+def test_a_long_dynamics_stops_when_it_is_asked_to(cooled, tmp_path):
+    """Between output times, with a checkpoint that is further than the last of them."""
+    arguments = [
+        str(cooled / "N200_T0.50.nc"),
+        str(tmp_path),
+        "--until",
+        "1e9",
+        "--samples",
+        "0:1",
+        "--per-decade",
+        "1",
+    ]
+    process = subprocess.Popen([*GLASSVIZ, "dynamics", *arguments], stderr=subprocess.PIPE, text=True)
+    state, deadline = tmp_path / ".T0.50_s0-0.checkpoint.nc", time.monotonic() + 200
+
+    def is_between():
+        attrs = netcdf.load(state).attrs if state.exists() else {"done": 0}
+        return attrs["done"] > 0 and attrs["steps"] > np.rint(100 * attrs["times"][int(attrs["done"]) - 1])
+
+    while not is_between() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=100)[1]
+    assert process.returncode == 130
+    assert said.strip().endswith("glassviz: interrupted.")
+    assert is_between()
+
+
 HALF_MADE = """
 import signal
 from glassviz import cli

@@ -27,6 +27,8 @@ LONGEST_JUMP = 0.1  # σ a particle at rest may be pushed within a time step; in
 LONGEST_STEP = 0.1
 FARTHEST = 0.5  # σ a particle may move within a time step; in equilibrium it is a tenth of that
 LONGEST = 1e12  # last time; no simulation gets there
+STAGE = 25_000_000  # steps of a particle from one checkpoint to the next, some seconds
+SHORTEST_STAGE = 1000  # steps
 FLIGHT = 10  # times the mean square displacement of free flight that no liquid reaches
 _DIMS = {
     "propensity": ("time", "particle"),
@@ -80,20 +82,30 @@ class _Ensemble:
             for g in range(groups)
         ]
         sizes = {"time": len(times), "particle": len(position), "component": len(mixture.COMPOSITION)}
-        self.done = 0
+        self.done, self.steps = 0, 0
+        self.stage = max(SHORTEST_STAGE, STAGE // len(position))
+        self.outputs = np.rint(times / time_step).astype(int)
         self.measured = {name: np.full([sizes[dim] for dim in dims], np.nan) for name, dims in _DIMS.items()}
 
-    def run_to_next_time(self, pool):
-        """Advance every group to the next output time and measure."""
-        steps = np.rint(np.concatenate([[0], self.times]) / self.time_step).astype(int)
-        todo = steps[self.done + 1] - steps[self.done]
-        how = self.species, self.length, todo, self.time_step
+    def run_on(self, pool):
+        """Advance every group to the next output time and measure, or to the end of a stage on the way there.
+
+        Stages end at the same steps in every run, so that one that was interrupted repeats it.
+        """
+        stop = min(self.outputs[self.done], (self.steps // self.stage + 1) * self.stage)
+        how = self.species, self.length, stop - self.steps, self.time_step
         if self.device == "cuda":
             from glassviz.simulate import cuda
 
             cuda.advance(self.groups, *how)
         else:
             list(pool.map(lambda group: advance(group, *how), self.groups))
+        self.steps = int(stop)
+        if self.steps == self.outputs[self.done]:
+            self._measure()
+
+    def _measure(self):
+        """Take the measurements of the output time that has been reached."""
         surviving = np.array(
             [
                 surviving_fraction(*self.bonds, later, self.species, self.length)
@@ -130,7 +142,7 @@ class _Ensemble:
         dataset = xr.Dataset(
             {name: (("particle", "lane"), value) for name, value in state.items()}
             | {name: (_DIMS[name], value) for name, value in self.measured.items()},
-            attrs={"done": self.done, "times": self.times, **self.run},
+            attrs={"done": self.done, "steps": self.steps, "times": self.times, **self.run},
         )
         netcdf.save(dataset, path)
 
@@ -139,11 +151,17 @@ class _Ensemble:
         saved = netcdf.load(path)
         same = (np.array_equal(saved.attrs.get(name, value), value) for name, value in self.run.items())
         done = measured_times(path)
-        if not len(done) or not all(same) or not np.array_equal(done, self.times[: len(done)]):
+        if "done" not in saved.attrs or not all(same) or not np.array_equal(done, self.times[: len(done)]):
             raise mixture.InvalidData(
                 f"{path}: this checkpoint is of another run; remove it or repeat the run's options."
             )
         self.done = len(done)
+        self.steps = int(saved.attrs.get("steps", self.outputs[self.done - 1]))  # early ones are at output times only
+        if self.done < len(self.outputs) and self.steps > self.outputs[self.done]:
+            raise mixture.InvalidData(
+                f"{path}: this checkpoint is at t = {self.steps * self.time_step:g} already; expected output times "
+                f"from there on after t = {self.times[self.done - 1] if self.done else 0:g}."
+            )
         for name in self.measured.keys() & saved.keys():  # early checkpoints lack the variance of the mean
             self.measured[name][: self.done] = saved[name].values[: self.done]
         self.groups = [
@@ -219,10 +237,10 @@ def isoconfigurational(
     device : {"cpu", "cuda"}, optional
         Where the dynamics runs; "cuda" is an NVIDIA GPU, one thread block for each replica.
     checkpoint : path, optional
-        File that takes the state after every output time. From it an interrupted run goes on, bit for bit, and a
-        finished one to later times.
+        File that takes the state after every output time, and every few seconds in between. From it an interrupted
+        run goes on, bit for bit, and a finished one to later times.
     progress : callable, optional
-        Called with (time done, last time) after every output time.
+        Called with (time done, last time) as often.
 
     Returns
     -------
@@ -277,11 +295,11 @@ def isoconfigurational(
         ensemble.restore(checkpoint)
     with ThreadPoolExecutor(threads) as pool:
         while ensemble.done < len(times):
-            ensemble.run_to_next_time(pool)
+            ensemble.run_on(pool)
             if checkpoint:
                 ensemble.save(checkpoint)
             if progress:
-                progress(times[ensemble.done - 1], times[-1])
+                progress(ensemble.steps * time_step, times[-1])
     return _labelled(ds, ensemble, temperature, seed)
 
 

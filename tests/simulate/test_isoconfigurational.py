@@ -9,6 +9,7 @@ from glassviz.files import netcdf
 from glassviz.mixture import InvalidData
 from glassviz.observe.propensity import noise_of_all, replica_noise
 from glassviz.observe.susceptibility import chi4
+from glassviz.simulate import isoconfigurational as module
 from glassviz.simulate.bonds import initial_bonds, surviving_fraction
 from glassviz.simulate.dynamics import advance, displacements, start_lanes
 from glassviz.simulate.isoconfigurational import isoconfigurational, measured_times
@@ -107,6 +108,42 @@ def test_a_finished_run_goes_on_to_later_times_bit_for_bit(liquid_dataset, ensem
     np.testing.assert_allclose(measured_times(checkpoint), TIMES[:2])
     longer = isoconfigurational(liquid_dataset, TIMES, 16, seed=3, checkpoint=checkpoint)
     xr.testing.assert_identical(longer, ensemble)
+
+
+@pytest.fixture
+def short_stages(monkeypatch):
+    """Checkpoints every 0.3 time units."""
+    monkeypatch.setattr(module, "STAGE", 0)
+    monkeypatch.setattr(module, "SHORTEST_STAGE", 30)
+
+
+@pytest.mark.usefixtures("short_stages")
+@pytest.mark.parametrize("stop", [0.3, 1.2, 2.7])
+def test_a_run_goes_on_from_between_output_times_bit_for_bit(liquid_dataset, tmp_path, stop):
+    checkpoint, options = tmp_path / "checkpoint.nc", {"replicas": 16, "seed": 3}
+    seen = []
+    whole = isoconfigurational(liquid_dataset, TIMES, **options, progress=lambda now, _: seen.append(now))
+    np.testing.assert_allclose(seen, [0.3, 0.5, 0.6, 0.9, 1, 1.2, 1.5, 1.8, 2, 2.1, 2.4, 2.7, 3])
+    with pytest.raises(Interruption):
+        isoconfigurational(
+            liquid_dataset, TIMES, **options, checkpoint=checkpoint, progress=interrupt_after(stop - 1e-9)
+        )
+    again = []
+    resumed = isoconfigurational(
+        liquid_dataset, TIMES, **options, checkpoint=checkpoint, progress=lambda now, _: again.append(now)
+    )
+    np.testing.assert_allclose(again, [now for now in seen if now > stop + 1e-9])
+    xr.testing.assert_identical(resumed, whole)
+
+
+@pytest.mark.usefixtures("short_stages")
+def test_a_checkpoint_beyond_the_next_output_time_is_refused(liquid_dataset, tmp_path):
+    options = {"replicas": 8, "seed": 3, "checkpoint": tmp_path / "checkpoint.nc"}
+    with pytest.raises(Interruption):
+        isoconfigurational(liquid_dataset, [1.0, 3.0], **options, progress=interrupt_after(1.6))
+    with pytest.raises(InvalidData, match=r"checkpoint\.nc: this checkpoint is at t = 1\.8 already.* after t = 1"):
+        isoconfigurational(liquid_dataset, [1.0, 1.5], **options)
+    assert isoconfigurational(liquid_dataset, [1.0, 2.0], **options)["time"].values.tolist() == [1.0, 2.0]
 
 
 def test_a_checkpoint_from_before_particles_changed_slots_goes_on(liquid_dataset, tmp_path):

@@ -32,7 +32,7 @@ OPTIONS = """
 CHOOSE = "choose …"
 HELP = {
     "sources": "What stands side by side, four at most: molecular dynamics, and networks that predict it.",
-    "structure": "Structures of which molecular dynamics was run; the networks have never seen those named test.",
+    "structure": "Structures with molecular dynamics; the shipped networks have never seen those named test.",
 }
 
 
