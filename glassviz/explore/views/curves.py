@@ -220,20 +220,21 @@ class Curves(View):
             notes.append(
                 f"at a mean propensity of {level:.2f}: {predicted:.2g} predicted, {found:.2g} ± {error:.1g} measured"
             )
-        if name != "xi4" and measured is not None:
-            notes.append(_run(measured))
-        stretch = self.state.library.ensemble(self.state.network).stretch
-        if name == "chi4" and stretch:
-            notes.append(
-                f"these networks were trained on means of structures put 1 + {stretch:g} (1 − <i>C</i>) / √<i>C</i> "
-                "times as far from the mean <i>C</i> as measured, which raises the line"
-            )
         if name == "xi4" and not np.isfinite(curve["xi4"].values).any():
             notes.append(f"not determined at T = {self.state.temperature:g}")
         elif name == "xi4" and structures < heterogeneity.FEW_STRUCTURES:
             notes.append(f"{structures} box of N = {curve.attrs['particles']}")
         if not curve["simulated"].values.any():
             notes.append("times extrapolated")
+        if name != "xi4" and measured is not None:
+            notes.append(_run(measured))
+        stretch = self.state.library.ensemble(self.state.network).stretch
+        if name == "chi4" and stretch:
+            notes.append("raised in training")
+            notes.append(
+                f"these networks were trained on means of structures put 1 + {stretch:g} (1 − <i>C</i>) / √<i>C</i> "
+                "times as far from the mean <i>C</i> as measured, which raises the line"
+            )
         return notes
 
 
