@@ -44,7 +44,8 @@ class Superposition:
         One for each temperature.
     anchor : bool, optional
         Use the published sample at T = 0.23 (unless measured) and τ_BB(0.15) = 1e12. Else, and beyond 0.15, τ_BB is
-        continued from its coldest point with the slope of the Arrhenius law fitted at T ≤ 0.25 (see `fits`).
+        continued from its coldest point with the slope of the Arrhenius law, which is fitted at T ≤ 0.25 or to the two
+        coldest points (see `fits`).
     """
 
     def __init__(self, measured, anchor=True):
