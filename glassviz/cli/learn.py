@@ -264,7 +264,7 @@ def _warn_of_weakness(values, ensemble, temperature):
         )
     if where := ensemble.untrained_at(temperature):
         warnings.warn(
-            f"{ensemble.name}: T = {temperature:g} is outside {where}, where it was trained; its predictions are "
-            "extrapolated.",
+            f"{ensemble.name}: T = {temperature:g} is outside {where}, whose dynamics it learned; its predictions "
+            "are extrapolated.",
             stacklevel=2,
         )

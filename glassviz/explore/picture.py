@@ -191,7 +191,7 @@ class Stage:
     def _cautions(self, level):
         """What to know of the colours, a line each."""
         if self._trained:
-            yield [(f"trained at {self._trained}", lettering.PLAIN)]
+            yield [(f"dynamics of {self._trained}", lettering.PLAIN)]
         if self.frames.missed(level):
             yield [("networks miss ", lettering.PLAIN), *lettering.MEAN]
         if self._equilibrated != VERDICTS[0]:

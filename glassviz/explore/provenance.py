@@ -26,13 +26,22 @@ UNKNOWN = '<span class="weak">not recorded in this file</span>'
 WIDE = ("Cooled differently", "Command", "The file on all its samples")  # take the whole width
 
 
-def verdicts_of(ds, names=None):
-    """The verdicts on configurations, or on those of some names, each in its first word: a list of str."""
+def verdicts_of(ds):
+    """The verdicts on configurations, each in its first word: a list of str."""
     stated = ds["verdict"].values if "verdict" in ds else [ds.attrs.get("verdict", "")] * ds.sizes["configuration"]
-    known = zip(ds["configuration"].values, stated, strict=True)
-    return [
-        str(one).split(":")[0].strip() or making.NOT_ASSESSED for name, one in known if names is None or name in names
-    ]
+    return [str(one).split(":")[0].strip() or making.NOT_ASSESSED for one in stated]
+
+
+def settled(library, decay):
+    """How many of the structures of a Decay are in equilibrium, by the configurations of their sizes and names."""
+    here = [t for t in library.temperatures if abs(t - decay.temperature) < 1e-3]
+    known = set()
+    for temperature in here:
+        for particles in {n for n, _ in decay.samples} & set(library.sizes(temperature)):
+            ds = library.configurations(temperature, particles)
+            names = zip(ds["configuration"].values, verdicts_of(ds), strict=True)
+            known |= {(particles, str(name)) for name, verdict in names if verdict == "equilibrium"}
+    return sum(sample in known for sample in decay.samples)
 
 
 def headline(sample, run):

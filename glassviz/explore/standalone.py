@@ -65,7 +65,8 @@ def standalone(library, choice, colors=MAPS[0]):
     trained = library.ensemble(choice.network).untrained_at(sample.temperature)
     written = {
         "title": f"{sample.label}, T = {sample.temperature:g}",
-        "what": f"{sample.label}, predicted by {choice.network}" + (f", trained at {trained}" if trained else ""),
+        "what": f"{sample.label}, predicted by {choice.network}"
+        + (f", trained on dynamics at {trained}" if trained else ""),
         "temperature": temperature_name(sample.temperature),
         "provenance": f"The sample: {verdict or 'equilibration not assessed'}.",
         "citation": citation.text(),

@@ -95,9 +95,9 @@ def senses(library, network):
 
 
 def agreement_with_dynamics(library, network):
-    """ρ_P with simulations of test structures at the coldest temperature that has some, by networks that never saw it.
+    """ρ_P with simulations of test structures at the coldest temperature that has some.
 
-    Where all loaded networks were trained at that temperature, of the one that is shown.
+    By networks that learned no dynamics there; where all loaded ones did, by those that are shown.
     """
     for temperature in sorted(library.temperatures):
         if not any(row.role == "test" for row in library.propensity_files(temperature)):
@@ -110,11 +110,13 @@ def agreement_with_dynamics(library, network):
         rho, error, level, count = (
             float(best[quantity]) for quantity in ("pearson", "error", "mean_propensity", "structures")
         )
-        what = f"trained at {ensembles[name].untrained_at(temperature)}" if new else "which know other structures there"
+        what = "which learned dynamics " + (f"at {ensembles[name].untrained_at(temperature)}" if new else "there too")
+        what = "whose training is not recorded" if ensembles[name].temperatures is None else what
+        bar = f" ± {error:.2f}" if np.isfinite(error) else ""
         return (
-            f"Computed here: the networks {html.escape(name)}, {what}, reach <i>ρ</i><sub>P</sub> = {rho:.2f} ± "
-            f"{error:.2f} at <i>T</i> = {temperature:g} and ⟨<i>C̄</i><sub>B</sub>⟩ = {level:.2f} against molecular "
-            f"dynamics of {count:.0f} structures that they have never seen."
+            f"Computed here: the networks {html.escape(name)}, {what}, reach <i>ρ</i><sub>P</sub> = {rho:.2f}{bar} "
+            f"at <i>T</i> = {temperature:g} and ⟨<i>C̄</i><sub>B</sub>⟩ = {level:.2f} against molecular "
+            f"dynamics of {count:.0f} test structure{'s' * (count > 1)}."
         )
     return "Among the loaded data there are no simulations of structures that the networks have not seen."
 

@@ -41,7 +41,9 @@ class Ensemble:
 
     def __repr__(self):
         species = ", ".join(str(kind + 1) for kind in self.species)
-        trained = "" if self.temperatures is None else ", trained at T = {:g} to {:g}".format(*self.temperatures)
+        trained = (
+            "" if self.temperatures is None else ", trained on dynamics at T = {:g} to {:g}".format(*self.temperatures)
+        )
         return f"<Ensemble {self.name}: {self.networks} × {self.kind} for species {species}{trained}>"
 
     @property
@@ -60,7 +62,7 @@ class Ensemble:
         return (min(found), max(found)) if found else None
 
     def untrained_at(self, temperature):
-        """Where the networks were trained, "T = 0.15 to 0.4", if the temperature lies outside of that; else ""."""
+        """Where the networks learned dynamics, "T = 0.25 to 0.4", if the temperature lies outside of that; else ""."""
         coldest, hottest = self.temperatures or (temperature, temperature)
         if coldest - 1e-9 <= temperature <= hottest + 1e-9:
             return ""

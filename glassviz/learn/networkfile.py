@@ -154,6 +154,9 @@ def _checked_header(metadata, source):
         states = record.get("states", []) if isinstance(record, dict) else []
         if not isinstance(states, list) or not all(map(_is_state, states)):
             raise InvalidData(f"{source}: the record of training is unusable; expected temperatures, names and times.")
+        plan = (record.get("plan") or {}) if isinstance(record, dict) else {}
+        if not isinstance(plan, dict) or not (plan.get("stretch", 0) == 0 or _is_positive(plan["stretch"])):
+            raise InvalidData(f"{source}: the plan of training is unusable; expected settings, a stretch of 0 or more.")
     return header
 
 

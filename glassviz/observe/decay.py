@@ -23,14 +23,14 @@ class Decay:
         Output times.
     mean_propensity : (structure, time) ndarray
         Mean over species 1 of each structure; NaN beyond the end of its run.
-    names : list of str
-        Of the structures; empty where they have none.
+    samples : list of (int, str)
+        Number of particles and name of each structure; 0 and "" where a file does not say.
     """
 
     temperature: float
     time: np.ndarray
     mean_propensity: np.ndarray
-    names: list
+    samples: list
 
     @property
     def structures(self):
@@ -96,7 +96,7 @@ def shipped_curves():
         raise InvalidData(f"{folder}: there are no propensity files; expected those of `glassviz dynamics`.")
     for file in files:
         with xr.open_dataset(file.path, engine="h5netcdf") as stored:
-            yield stored[["mean_propensity"]].load()
+            yield stored[["mean_propensity"]].load().assign_attrs(particles=stored.sizes["particle"])
 
 
 def by_temperature(datasets):
@@ -119,7 +119,8 @@ def by_temperature(datasets):
     groups = {}
     for ds in [datasets] if isinstance(datasets, xr.Dataset) else datasets:
         temperature, curves = _curves(ds)
-        groups.setdefault(round(temperature, 4), []).append(curves)
+        particles = ds.sizes.get("particle", ds.attrs.get("particles", 0))
+        groups.setdefault(round(temperature, 4), []).append(curves.assign_attrs(particles=particles))
     return [_common(temperature, group) for temperature, group in groups.items()]
 
 
@@ -199,5 +200,8 @@ def _common(temperature, group):
         for c in group
         for row in c.values.astype(np.float64)
     ]
-    names = [str(name) for c in group for name in c["configuration"].values if "configuration" in c.coords]
-    return Decay(temperature, times, np.stack(rows), names)
+    samples = []
+    for c in group:
+        names = c["configuration"].values if "configuration" in c.coords else [""] * len(c)
+        samples += [(int(c.attrs["particles"]), str(name)) for name in names]
+    return Decay(temperature, times, np.stack(rows), samples)

@@ -86,7 +86,7 @@ class Superposition:
 
     def _scatter_of_one(self, error):
         """Error of ln τ_BB from one structure: the scatter between those of the coldest temperature with several."""
-        known = [e * np.sqrt(m.structures) for e, m in zip(error, self.measured, strict=True) if np.isfinite(e)]
+        known = [e * np.sqrt(m.counts[-1]) for e, m in zip(error, self.measured, strict=True) if np.isfinite(e)]
         return known[-1] if known else np.nan
 
     def relaxation_time(self, temperature):
@@ -162,7 +162,7 @@ class Superposition:
             curve from the master curve where the two were brought to overlap and, for an overlap, what the same gets
             wrong at temperatures that pass 0.5), `kind` ("measured", "published", "anchor"), `method` ("passage"
             through 0.5 or "overlap"; "" for the anchor), the `lowest_mean_propensity` and `longest_time` reached and
-            the number of `structures`.
+            the number of `structures`, not all of which need to reach so far.
         """
         p = self._points
         tau = np.exp(p["log_tau"])

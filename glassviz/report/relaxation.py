@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from glassviz.explore.provenance import settled
 from glassviz.mixture import GLASS_TRANSITION_TEMPERATURE
 from glassviz.observe.relaxation import LAWS
-from glassviz.report.cautions import unsettled
 from glassviz.report.plates import MEAN, TIME, Finding, Plate, colors_of, drawing, frame, within
 
 COLLAPSE = 0.1  # decades of t/τ_BB within which curves count as one
@@ -47,9 +47,18 @@ def figure_13(material):
         [
             *[f"τ_BB at T = {named} comes from overlap with the master curve: too few runs there pass 0.5"]
             * bool(overlapped),
-            *unsettled(material, curves["temperature"].values, material.small),
+            *_unsettled(material),
         ],
     )
+
+
+def _unsettled(material):
+    """One sentence on how many of the structures are in equilibrium, in a list; empty where all are."""
+    counts = [(one, settled(material.library, one)) for one in material.superposition.measured]
+    few = [f"{n} of {one.structures} at T = {one.temperature:.2f}" for one, n in counts if n < one.structures]
+    return [
+        f"not all structures that were run are in equilibrium by this project's measure: {', '.join(few)} are"
+    ] * bool(few)
 
 
 def _collapse(curves, overlapped):

@@ -159,8 +159,8 @@ class _Ensemble:
         self.steps = int(saved.attrs.get("steps", self.outputs[self.done - 1]))  # early ones are at output times only
         if self.done < len(self.outputs) and self.steps > self.outputs[self.done]:
             raise mixture.InvalidData(
-                f"{path}: this checkpoint is at t = {self.steps * self.time_step:g} already; expected output times "
-                f"from there on after t = {self.times[self.done - 1] if self.done else 0:g}."
+                f"{path}: this checkpoint is at t = {self.steps * self.time_step:g} already, beyond the output time "
+                f"t = {self.times[self.done]:g}; expected a later one, or that this file is gone."
             )
         for name in self.measured.keys() & saved.keys():  # early checkpoints lack the variance of the mean
             self.measured[name][: self.done] = saved[name].values[: self.done]
@@ -238,7 +238,7 @@ def isoconfigurational(
         Where the dynamics runs; "cuda" is an NVIDIA GPU, one thread block for each replica.
     checkpoint : path, optional
         File that takes the state after every output time, and every few seconds in between. From it an interrupted
-        run goes on, bit for bit, and a finished one to later times.
+        run goes on, bit for bit, and a finished one to later times; not to an output time that it has passed.
     progress : callable, optional
         Called with (time done, last time) as often.
 

@@ -55,9 +55,9 @@ def test_evidence_is_computed_from_what_is_loaded(library, step):
 
 
 @pytest.mark.slow
-def test_evidence_of_transfer_is_of_networks_that_never_saw_the_temperature(library):
+def test_evidence_of_transfer_is_of_networks_that_learned_no_dynamics_there(library):
     said = story.agreement_with_dynamics(library, library.networks[0])
-    name = re.search(r"the networks (\S+), trained at T = ", said)[1]
+    name = re.search(r"the networks (\S+), which learned dynamics at T = ", said)[1]
     temperature = float(re.search(r"<i>T</i> = ([\d.]+)", said)[1])
     assert temperature < library.ensemble(name).temperatures[0]
     curve = comparison.pearson_curve(library, temperature, name)

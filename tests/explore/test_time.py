@@ -22,7 +22,7 @@ def runs(temperature, longest, structures=4):
     return xr.Dataset(
         {"mean_propensity": (("configuration", "time"), decays)},
         {"time": time, "configuration": [f"c{k}" for k in range(structures)]},
-        {"temperature": temperature},
+        {"temperature": temperature, "particles": 129},
     )
 
 
@@ -109,20 +109,28 @@ def test_what_a_relaxation_time_rests_on_is_said_with_its_error(pair):
 
 
 def test_how_many_structures_stand_behind_a_curve_and_how_many_were_in_equilibrium(pair):
+    """Samples of other sizes do not count, and those that are not in the store are not known to be in equilibrium."""
     names, verdicts = ["c0", "c1", "other", "d0"], ["equilibrium", "nearly: but", "glass", "equilibrium"]
     sample = xr.Dataset({"verdict": ("configuration", verdicts)}, {"configuration": names})
-    library = SimpleNamespace(sizes=lambda _: [1290], configurations=lambda *_: sample)
+    sizes = {129: sample, 500: sample.assign(verdict=("configuration", ["equilibrium"] * 4))}
+    library = SimpleNamespace(temperatures=[0.40, 0.35, 0.15], sizes=lambda _: list(sizes))
+    library.configurations = lambda _, particles: sizes[particles]
     state = SimpleNamespace(library=library)
 
     def behind(temperature):
         return tab._behind(pair[0], state, SimpleNamespace(temperature=temperature))
 
-    said, weak = behind(0.40)
-    assert said.startswith("mean over 6 structures, 4 to the end")
-    assert "2 of 3 in equilibrium" in said
-    assert weak
-    assert "mean over 4 structures; bars" in behind(0.35)[0]
-    sample["verdict"][:] = "equilibrium"
+    assert behind(0.40) == (
+        "mean over 6 structures, 4 to the end; bars: standard error; 2 of them in equilibrium by our measure",
+        True,
+    )
+    assert behind(0.35) == (
+        "mean over 4 structures; bars: standard error; 1 of them in equilibrium by our measure",
+        True,
+    )
+    assert "none of them in equilibrium" in behind(0.30)[0]
+    every = [*(f"c{k}" for k in range(4)), "d0", "d1"]
+    sizes[129] = xr.Dataset({"verdict": ("configuration", ["equilibrium"] * 6)}, {"configuration": every})
     assert behind(0.40) == ("mean over 6 structures, 4 to the end; bars: standard error", False)
     said, weak = behind(0.15)
     assert "no dynamics" in said

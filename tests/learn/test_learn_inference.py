@@ -235,7 +235,7 @@ def test_an_ensemble_says_in_a_line_what_it_is(random_networks):
     states = [{"temperature": 0.4}, {"temperature": 0.15}]
     trained = dataclasses.replace(ensemble, header={"training": {"species1": {"states": states}}})
     assert trained.temperatures == (0.15, 0.4)
-    assert repr(trained).endswith(", trained at T = 0.15 to 0.4>")
+    assert repr(trained).endswith(", trained on dynamics at T = 0.15 to 0.4>")
 
 
 def test_temperatures_that_labels_were_transferred_to_are_not_learned(random_networks):

@@ -78,6 +78,8 @@ def spoil(random_networks, tmp_path):
         ("record of training", {"header": {"training": {"species1": {"states": 5}}}}),
         ("record of training", {"header": {"training": {"species1": {"states": [{"temperature": "0.2"}]}}}}),
         ("record of training", {"header": {"training": {"species1": {"states": [{"temperature": 0.2, "names": 1}]}}}}),
+        ("plan of training", {"header": {"training": {"species1": {"plan": "quick"}}}}),
+        ("plan of training", {"header": {"training": {"species1": {"plan": {"stretch": "far"}}}}}),
     ],
 )
 def test_a_file_of_another_kind_is_refused_in_one_sentence(reason, change, spoil):

@@ -141,7 +141,9 @@ def test_a_checkpoint_beyond_the_next_output_time_is_refused(liquid_dataset, tmp
     options = {"replicas": 8, "seed": 3, "checkpoint": tmp_path / "checkpoint.nc"}
     with pytest.raises(Interruption):
         isoconfigurational(liquid_dataset, [1.0, 3.0], **options, progress=interrupt_after(1.6))
-    with pytest.raises(InvalidData, match=r"checkpoint\.nc: this checkpoint is at t = 1\.8 already.* after t = 1"):
+    with pytest.raises(
+        InvalidData, match=r"checkpoint\.nc: .* is at t = 1\.8 already, beyond the output time t = 1\.5"
+    ):
         isoconfigurational(liquid_dataset, [1.0, 1.5], **options)
     assert isoconfigurational(liquid_dataset, [1.0, 2.0], **options)["time"].values.tolist() == [1.0, 2.0]
 

@@ -124,7 +124,9 @@ def _structures(curve):
     """How many test structures the points are of: fewer at late times, which not all runs get to."""
     counts = curve["structures"].values
     early, late = counts[[curve["mean_propensity"].values.argmax(), curve["mean_propensity"].values.argmin()]]
-    return f"{early} test structures" if early == late else f"{early} test structures early, {late} late"
+    return (
+        f"{early} test structure{'s' * (early > 1)}" if early == late else f"{early} test structures early, {late} late"
+    )
 
 
 def _columns(curve):

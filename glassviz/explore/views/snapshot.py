@@ -254,11 +254,11 @@ class Snapshot(View):
 
 
 def _weakness(reached, trained):
-    """What to know of the colours: levels whose mean the networks miss, a temperature they were not trained at."""
+    """What to know of the colours: levels whose mean the networks miss, a temperature of no dynamics learned."""
     notes = []
     if not reached.all():
         missed = derive.LEVELS[~reached]
         notes.append(f"networks miss ⟨<i>C̄</i><sub>B</sub>⟩ = {missed[-1]:.2f} to {missed[0]:.2f}")
     if trained:
-        notes.append(f"extrapolated: networks trained at {trained}")
+        notes.append(f"extrapolated: networks trained on dynamics at {trained}")
     return "; ".join(notes)

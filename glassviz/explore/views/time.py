@@ -11,7 +11,7 @@ from bokeh.models import ColumnDataSource, Range1d, Whisker
 from glassviz.explore import derive
 from glassviz.explore.colors import temperature_colors
 from glassviz.explore.picking import state_at
-from glassviz.explore.provenance import verdicts_of
+from glassviz.explore.provenance import settled
 from glassviz.explore.views.base import CARD, HEADING, View, plain_figure
 from glassviz.explore.views.relaxation import BAND, LAW_COLORS, LAW_DASHES, MARKER, Relaxation, color_of, origins
 from glassviz.mixture import temperature_name
@@ -157,17 +157,12 @@ def _behind(found, state, choice):
     if not here:
         return f"no dynamics at <i>T</i> = {temperature_name(choice.temperature)}: dashed curve extrapolated", True
     (decay,) = here
-    verdicts = [
-        verdict
-        for particles in state.library.sizes(choice.temperature)
-        for verdict in verdicts_of(state.library.configurations(choice.temperature, particles), decay.names)
-    ]
-    settled = sum(verdict == "equilibrium" for verdict in verdicts)
     ends = f", {decay.counts[-1]} to the end" if decay.counts[-1] < decay.structures else ""
     said = f"mean over {decay.structures} structures{ends}; bars: standard error"
-    if settled == len(verdicts):
+    known = settled(state.library, decay)
+    if known == decay.structures:
         return said, False
-    return f"{said}; {settled or 'none'} of {len(verdicts)} in equilibrium by our measure", True
+    return f"{said}; {known or 'none'} of them in equilibrium by our measure", True
 
 
 def _error(points, temperature):
