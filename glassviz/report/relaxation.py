@@ -56,9 +56,8 @@ def _unsettled(material):
     """One sentence on how many of the structures are in equilibrium, in a list; empty where all are."""
     counts = [(one, settled(material.library, one)) for one in material.superposition.measured]
     few = [f"{n} of {one.structures} at T = {one.temperature:.2f}" for one, n in counts if n < one.structures]
-    return [
-        f"not all structures that were run are in equilibrium by this project's measure: {', '.join(few)} are"
-    ] * bool(few)
+    said = f"not all structures that were run are in equilibrium by this project's measure: {', '.join(few)} are"
+    return [said] if few else []
 
 
 def _collapse(curves, overlapped):
