@@ -258,7 +258,7 @@ def test_descriptors_train_predict_and_info(cooled, labels, tmp_path):
     assert "inherent_position" in run("info", cooled / "N200_T0.50.nc").stdout
     arguments[2] = tmp_path / "hot.nc"
     said = run(*arguments, "--mean-propensity", 0.8, "--temperature", 0.9).stderr
-    assert "small: T = 0.9 is outside T = 0.5, where it was trained; its predictions are extrapolated." in said
+    assert "small: T = 0.9 is outside T = 0.5, whose dynamics it learned; its predictions are extrapolated." in said
 
 
 def test_info_lists_what_ships():
