@@ -50,7 +50,7 @@ LEGEND = """
 .legend .line { width: 15px; height: 3px; border-radius: 2px; }
 .legend .law { width: 20px; border-top-width: 3px; }
 .legend .now { font-weight: 700; }
-.legend .long { white-space: normal; }
+.legend .long { display: inline; white-space: normal; }
 .weak { color: color-mix(in srgb, #d97706 78%, var(--panel-on-surface-color)); }
 """
 TITLES = {
@@ -216,8 +216,9 @@ def _legend(curves, fits, colors, now):
     return (
         f'<div class="legend"><span>Molecular dynamics at <i>T</i> =</span>{items}<span>· Laws:</span>{laws}'
         '<span class="long">· bands: one standard error; beyond the points all is extrapolation</span>'
-        f"<span>· {KEY} ·</span>"
-        f'<span><b style="color:{MARKER}">◆</b> now; <b style="color:{MARKER}">—</b> τʙʙ as it is followed, '
+        f'<span class="long">· {KEY} ·</span>'
+        f'<span class="long"><b style="color:{MARKER}">◆</b> now; '
+        f'<b style="color:{MARKER}">—</b> τʙʙ as it is followed, '
         f'<b style="color:{MARKER}">···</b> with the switch the other way; solid: simulated, dashed: extrapolated'
         "</span></div>"
     )
