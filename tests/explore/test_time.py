@@ -48,8 +48,8 @@ def test_relaxation_times_have_bars_of_their_logarithm_and_what_is_not_followed_
     pale = sorted(1 / x for x, alpha in zip(drawn["x"], drawn["alpha"], strict=True) if alpha < 1)
     assert pale == pytest.approx([] if "anchor" in points.kind else [0.15, 0.23])
     assert list(drawn["fill"][:n]) == [1, 1] + [0] * (n - 2)
-    for followed, one in ((True, found), (False, other)):
-        line = figure._times[followed].data
+    for name, one in (("followed", found), ("other", other)):
+        line = figure._times[name].data
         np.testing.assert_allclose(line["y"], one.relaxation_time(1 / line["x"]))
 
 

@@ -1,7 +1,6 @@
 """The figure of τ_BB against 1/T: what each point rests on, the laws, the present temperature."""
 
 import numpy as np
-import xarray as xr
 from bokeh.models import Band, ColumnDataSource, CustomJSTickFormatter, LinearAxis, Range1d, Span, Whisker
 
 from glassviz.explore.views.base import plain_figure
@@ -22,14 +21,6 @@ def origins(points):
     """What each point of `Superposition.relaxation_times` rests on: passage, overlap, published or anchor."""
     pairs = zip(points["kind"].values, points["method"].values, strict=True)
     return [str(method) if kind == "measured" else str(kind) for kind, method in pairs]
-
-
-def _all_points(found, other):
-    """The points of both superpositions, each once, and which of them the chosen one follows."""
-    points, more = (one.relaxation_times for one in (found, other))
-    missing = ~np.isin(more["temperature"].values, points["temperature"].values)
-    joined = xr.concat([points, more.isel(point=missing)], "point")
-    return joined, np.arange(joined.sizes["point"]) < points.sizes["point"]
 
 
 class Relaxation:
@@ -68,8 +59,9 @@ class Relaxation:
             )
             self.figure.line("x", "y", source=source, color=color, line_width=2, line_dash=LAW_DASHES[name])
         self._times = {}
-        for followed, style in ((True, {"line_width": 2}), (False, {"line_dash": [2, 4], "line_width": 1.5})):
-            source = self._times[followed] = ColumnDataSource({"x": [], "y": []})
+        styles = {"followed": {"line_width": 2}, "other": {"line_dash": [2, 4], "line_width": 1.5}}
+        for name, style in styles.items():
+            source = self._times[name] = ColumnDataSource({"x": [], "y": []})
             self.figure.line("x", "y", source=source, color=MARKER, **style)
         columns = ("x", "y", "low", "high", "color", "shape", "fill", "alpha")
         self._points = ColumnDataSource({name: [] for name in columns})
@@ -105,7 +97,10 @@ class Relaxation:
         colors : dict
             By temperature.
         """
-        points, used = _all_points(found, other)
+        followed, more = (one.relaxation_times for one in (found, other))
+        points = max(
+            followed, more, key=lambda known: known.sizes["point"]
+        )  # with the anchors, which are added to ours
         tau = points["relaxation_time"].values
         spread = np.exp(np.nan_to_num(points["error"].values / tau))
         self._points.data = {
@@ -116,11 +111,11 @@ class Relaxation:
             "color": [color_of(colors, t) for t in points["temperature"].values],
             "shape": [SHAPES[kind] for kind in points["kind"].values],
             "fill": [float(origin == "passage") for origin in origins(points)],
-            "alpha": np.where(used, 1.0, 0.4),
+            "alpha": np.where(np.isin(points["temperature"], followed["temperature"]), 1.0, 0.4),
         }
         grid = fits["temperature"].values
-        for followed, one in ((True, found), (False, other)):
-            self._times[followed].data = {"x": 1 / grid, "y": one.relaxation_time(grid)}
+        for name, one in (("followed", found), ("other", other)):
+            self._times[name].data = {"x": 1 / grid, "y": one.relaxation_time(grid)}
         for name, source in self._laws.items():
             law = fits.sel(law=name)
             known = np.isfinite(law["relaxation_time"].values)
