@@ -220,9 +220,8 @@ def _through(branch, name, sizes, x, source, nodes, edges):
 
 
 def at_temperature(library, choice, temperature):
-    """The choice at another temperature, on its first small sample."""
-    samples = [s for s in library.samples(temperature) if s.particles == library.sizes(temperature)[-1]]
-    return replace(choice, temperature=temperature, sample=samples[0], selected=())
+    """The choice at another temperature, on its opening sample."""
+    return replace(choice, temperature=temperature, sample=library.opening_sample(temperature), selected=())
 
 
 def lengths(library, choice, temperature):

@@ -64,12 +64,16 @@ class ExplorerState(param.Parameterized):
 
     @param.depends("temperature", watch=True)
     def _offer_samples(self):
-        """Offer the samples of the new temperature: the preferred one, or one of its size, else the first."""
-        labels = [sample.label for sample in self.library.samples(self.temperature)]
-        preferred = self._preferred or self._opening()
-        same_size = [label for label in labels if label.split(" ·")[0] == preferred.split(" ·")[0]]
+        """Offer the samples of the new temperature: the one chosen last, or one of its size, else the opening one."""
+        samples, preferred = self.library.samples(self.temperature), self._preferred
+        labels = [sample.label for sample in samples]
         self.param.sample.objects = labels
-        self.sample = preferred if preferred in labels else (same_size or labels)[0]
+        if preferred and preferred.label in labels:
+            self.sample = preferred.label
+        else:
+            known = preferred and preferred.particles in {sample.particles for sample in samples}
+            size = preferred.particles if known else None
+            self.sample = self.library.opening_sample(self.temperature, size).label
         self.selected = []  # the sample is of the new temperature by now, also for those who look
         self._preferred = preferred
 
@@ -85,15 +89,10 @@ class ExplorerState(param.Parameterized):
         if network is not None:
             self.network = network
 
-    def _opening(self):
-        """The first small sample, which is there at once; large ones are a choice away."""
-        samples = self.library.samples(self.temperature)
-        return min(samples, key=lambda sample: (sample.particles, sample.index)).label
-
     @param.depends("sample", watch=True)
     def _prefer(self):
         """What was chosen last comes back at the temperatures that have it."""
-        self._preferred = self.sample
+        self._preferred = self.chosen_sample
         self.selected = []
 
     def select(self, particles, add=False):

@@ -61,12 +61,6 @@ def temperature_of(step, library):
     return min(order, key=lambda t: abs(t - wanted))
 
 
-def small_sample(library, temperature):
-    """Label of the first sample of the smallest size at a temperature, which is there at once."""
-    samples = library.samples(temperature)
-    return min(samples, key=lambda sample: (sample.particles, sample.index)).label
-
-
 def contrast(library, network):
     """The largest χ₄ of the hottest temperature and of the one in the middle of the story."""
     found = []

@@ -56,9 +56,8 @@ def _derive(library, temperature, particles, network):
     heterogeneity.fluctuations(library, temperature, network)
     if particles == library.sizes(temperature)[0]:
         heterogeneity.dynamic_length(library, temperature, network)
-    for sample in library.samples(temperature):
-        if sample.particles == particles and sample.index == 0 and library.ensemble(network).has_attention:
-            derive.attention(library, Choice(temperature, LEVEL, sample, network))
+    if library.ensemble(network).has_attention:
+        derive.attention(library, Choice(temperature, LEVEL, library.opening_sample(temperature, particles), network))
 
 
 def _show(library):

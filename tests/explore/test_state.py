@@ -55,6 +55,38 @@ def test_samples_follow_the_temperature_and_keep_their_size(state):
         state.temperature = sample.temperature
 
 
+def test_the_opening_sample_can_be_compared_with_its_dynamics(state):
+    """Where there are test structures it is one of those with the most replicas, and its particles are theirs."""
+    library = state.library
+    for temperature in library.temperatures:
+        size = library.sizes(temperature)[-1]
+        tests = [r for r in library.propensity_files(temperature) if (r.role, r.particles) == ("test", size)]
+        state.temperature = temperature
+        sample = state.chosen_sample
+        assert sample.particles == size
+        if not tests:
+            assert sample == next(s for s in library.samples(temperature) if s.particles == size)
+            continue
+        found = library.dynamics(sample)
+        assert found.attrs["role"] == "test"
+        assert found.attrs["replicas"] == max(row.replicas for row in tests)
+
+
+def test_only_a_sample_that_was_chosen_is_kept(library):
+    """Each temperature opens with its own sample until one is chosen; then that name or size is followed."""
+    hot, cold = 0.30, 0.25
+    state = ExplorerState(library, temperature=cold)
+    state.temperature = hot
+    assert state.chosen_sample == library.opening_sample(hot)
+    state.temperature = cold
+    assert state.chosen_sample == library.opening_sample(cold)
+    other = next(s for s in library.samples(cold) if s != library.opening_sample(cold) and s.particles < derive.LARGE)
+    state.sample = other.label
+    state.temperature = hot
+    state.temperature = cold
+    assert state.chosen_sample == other
+
+
 def test_whoever_follows_the_state_finds_a_sample_of_its_temperature(state):
     """Also where particles are selected, which belong to the sample before."""
     seen = []

@@ -40,7 +40,7 @@ def test_every_step_can_be_shown(library):
     for step in story.STEPS:
         temperature = story.temperature_of(step, library)
         assert temperature in library.temperatures
-        assert story.small_sample(library, temperature) in [s.label for s in library.samples(temperature)]
+        assert library.opening_sample(temperature) in library.samples(temperature)
 
 
 @pytest.mark.slow

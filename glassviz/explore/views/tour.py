@@ -8,7 +8,7 @@ import panel_material_ui as pmui
 import param
 
 from glassviz.explore.state import TABS
-from glassviz.explore.story import STEPS, small_sample, temperature_of
+from glassviz.explore.story import STEPS, temperature_of
 from glassviz.explore.views.base import on_session, run
 from glassviz.explore.views.share import BUTTON
 from glassviz.mixture import InvalidData
@@ -176,7 +176,7 @@ class Tour(pn.viewable.Viewer):
         self._still()
         state.tab = step.tab if step.tab in TABS else TABS[0]
         state.temperature = temperature_of(step, state.library)
-        state.sample = small_sample(state.library, state.temperature)
+        state.sample = state.library.opening_sample(state.temperature).label
         state.mean_propensity = step.mean_propensity
         self._arrange()
         self.back.disabled = self.step == 0
