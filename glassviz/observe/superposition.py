@@ -7,7 +7,7 @@ import xarray as xr
 from scipy.interpolate import PchipInterpolator
 
 from glassviz.mixture import GLASS_TRANSITION_TEMPERATURE, InvalidData
-from glassviz.observe.decay import by_temperature, shipped_curves
+from glassviz.observe.decay import Decay, by_temperature, shipped_curves
 from glassviz.observe.fields import shortfall
 from glassviz.observe.overlap import HALF, LEVELS, deviation, level, resampled, superpose
 from glassviz.observe.relaxation import ARRHENIUS_TEMPERATURE, LAWS, fit, tabulate
@@ -17,8 +17,13 @@ EQUATION = (
 )
 CAPTION = "Curves of all temperatures fall on one when time is measured in units of the relaxation time."
 
-# One structure of GlassBench, KA2D, T = 0.23 (doi 10.5281/zenodo.10118191): temperature, time, mean propensity.
-PUBLISHED = (0.23, 1.5e6, 0.760)
+# One structure of GlassBench, KA2D, T = 0.23, 20 replicas (doi 10.5281/zenodo.10118191).
+PUBLISHED = Decay(
+    0.23,
+    np.array([0.1, 1.1, 11.64, 122.47, 1288.41, 13554, 142587, 1.5e6]),
+    np.array([[1.0, 0.9999, 0.9998, 0.9997, 0.9996, 0.9977, 0.9713, 0.760]]),
+    [(1290, "GlassBench")],
+)
 # Jung, Biroli, Berthier: the glass transition temperature is where the relaxation time is 1e12.
 ANCHOR = (GLASS_TRANSITION_TEMPERATURE, 1e12)
 
@@ -71,7 +76,8 @@ class Superposition:
             for m, tau, e, miss, low in zip(self.measured, log_tau, error, mismatch, self._lowest, strict=True)
         ]
         if anchor:
-            temperature, time, reached = PUBLISHED
+            temperature, time, reached = PUBLISHED.temperature, PUBLISHED.time[-1], PUBLISHED.mean_propensity[0, -1]
+            # At its deepest level only: its output times are a decade apart, and one structure strays more earlier.
             shifted = np.log(time) - self._unscaled(reached)
             extra = [
                 (temperature, shifted, self._scatter_of_one(scatter), np.nan, "published", reached, time, 1),
@@ -223,6 +229,23 @@ class Superposition:
                 "at_the_end": ("temperature", [m.counts[-1] for m in self.measured]),
             },
             coords={"temperature": temperature},
+        )
+
+    @property
+    def published(self):
+        """The published sample whose last time fixes τ_BB(0.23): DataArray of ⟨C̄_B⟩ along `time`, with `scaled_time`.
+
+        None where it is not used.
+        """
+        if "published" not in self._points["kind"]:
+            return None
+        tau = self.relaxation_time(PUBLISHED.temperature)
+        return xr.DataArray(
+            PUBLISHED.mean_propensity[0],
+            dims="time",
+            coords={"time": PUBLISHED.time, "scaled_time": ("time", PUBLISHED.time / tau)},
+            name="mean_propensity",
+            attrs={"temperature": PUBLISHED.temperature},
         )
 
     def master_curve(self):

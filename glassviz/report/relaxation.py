@@ -26,6 +26,11 @@ def figure_13(material):
             ax.errorbar(one[name], one["mean_propensity"], one["error"], color=color, marker="o", ms=3, label=label)
         known = one.isel(point=np.isfinite(one["time"].values))
         table += known.to_dataframe().reset_index(drop=True).assign(temperature=float(temperature)).to_dict("records")
+    if (published := material.superposition.published) is not None:
+        color = colors.get(published.attrs["temperature"], "k")
+        for ax, name in ((top, "time"), (bottom, "scaled_time")):
+            label = f"$T$ = {published.attrs['temperature']:.2f}, published sample"
+            ax.plot(published[name], published, "s", color=color, mfc="none", ms=4, label=label)
     master = material.superposition.master_curve()
     bottom.plot(master["scaled_time"], master, color="k", linewidth=0.9, linestyle="--", label="master curve")
     bottom.set_xlim(1e-5, 1e2)

@@ -68,6 +68,22 @@ def test_decays_are_drawn_along_time_and_along_time_over_the_relaxation_time(pai
     np.testing.assert_allclose(np.array(raw._points.data["high"]) - y, y - raw._points.data["low"])
 
 
+def test_the_published_sample_is_drawn_where_it_is_used(pair):
+    found = pair[0]
+    raw, scaled = tab._Decays("t"), tab._Decays("t / τ_BB")
+    for panel, axis in ((raw, "time"), (scaled, "scaled_time")):
+        panel.draw(found.curves(), axis, COLORS, 0.30)
+        panel.add(found.published, axis, COLORS)
+    drawn, rescaled = raw._published.data, scaled._published.data
+    if "published" not in found.relaxation_times.kind:
+        assert drawn["x"] == rescaled["x"] == []
+        return
+    assert (drawn["x"][-1], drawn["y"][-1]) == (1.5e6, 0.760)
+    np.testing.assert_allclose(rescaled["x"], drawn["x"] / found.relaxation_time(0.23))
+    assert set(drawn["color"]) == {COLORS[0.23]}
+    assert raw._extent[1] > 1.5e6
+
+
 def test_the_present_curve_is_solid_where_it_is_simulated_and_a_zoom_stays(pair):
     found = pair[0]
     panel = tab._Decays("t")

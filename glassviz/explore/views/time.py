@@ -137,6 +137,7 @@ class Time(View):
         tau, points = float(found.relaxation_time(choice.temperature)), found.relaxation_times
         for panel, axis, unit in ((self._raw, "time", 1.0), (self._scaled, "scaled_time", tau)):
             panel.draw(curves, axis, self._colors, choice.temperature)
+            panel.add(found.published, axis, self._colors)
             panel.mark(times[:-1] / unit, simulated, times[-1] / unit, choice.mean_propensity)
         self._scaled.compare(found.master_curve())
         self._tau.draw(found, other, fits, self._colors)
@@ -244,6 +245,7 @@ class _Decays:
         self._lines = ColumnDataSource({"xs": [], "ys": [], "color": [], "width": []})
         self._master = ColumnDataSource({"x": [], "y": [], "known": []})
         self._curve = ColumnDataSource({"x": [], "y": [], "known": []})
+        self._published = ColumnDataSource({"x": [], "y": [], "color": []})
         self._marker = ColumnDataSource({"x": [], "y": []})
         self._drawn, self._extent, self._shown = {}, (1.0, 1e6), None
         self.figure.line("x", "y", source=self._master, color=BAND, line_dash=[3, 3], line_width=2)
@@ -252,6 +254,9 @@ class _Decays:
         self.figure.line("x", "known", source=self._curve, color=MARKER, line_alpha=0.9, line_width=2)
         self.figure.multi_line("xs", "ys", source=self._lines, color="color", line_width="width", line_alpha=0.8)
         self.figure.scatter("x", "y", source=self._points, color="color", size=5, line_color=None)
+        self.figure.scatter(
+            "x", "y", source=self._published, marker="square", color="color", fill_alpha=0, size=7, line_width=1.5
+        )
         bars = Whisker(base="x", lower="low", upper="high", source=self._points, line_color="color", line_alpha=0.6)
         bars.upper_head = bars.lower_head = None
         self.figure.add_layout(bars)
@@ -278,6 +283,15 @@ class _Decays:
         self._points.data, self._lines.data = points, lines
         x = np.asarray(points["x"])
         self._extent = float(x.min()) / 2, float(x.max()) * 3
+
+    def add(self, published, axis, colors):
+        """Show the points of the published sample, where it is used."""
+        if published is None:
+            self._published.data = {"x": [], "y": [], "color": []}
+            return
+        x, color = published[axis].values, color_of(colors, published.attrs["temperature"])
+        self._published.data = {"x": x, "y": published.values, "color": [color] * len(x)}
+        self._extent = self._extent[0], max(self._extent[1], 2 * float(x.max()))
 
     def compare(self, master):
         """Lay the master curve under the rescaled ones."""
