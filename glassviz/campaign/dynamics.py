@@ -33,8 +33,9 @@ def propensity_file(target, structure, times, replicas, role, seed, record, prog
         See `glassviz.simulate.isoconfigurational`.
     role : {"train", "test"}
         What the structure is for, kept in the file.
-    record : dict of str
-        Command and version, kept in the file.
+    record : dict
+        Command, version and, where the role was drawn, the seed of the split, kept in the file as `dynamics_command`
+        and so on.
     progress : callable, optional
         Called with (time done, last time).
 
@@ -165,8 +166,8 @@ def dynamics_jobs(ds, output, times, replicas, test_replicas, shares, seed, reco
         Role of each structure to run, by name, from `split`; the others are left out.
     seed : int
         Seed of the velocities; structure k of the file takes seed + k, as in `glassviz dynamics`.
-    record : dict of str
-        Command and version, kept in every file.
+    record : dict
+        As in `propensity_file`, kept in every file.
     device : {"cpu", "cuda"}, optional
         Where the dynamics runs.
 

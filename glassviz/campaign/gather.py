@@ -198,7 +198,8 @@ def _run_alike(runs):
     """Runs of the same times as one Dataset."""
     runs = sorted(runs, key=lambda ds: str(ds["configuration"].values[0]))
     joined = xr.concat(runs, "configuration", combine_attrs="override")
-    joined.attrs |= origin(runs) | said(runs, ("dynamics_command", "dynamics_version", "dynamics_device"))
+    keys = ("dynamics_command", "dynamics_version", "dynamics_device", "dynamics_split_seed")
+    joined.attrs |= origin(runs) | said(runs, [key for key in keys if any(key in ds.attrs for ds in runs)])
     for key in ("verdict", "energy_comparisons"):  # of the samples, in their own files
         joined.attrs.pop(key, None)
     return joined

@@ -134,7 +134,7 @@ def dynamics(
     structures
         Number of structures to run, the test structures first; all by default.
     split_seed
-        Seed of the split.
+        Seed of the split; kept in every file.
     per_decade
         Output times per decade, from t = 1.
     seed
@@ -169,7 +169,7 @@ def dynamics(
         test_replicas,
         {name: shares[name] for name in chosen},
         seed,
-        typed_command(),
+        typed_command() | {"split_seed": split_seed},
         device,
     )
     workers, together = (1, workers or ON_ONE_GPU) if device == "cuda" else (workers, 1)
@@ -186,8 +186,8 @@ def gather(*folders: Path):
     ----------
     folders
         Folders that hold the samples or the propensities, and last the folder that takes `N1290_T0.40.nc` or
-        `N1290_T0.40_train_8x16_t10000.nc` and so on. Files of these names are replaced; propensities of a structure
-        that is in none of the folders are never lost so.
+        `N1290_T0.40_train_8x16_t10000.nc` and so on. Files of these names are replaced, but not where propensities of
+        a structure would be lost or be there twice: that is refused.
     """
     from glassviz.campaign.gather import gather as gather_samples
     from glassviz.campaign.gather import gather_propensities, holds_propensities

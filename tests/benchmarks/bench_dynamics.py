@@ -6,7 +6,7 @@ Processor seconds, so that other work on the machine does not count; ratios in o
 import ctypes
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 from time import perf_counter, process_time
 
@@ -24,7 +24,8 @@ from glassviz.simulate.potential import pair_energy, pair_force, potential_energ
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.usefixtures("one_thread")]
 
-TABLE = 20_000  # points of LAMMPS' tables
+TABLES = (2_000, 20_000)  # points of LAMMPS' tables
+SKINS = (0.3, 0.5)
 
 
 @pytest.fixture(scope="module")
@@ -41,28 +42,28 @@ def lammps():
     return module.lammps
 
 
-def write_tables(path):
+def write_tables(path, points):
     """The potential of every species pair, V(r) and −dV/dr on points even in r², as LAMMPS reads it."""
     with path.open("w") as file:
         for a in range(3):
             for b in range(a, 3):
                 sigma, epsilon = mixture.SIGMA[a, b], mixture.EPSILON[a, b]
                 inner, outer = 0.5 * sigma, mixture.CUTOFF * sigma
-                r = np.sqrt(np.linspace(inner**2, outer**2, TABLE))
+                r = np.sqrt(np.linspace(inner**2, outer**2, points))
                 s = (r / sigma) ** 2
                 rows = [
-                    np.arange(1, TABLE + 1),
+                    np.arange(1, points + 1),
                     r,
                     4 * epsilon * pair_energy(s),
                     8 * epsilon / sigma**2 * pair_force(s) * r,
                 ]
-                print(f"\nP{a + 1}{b + 1}\nN {TABLE} RSQ {inner:.15g} {outer:.15g}\n", file=file)
+                print(f"\nP{a + 1}{b + 1}\nN {points} RSQ {inner:.15g} {outer:.15g}\n", file=file)
                 np.savetxt(file, np.stack(rows, axis=1), fmt="%d %.12g %.12g %.12g")
 
 
-def lammps_run(lammps, folder, position, velocity, species, length, openmp):
+def lammps_run(lammps, folder, position, velocity, species, length, openmp, points, skin):
     """A LAMMPS instance at a structure, ready to run; one thread."""
-    write_tables(folder / "ka2d.table")
+    write_tables(folder / "ka2d.table", points)
     arguments = ["-log", "none", "-screen", "none"]
     if openmp:
         arguments += ["-package", "omp", "1", "-suffix", "omp"]
@@ -75,7 +76,7 @@ atom_modify sort 500 2.0
 region box block 0 {length!r} 0 {length!r} -0.5 0.5
 create_box 3 box
 mass * 1.0
-pair_style table linear {TABLE}
+pair_style table linear {points}
 """)
     for a in range(1, 4):
         for b in range(a, 4):
@@ -88,7 +89,7 @@ pair_style table linear {TABLE}
     speed[:, :2] = velocity
     engine.create_atoms(n, list(range(1, n + 1)), (species + 1).tolist(), flat.ravel().tolist(), speed.ravel().tolist())
     engine.commands_string(f"""
-neighbor 0.3 bin
+neighbor {skin} bin
 neigh_modify delay 0 every 1 check yes
 timestep {TIME_STEP}
 fix move all nve
@@ -113,21 +114,24 @@ def test_speed(sample, report, spent, temperature, equilibration):
 
 
 def test_against_lammps(sample, report, spent, lammps, tmp_path):
-    """Bar: 4 × LAMMPS with its OPENMP package; the energies agree along the path."""
+    """Bar: 4 × LAMMPS with its OPENMP package, at the best of some tables and skins; energies agree along the path."""
     position, species, length = sample(0.30)
     lanes = start_lanes(position, length, 0.30, TIME_STEP, 1, range(LANES))
     velocity = np.stack([lanes.vx[:, 0], lanes.vy[:, 0]], axis=-1) * (length / UNITS / TIME_STEP)
     rates = {}
-    for openmp in (False, True):
-        engine = lammps_run(lammps, tmp_path, position, velocity, species, length, openmp)
+    for how in product((False, True), TABLES, SKINS):
+        engine = lammps_run(lammps, tmp_path, position, velocity, species, length, *how)
         potential, total = [], []
         for steps in (0, 50, 2000):
             engine.command(f"run {steps}")
             potential.append(engine.get_thermo("pe"))
             total.append(engine.get_thermo("etotal"))
-        assert potential[0] == pytest.approx(potential_energy(position, species, length).mean(), abs=2e-6)
+        exact = how[1] == TABLES[-1]
+        assert potential[0] == pytest.approx(
+            potential_energy(position, species, length).mean(), abs=2e-6 if exact else 1e-4
+        )
         assert total == pytest.approx([total[0]] * 3, abs=1e-3)
-        rates[openmp] = 4000 / min(timed(engine, 4000) for _ in range(3))
+        rates[how] = 4000 / min(timed(engine, 4000) for _ in range(3))
         engine.close()
     ours = total_energy(lanes, species, length)
     assert total[0] == pytest.approx(ours[0], abs=1e-5)
@@ -135,9 +139,12 @@ def test_against_lammps(sample, report, spent, lammps, tmp_path):
     kept = potential_energy(dynamics.positions(lanes, length)[0], species, length).mean()
     assert potential[1] == pytest.approx(kept, abs=1e-4)
     speed = 2000 * LANES / spent(lambda: advance(lanes, species, length, 2000))
+    plain, openmp = (max(rate for how, rate in rates.items() if how[0] == omp) for omp in (False, True))
+    _, points, skin = max(rates, key=rates.get)
     report(
-        f"dynamics, T = 0.30: {speed:,.0f} replica-steps/s/core; LAMMPS {rates[False]:,.0f} plain, "
-        f"{rates[True]:,.0f} with OPENMP: {speed / max(rates.values()):.1f} × LAMMPS (bar 4 ×)"
+        f"dynamics, T = 0.30: {speed:,.0f} replica-steps/s/core; LAMMPS {plain:,.0f} plain, {openmp:,.0f} with OPENMP "
+        f"(fastest with tables of {points} points and a skin of {skin} σ): {speed / max(plain, openmp):.1f} × LAMMPS "
+        "(bar 4 ×)"
     )
     assert speed / max(rates.values()) >= 4
 
@@ -197,24 +204,28 @@ def test_share_of_the_lists(sample, report, temperature, steps):
     moving = [a.reshape(-1) for a in (lanes.x, lanes.y, lanes.vx, lanes.vy, fx, fy)]
     listed, renewals = [], count()
 
+    def placed():
+        return lanes.x.reshape(-1).copy(), lanes.y.reshape(-1).copy()
+
     def renew(wide):
         if wide:
             if next(renewals) % dynamics.SHARED == 0:
                 charge("slots", dynamics.share_slots, *lanes, species, unit)
             listed[:2] = [
-                (lanes.x.copy(), lanes.y.copy()),
+                charge("wide", placed),
                 charge("wide", dynamics._wide_list, lanes.x, lanes.y, wide_reach),
             ]
-        at = (lanes.x.reshape(-1).copy(), lanes.y.reshape(-1).copy())
+        at = charge("narrow", placed)
         return at, charge("narrow", close_pairs, lanes.x, lanes.y, *listed[1], species, reach2)
 
     at, pairs = renew(True)
     add_pair_forces(lanes.x, lanes.y, fx, fy, *pairs, species, scale, strength)
     dynamics._drift(*moving, *at, np.float32(0.5))
+    dynamics._farthest(*moving[:2], *listed[0])
     spending = dict.fromkeys(spending, 0.0)
     for _ in range(5000):
         if charge("steps", dynamics._drift, *moving, *at, np.float32(1)) > (0.5 * dynamics.NARROW_SKIN / unit) ** 2:
-            left = dynamics._farthest(*moving[:2], *(a.reshape(-1) for a in listed[0]))
+            left = charge("narrow", dynamics._farthest, *moving[:2], *listed[0])
             at, pairs = renew(left > (0.5 * (dynamics.WIDE_SKIN - dynamics.NARROW_SKIN) / unit) ** 2)
         charge("steps", add_pair_forces, lanes.x, lanes.y, fx, fy, *pairs, species, scale, strength)
     share = 1 - spending["steps"] / sum(spending.values())

@@ -233,8 +233,8 @@ def test_the_command_runs_test_structures_first_and_keeps_their_roles(tmp_path, 
     sources = [tmp_path / f"T{t}.nc" for t in TEMPERATURES]
     for source, ds in zip(sources, undisturbed, strict=True):
         netcdf.save(ds, source)
-    out, options = tmp_path / "out", ["--until", "20", "--per-decade", "2", "--test-structures", "1"]
-    options += ["--replicas", "8", "--test-replicas", "16", "--seed", "30", "--workers", "1"]
+    out, options = tmp_path / "out", ["--until", "100", "--per-decade", "2", "--test-structures", "1"]
+    options += ["--split-seed", "5", "--replicas", "8", "--test-replicas", "16", "--seed", "30", "--workers", "1"]
 
     def command(source, *more):
         return [*GLASSVIZ, "dynamics", str(source), str(out), *options, *more]
@@ -250,12 +250,14 @@ def test_the_command_runs_test_structures_first_and_keeps_their_roles(tmp_path, 
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
+    assert len(found()) == 1
     for source in sources:
         subprocess.run(command(source), check=True, capture_output=True)
     roles = {}
     for name, attrs in found().items():
         assert attrs["replicas"] == {"test": 16, "train": 8}[attrs["role"]]
         assert attrs["dynamics_seed"] == 30 + int(name[-4])
+        assert attrs["dynamics_split_seed"] == 5
         roles.setdefault(name.split("_")[1], set()).add(attrs["role"])
     assert sorted(roles) == ["s7-0.nc", "s7-1.nc"]
     assert sorted(map(sorted, roles.values())) == [["test"], ["train"]]

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -94,3 +95,23 @@ def test_the_shipped_store_is_sound(recwarn, monkeypatch):
     for row in propensities:
         assert row.path.stem.startswith(f"N{row.particles}_T{row.temperature:.2f}_{row.role}_{row.replicas}x")
         assert row.role in ("train", "test")
+
+
+def test_shipped_labels_are_small_whole_and_of_one_role(monkeypatch):
+    """Under 10 MB in uint8, with what errors need; a sample is a training or a test structure at all temperatures."""
+    monkeypatch.delenv("GLASSVIZ_DATA", raising=False)
+    files = store.available_propensities()
+    if not files:
+        pytest.skip("the store holds no propensities")
+    assert sum(row.path.stat().st_size for row in files) < 10e6
+    roles, runs = {}, []
+    for row in files:
+        with h5py.File(row.path) as file:
+            assert file["propensity"].dtype == np.uint8
+            assert file["propensity_variance"].shape == file["propensity"].shape
+            assert file.attrs["dynamics_command"]
+        for name in row.names:
+            roles.setdefault((row.particles, name), set()).add(row.role)
+            runs.append((row.particles, row.temperature, name))
+    assert {len(found) for found in roles.values()} == {1}
+    assert len(runs) == len(set(runs))
