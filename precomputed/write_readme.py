@@ -8,31 +8,34 @@ import numpy as np
 import glassviz as gv
 from glassviz.explore.derive import sizes_compared
 from glassviz.explore.library import Library
+from glassviz.explore.provenance import settled
 from glassviz.files import netcdf, store
 from glassviz.learn import labels
+from glassviz.observe.decay import Decay, by_temperature, shipped_curves
 from glassviz.observe.propensity import label_ceiling
 from glassviz.report import published
 
 HERE = Path(__file__).parent
 ABLATION = HERE / "ablation.csv"
 TEST_LEVELS = (0.95, 0.8, 0.5, 0.2)
+COMPARED_AT = (0.95, 0.8, 0.5)  # ⟨C̄_B⟩ of structures in equilibrium and of others
+FEWEST_COMPARED = 3
 
 HEAD = """# What the app opens with
 
-Every file here was made by this project's own commands; configurations whose command reads "see below" are prototype
-runs of the same swap Monte Carlo. This page is written by `python precomputed/write_readme.py` from the files
-themselves.
+Every file here was made by this project's own commands, but for the configurations whose command reads "see below":
+these are prototype runs of the same swap Monte Carlo. This page is written by `python precomputed/write_readme.py` from
+the files themselves.
 
 """
 HOW = """
 `python precomputed/import_prototype.py` added inherent structures to the prototype runs, whose own files are not here;
-`python precomputed/assess.py`
-says what is known of their equilibration, from a continued run of the same length at the same temperature (at most
-100000 sweeps, so for longer runs it is an upper bound). Samples whose names begin with s31 or s51 are independent
-coolings from random starts, each with the record of its whole cooling. Those of s51 were made by the engine as it was
-before the moves got their present width and interval; 58 coolings were finished, of which as many are kept at each
-temperature as make 60 samples with the others. So that there are 60 with such a record at every temperature, without
-the prototype's, 22 coolings of s61 stand beside them: all at T = 0.30, the first 16 at 0.35 and 0.40.
+`python precomputed/assess.py` says what is known of their equilibration, from a continued run of the same length at the
+same temperature. Samples whose names begin with s31, s51 or s61 are independent coolings from random starts, each with
+the record of its whole cooling. Those of s51 were made by the engine as it was before the moves got their present width
+and interval; 58 coolings were finished, of which as many are kept at each temperature as make 60 samples with the
+others. So that there are 60 with such a record at every temperature, without the prototype's, 22 coolings of s61 stand
+beside them: all at T = 0.30, the first 16 at 0.35 and 0.40.
 
 Samples of s31 and s51 without labels from T = 0.40 to 0.18, and those of `N1290_T0.15.nc`, were then run on at their
 own temperature, by the present engine, until half of their bonds were forgotten (at 0.25 nearly so for nine); that run
@@ -72,19 +75,21 @@ def configurations():
 
 def propensities():
     """What the propensity files hold."""
-    rows = []
+    library, rows = Library(), []
     for file in store.available_propensities():
         ds = netcdf.load(file.path)
-        about = f"{file.temperature:.2f}", file.particles, file.role, len(file.names), file.replicas
-        rows.append((*about, *quality(ds), f"`{ds.attrs['dynamics_command']}`"))
+        about = f"{file.temperature:.2f}", file.particles, file.role, len(file.names), in_equilibrium(library, ds)
+        rows.append((*about, file.replicas, *quality(ds), f"`{ds.attrs['dynamics_command']}`"))
     header = (
-        *("T", "N", "role", "structures", "replicas", "until t", "lowest ⟨C̄_B⟩"),
+        *("T", "N", "role", "structures", "in equilibrium", "replicas", "until t", "lowest ⟨C̄_B⟩"),
         *("error of a label there", "ceiling of ρ_P there", "highest ceiling", "command"),
     )
     return (
         "\n## propensities/\n\nStructures that were run alike are together in one file, "
         "`N{N}_T{T}_{role}_{replicas}x{output times}_t{last time}.nc`, put there by `glassviz campaign gather`. Test "
-        "structures are never trained on, at whatever T. The standard error of a label is "
+        "structures are never trained on, at whatever T. Roles were drawn by `glassviz campaign dynamics` with the "
+        "seed of the split 0, where a sample had none at another temperature; where the command has `--role` they "
+        "were given by hand, by place in a file. The standard error of a label is "
         "√(`propensity_variance`/`replicas`); the table has its root mean square over species 1. The ceiling is the "
         "highest ρ_P that any prediction can reach with these labels: the mean of all split-half correlations, "
         "corrected for the full number of replicas (`glassviz.observe.propensity.label_ceiling`), the highest of the "
@@ -94,8 +99,43 @@ def propensities():
         "configurations (N = 20640); prototype structures have none. Commands of the dynamics, too, name files as they "
         "were then: which velocities a structure had, its `dynamics_seed` says. Positions "
         "are whole steps of 6e-5 σ; the file of N = 82560 keeps every other output time of its command.\n\n"
-        + table(header, rows)
+        "Labels are what the dynamics does from a given structure, in equilibrium or not; ⟨C̄_B⟩(t), τ_BB and χ₄ are "
+        "means over structures, to which the difference matters. The configurations of N = 20640 are not here, and "
+        "their verdicts are not known.\n\n" + table(header, rows) + settled_or_not(library)
     )
+
+
+def in_equilibrium(library, ds):
+    """How many structures of a propensity file are, by the verdicts of their configurations."""
+    (decay,) = by_temperature([ds])
+    sizes = {n for t in library.temperatures if np.isclose(t, decay.temperature) for n in library.sizes(t)}
+    return settled(library, decay) if ds.sizes["particle"] in sizes else "not known"
+
+
+def settled_or_not(library):
+    """⟨C̄_B⟩ of the structures in equilibrium beside that of the others, at times that many of both were run to."""
+    rows = []
+    for decay in by_temperature(shipped_curves()):
+        small = [k for k, (particles, _) in enumerate(decay.samples) if particles == min(decay.samples)[0]]
+        known = [k for k in small if settled(library, part(decay, [k]))]
+        groups = part(decay, known), part(decay, np.setdiff1d(small, known))
+        if min(group.structures for group in groups) < FEWEST_COMPARED:
+            continue
+        both = np.flatnonzero(np.min([group.counts for group in groups], axis=0) >= FEWEST_COMPARED)
+        mean = np.nanmean(decay.mean_propensity[small], axis=0)[both]
+        for k in dict.fromkeys(both[[np.abs(mean - level).argmin() for level in COMPARED_AT]]):
+            values = [(group.counts[k], np.nanmean(group.mean_propensity[:, k]), group.error()[k]) for group in groups]
+            (_, one, e), (_, other, f) = values
+            cells = [f"{mean:.4f} ± {error:.4f} ({count})" for count, mean, error in values]
+            state = f"{decay.temperature:.2f}", f"{decay.time[k]:.0f}"
+            rows.append((*state, *cells, f"{(one - other) / np.hypot(e, f):+.1f}"))
+    header = ("T", "t", "⟨C̄_B⟩ in equilibrium (structures)", "of the others", "difference in errors")
+    return "\nDoes it matter? Mean propensities of N = 1290, errors over structures:\n\n" + table(header, rows)
+
+
+def part(decay, rows):
+    """Some of the structures of a Decay."""
+    return Decay(decay.temperature, decay.time, decay.mean_propensity[rows], [decay.samples[k] for k in rows])
 
 
 def quality(ds):
@@ -119,13 +159,14 @@ def ablation():
         header, *rows = csv.reader(file)
     return (
         "\n## Choices the paper leaves open\n\n`python precomputed/ablation.py`: four networks of species 1, one "
-        "step of training, each judged on the fourth of the training structures that it kept back; means over two "
-        "seeds and the levels of ⟨C̄_B⟩ below 0.98, early and late ones apart. ρ_P of single networks with labels of 8 "
+        "step of training, each judged on the quarter of the training structures that it kept back (with the "
+        "labels as they were before those at T = 0.35 were run on); means over two seeds and the levels of ⟨C̄_B⟩ "
+        "below 0.98, early and late ones apart. ρ_P of single networks with labels of 8 "
         "replicas, so lower than of the ensembles below; of seeds: the standard deviation of ρ_P from seed to seed; "
         "ceiling and spread are corrected for the replicas' noise (not given where the correction itself is left out). "
         "Means of structures (χ₄) are compared among those that one network kept back: the predicted variance over "
         "that of the labels, noise included, and the correlation of the two."
-        "\n\n" + table(header, rows)
+        "\n\n" + table(header, [[cell.replace("nan", "–") for cell in row] for row in rows])
     )
 
 

@@ -140,7 +140,8 @@ def dynamics(
     seed
         Seed of the velocities; structure k of the file takes seed + k.
     device
-        Where the dynamics runs; cuda needs an NVIDIA GPU at every worker.
+        Where the dynamics runs; cuda needs an NVIDIA GPU with driver and CUDA toolkit at every worker; it takes
+        at most 3600 particles.
     workers
         Structures that run at the same time on this machine: on the processor by default one for each core, on a GPU
         all that make it busy, from one process.

@@ -42,7 +42,7 @@ def movie(
     sample
         Sample by its name, c01000, or as the explorer shows it; the largest by default.
     network
-        Name of the ensemble; the first of the store by default.
+        Name of the ensemble; by default the first of `precomputed` (or of GLASSVIZ_DATA).
     size
         Side of the snapshot in pixels.
     shape

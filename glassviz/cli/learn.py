@@ -97,7 +97,7 @@ def train(
     labels
         Propensity files, or folders of them; test structures are left out.
     output
-        Network file to write (.safetensors).
+        Network file to write (.safetensors); needed unless `--plan` is given.
     model
         tglassmlp, or a baseline: glassmlp learns one state alone, the lowest temperature that reaches ⟨C̄_B⟩ = 0.8,
         ridge is linear.
@@ -108,7 +108,8 @@ def train(
     minimum_temperature
         Labels at lower temperatures are left out, T_min.
     configurations
-        Configuration files whose structures get transferred labels; by default those of the store.
+        Configuration files whose structures get transferred labels; by default those of
+        `precomputed` (or of GLASSVIZ_DATA).
     plan
         Print which states are simulated, transferred and predicted, as in the paper's Table 1, and train nothing.
     seeds

@@ -155,7 +155,7 @@ def dynamics(
     temperature
         Temperature; that of the configurations by default.
     replicas
-        Replicas of each structure, rounded up to a multiple of 8.
+        Replicas of each structure, rounded up to a multiple of 8: 20, the paper's number, are 24.
     role
         What the structures are for.
     per_decade
@@ -165,7 +165,7 @@ def dynamics(
     threads
         Groups of 8 replicas that run at the same time.
     device
-        Where the dynamics runs; cuda needs an NVIDIA GPU.
+        Where the dynamics runs; cuda needs an NVIDIA GPU with driver and CUDA toolkit; it takes at most 3600 particles.
     """
     from glassviz.campaign.dynamics import propensity_file, target_file
     from glassviz.files import read

@@ -34,7 +34,8 @@ def text():
     paper = software["preferred-citation"]
     names = _names(paper["authors"], _initialled)
     return (
-        f"{', '.join(names[:-1])} and {names[-1]}, {paper['title']}, {paper['notes']} ({paper['year']}). "
+        f"{', '.join(names[:-1])} and {names[-1]}, {paper['title']}, "
+        f"{paper['journal']} {paper['volume']}, {paper['start']} ({paper['year']}), {paper['notes']}. "
         f"{', '.join(_names(software['authors'], _initialled))}, {software['title']}, version {software['version']} "
         f"({software['date-released'].year})."
     )
@@ -48,7 +49,11 @@ def bibtex():
     article = {
         "author": " and ".join(_names(paper["authors"], _listed)),
         "title": f"{{{paper['title']}}}",
+        "journal": paper["journal"],
+        "volume": str(paper["volume"]),
+        "pages": paper["start"],
         "year": str(paper["year"]),
+        "doi": paper["doi"],
         "eprint": identifier,
         "archivePrefix": "arXiv",
         "url": paper["url"],

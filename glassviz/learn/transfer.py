@@ -86,6 +86,12 @@ def size_transfer(ensemble, small, large, temperature, levels=LEVELS):
     Returns
     -------
     SizeTransfer
+
+    Raises
+    ------
+    InvalidData
+        Where there is no level, the ensemble has no networks for species 1, or the descriptors are not those that it
+        was trained on.
     """
     levels = np.atleast_1d(np.asarray(levels, np.float64))
     branch = ensemble.branches.get(CONSTRAINED_SPECIES)

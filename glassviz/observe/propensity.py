@@ -40,7 +40,8 @@ def bond_breaking(ds, later):
     Raises
     ------
     InvalidData
-        Where `later` does not fit `ds`, or one of them holds a position that is not finite.
+        Where `ds` lacks its box, positions or species, `later` does not fit it, or one of them holds a position that
+        is not finite.
     """
     return surviving_fractions(ds, later).mean("replica").rename("propensity")
 

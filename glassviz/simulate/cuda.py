@@ -56,7 +56,9 @@ _PARTICLE, _SPECIES_BIT = np.uint32(0x3FFF), np.uint32(14)  # an entry of a list
 def require():
     """Raise `InvalidData` where there is no CUDA GPU."""
     if not cuda.is_available():
-        raise mixture.InvalidData("device 'cuda': this machine has no CUDA GPU with a working driver; use 'cpu'.")
+        raise mixture.InvalidData(
+            "device 'cuda': this machine has no CUDA GPU, or no driver and toolkit for it; use 'cpu'."
+        )
 
 
 @cuda.jit(device=True)

@@ -200,8 +200,10 @@ def equilibrate(
     Raises
     ------
     InvalidData
-        Where the start is no configuration or has no particle of species 1, the temperature is below 10⁻⁴, there are
-        fewer than 200 sweeps or no whole number of them, or the checkpoint is of another run.
+        Where the start is no configuration, has no particle of species 1 or two of its particles are at one place, the
+        temperature is below 10⁻⁴, there are fewer than 200 sweeps or no whole number of them, there are no such swaps,
+        the box is too small for several threads, or the checkpoint is of another run or is asked for with several
+        configurations.
     """
     temperature = mixture.checked_temperature(temperature, "equilibrate")
     whole = isinstance(sweeps, Real) and np.isfinite(sweeps) and sweeps == int(sweeps)

@@ -225,7 +225,7 @@ def isoconfigurational(
     times : sequence of float
         Output times (σ(m/ε)^½), rising; each is rounded to a whole number of steps.
     replicas : int, optional
-        Number of replicas, rounded up to a multiple of 8.
+        Number of replicas, rounded up to a multiple of 8: the paper's 20 are 24.
     temperature : float, optional
         Temperature of the Maxwell velocities; that of the configuration by default.
     seed : int, optional

@@ -276,7 +276,7 @@ def compare_energies(one, other):
     Raises
     ------
     InvalidData
-        Where the temperatures differ or there are fewer than three samples.
+        Where there are no energies, the temperatures differ or there are fewer than three samples.
     """
     if not np.isclose(one.attrs["temperature"], other.attrs["temperature"]):
         raise mixture.InvalidData(

@@ -335,7 +335,8 @@ def descriptors(ds, cutoff=CUTOFF, tessellation="radical", species=None, progres
     Raises
     ------
     InvalidData
-        Where inherent positions are missing or an argument is out of range.
+        Where inherent positions are missing, an argument is out of range, or the configurations hold different numbers
+        of particles of the species.
     """
     ds = checked(ds, cutoff, species)
     total = ds.sizes["configuration"]

@@ -15,10 +15,12 @@ def test_text_and_bibtex_say_what_the_file_says():
         for author in paper["authors"]:
             assert author["family-names"] in found
     assert citation.text().startswith("G. Jung, G. Biroli and L. Berthier, ")
+    assert "Physical Review B 109, 064205 (2024), arXiv:2310.20252." in citation.text()
 
 
 def test_bibtex_is_well_formed():
     entries = citation.bibtex()
-    assert re.findall(r"@(\w+)\{(\w+),", entries) == [("article", "jung2023heterogeneity"), ("software", "glassviz")]
+    assert re.findall(r"@(\w+)\{(\w+),", entries) == [("article", "jung2024heterogeneity"), ("software", "glassviz")]
     assert entries.count("{") == entries.count("}")
     assert "eprint = {2310.20252}" in entries
+    assert "doi = {10.1103/PhysRevB.109.064205}" in entries
