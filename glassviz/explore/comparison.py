@@ -68,7 +68,8 @@ def measured(library, choice):
     unknown = np.full(sample.particles, np.nan, np.float32)
     ds = library.dynamics(sample)
     if ds is None:
-        return Field(DYNAMICS, unknown, "not run for this sample")
+        here = "for this sample" if library.propensity_files(sample.temperature) else "at this temperature"
+        return Field(DYNAMICS, unknown, f"not run {here}: choose a structure above")
     time = float(library.superposition.time(choice.mean_propensity, choice.temperature))
     end = float(ds["time"][-1])
     if not float(ds["time"].values[ds["time"].values > 0][0]) <= time <= end:

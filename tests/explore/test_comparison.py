@@ -46,10 +46,12 @@ def test_what_was_not_run_is_not_shown(simulated, library):
     found = comparison.measured(library, late)
     assert not found.known
     assert "the runs end" in found.note
-    without = [s for t in library.temperatures for s in library.samples(t) if library.dynamics(s) is None]
-    if without:
+    for simulated_there, said in ((True, "for this sample"), (False, "at this temperature")):
+        where = [t for t in library.temperatures if bool(library.propensity_files(t)) == simulated_there]
+        without = [s for t in where for s in library.samples(t) if library.dynamics(s) is None]
+        assert without
         other = dataclasses.replace(simulated, temperature=without[0].temperature, sample=without[0])
-        assert comparison.measured(library, other).note == "not run for this sample"
+        assert comparison.measured(library, other).note == f"not run {said}: choose a structure above"
 
 
 def test_a_mean_that_is_missed_at_either_level_around_is_told(simulated, library, monkeypatch):
