@@ -48,9 +48,9 @@ def test_the_papers_boxes():
     assert pytest.approx(1.19206, abs=1e-5) == mixture.DENSITY
 
 
-def test_interaction_tables_are_symmetric():
-    np.testing.assert_array_equal(mixture.SIGMA, mixture.SIGMA.T)
-    np.testing.assert_array_equal(mixture.EPSILON, mixture.EPSILON.T)
+def test_interaction_tables_are_the_published_ones():
+    np.testing.assert_array_equal(mixture.EPSILON, [[1.0, 1.5, 0.75], [1.5, 0.5, 1.5], [0.75, 1.5, 0.75]])
+    np.testing.assert_array_equal(mixture.SIGMA, [[1.0, 0.8, 0.9], [0.8, 0.88, 0.8], [0.9, 0.8, 0.94]])
     np.testing.assert_array_equal(mixture.RADII, [0.5, 0.44, 0.47])
 
 
@@ -223,6 +223,7 @@ def test_too_many_particles():
         ({"replica_position": np.zeros((5, 42, 2))}, "replica_position has shape"),
         ({"replica_position": np.full((1, 5, 43, 2), np.nan)}, "replica_position are not finite"),
         ({"names": ["a", "b"]}, "2 names for 1 configurations"),
+        ({"position": np.zeros((2, 43, 2)), "names": ["a", "a"]}, "a is the name of several configurations"),
     ],
 )
 def test_arrays_that_do_not_fit(parts, said):

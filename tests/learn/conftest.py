@@ -22,6 +22,12 @@ HEADER = {
 
 
 @pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    """No descriptors of made-up structures in the user's cache."""
+    monkeypatch.setenv("GLASSVIZ_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
 def random_networks():
     """Factory: untrained torch networks and the same as an Ensemble that follows the level, X̄ ≈ C."""
 

@@ -208,6 +208,15 @@ def test_inputs_of_an_earlier_prediction_spare_the_constraint(random_networks, r
             ensemble.bottleneck(X, -0.3, level, inputs=found)
 
 
+def test_attention_of_unlike_compositions_is_refused(random_networks, random_descriptors):
+    _, ensemble = random_networks()
+    X = random_descriptors()
+    X["species"][1, 0] = 1
+    for unlike in (X, X.assign_coords(species=X.species * 0 + 1)):
+        with pytest.raises(InvalidData, match="differ in their number of species-1 particles"):
+            ensemble.attention(unlike, 0.3, 0.7, inputs=[0.7, 0.7])
+
+
 def test_inference_does_not_load_torch():
     code = "import sys, glassviz.learn.networkfile; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

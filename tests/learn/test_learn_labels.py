@@ -8,10 +8,7 @@ from glassviz.mixture import InvalidData
 
 TIMES = np.array([1.0, 10.0, 100.0, 1000.0])
 
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("GLASSVIZ_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def lattice(particles, seed):
@@ -185,6 +182,8 @@ def test_what_holds_no_labels_is_refused():
             labels.structures(bad)
     with pytest.raises(InvalidData, match="no structure"):
         labels.state_points([])
+    with pytest.raises(InvalidData, match=r"a \(T = 0\.4, N = 129\) is there twice"):
+        labels.structures([structure(), structure("b", seed=1), structure(seed=2)])
 
 
 def test_prototype_labels(shared, configurations_at):

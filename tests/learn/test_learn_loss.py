@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from glassviz.learn import loss
+from glassviz.files import netcdf, store
+from glassviz.learn import architecture, loss
+from glassviz.learn.batches import Batch
+from glassviz.learn.plan import PRESETS
+from glassviz.simulate.bonds import initial_bonds, surviving_fraction
+from glassviz.simulate.dynamics import advance, displacements, start_lanes
 
 LENGTH = 20.0
 
@@ -53,23 +58,70 @@ def test_what_all_particles_miss_together_weighs_as_told():
         assert found == pytest.approx((means * 0.09 + float(apart.square().mean())) / variance, rel=1e-4)
 
 
-def test_full_loss_is_the_sum_of_its_three_terms(position):
-    truth, guess = clustered(position, 2, 1), clustered(position, 2, 2)
-    rings = loss.ring_averages(position, LENGTH)
-    signal = torch.tensor([1.0, 0.5])
-    full = loss.FullLoss(torch.as_tensor(truth, dtype=torch.float32), rings, signal)
-    found = full(torch.as_tensor(guess, dtype=torch.float32)[None])[0]
+def naive_loss(truth, guess, position, share, absolute=True, clusters=0.5, means=1.0):
+    """The three terms for one state, of whose variance a share is signal."""
+    c, c_hat = ([naive_correlation(field, position, radius) for radius in loss.RINGS] for field in (truth, guess))
+    c = (np.array(c) - (1 - share) * np.array(loss.NOISE_CORRELATIONS)) / share  # what the noise hides
+    variance, error = truth.var() * share, guess - truth
+    squared = (error.var() + means * error.mean() ** 2) / truth.var()
+    first = np.abs(error).mean() / truth.std() if absolute else squared
+    second = clusters * np.abs(c - c_hat).sum() / (c[0] - c[2])
+    return first + second + abs(variance - guess.var()) / variance
+
+
+@pytest.fixture
+def two_states(position):
+    """Labels, predictions of two networks that miss the mean, and the share of the labels that is signal."""
+    return clustered(position, 2, 1), np.stack([clustered(position, 2, k) + 0.1 * k for k in (2, 3)]), [1.0, 0.5]
+
+
+def single(values):
+    return torch.as_tensor(np.array(values), dtype=torch.float32)
+
+
+@pytest.mark.parametrize("given", [{}, {"clusters": [[0.3, 0.1]], "means": [[0.2, 0.7]]}], ids=["paper", "by state"])
+@pytest.mark.parametrize("absolute", [True, False])
+def test_full_loss_is_the_sum_of_its_three_terms(position, two_states, absolute, given):
+    truth, guess, share = two_states
+    full = loss.FullLoss(single(truth), loss.ring_averages(position, LENGTH), single(share))
+    found = full(single(guess), absolute=absolute, **{name: single(values) for name, values in given.items()})
     for k in range(2):
-        c, c_hat = ([naive_correlation(f[k], position, r) for r in loss.RINGS] for f in (truth, guess))
-        share = float(signal[k])
-        c = (np.array(c) - (1 - share) * np.array(loss.NOISE_CORRELATIONS)) / share  # what the noise hides
-        variance = truth[k].var() * share
-        expected = (
-            np.abs(truth[k] - guess[k]).mean() / truth[k].std()
-            + 0.5 * np.abs(np.subtract(c, c_hat)).sum() / (c[0] - c[2])
-            + abs(variance - guess[k].var()) / variance
-        )
-        assert float(found[k]) == pytest.approx(expected, rel=1e-3)
+        weights = {name: values[0][k] for name, values in given.items()}
+        expected = [naive_loss(truth[k], g[k], position, share[k], absolute, **weights) for g in guess]
+        np.testing.assert_allclose(found[:, k], expected, rtol=1e-3)
+
+
+def test_networks_that_ship_are_trained_on_the_squared_error_by_levels(position, two_states):
+    """Phase 2 of a batch: clusters weigh ½ C, the structure's mean 0.2 + (1 − C)⁴."""
+    truth, guess, share = two_states
+    levels = np.array([0.9, 0.4])
+    features = single(architecture.state_features(0.3, levels))
+    batch = Batch(np.empty((150, 0)), levels, features, single(truth), single(share), position, LENGTH, fold=0)
+    found = batch.loss(single(guess), torch.tensor([[0, 1]]), "full", PRESETS["precomputed"].final)
+    weights = [{"absolute": False, "clusters": 0.5 * c, "means": 0.2 + (1 - c) ** 4} for c in levels]
+    expected = [
+        np.mean([naive_loss(truth[k], g[k], position, share[k], **weights[k]) for k in range(2)]) for g in guess
+    ]
+    np.testing.assert_allclose(found, expected, rtol=1e-3)
+
+
+@pytest.mark.slow
+def test_the_noise_of_labels_has_clusters_of_its_own():
+    """Replicas around their mean are noise and nothing else; labels of 8 and 24 replicas told c_n to 0.05 only."""
+    ds = netcdf.load(store.precomputed("configurations") / "N1290_T0.40_s51.nc")
+    length, found = ds.attrs["box_length"], []
+    for k in (1, 9):
+        position, species = ds["position"].values[k], ds["species"].values[k]
+        lanes = start_lanes(position, length, 0.40, 0.01, k, range(8))
+        advance(lanes, species, length, 16_900)
+        bonds = initial_bonds(position, species, length)
+        survived = [surviving_fraction(*bonds, position + d, species, length) for d in displacements(lanes, length)]
+        noise = np.array(survived)[:, species == 0]
+        assert 0.88 < noise.mean() < 0.94
+        noise -= noise.mean(axis=0)
+        rings = loss.ring_averages(position[species == 0], length)
+        found.append(np.average(loss.correlations(single(noise), rings), axis=0, weights=noise.var(axis=1)))
+    np.testing.assert_allclose(np.mean(found, axis=0), loss.NOISE_CORRELATIONS, atol=0.1)
 
 
 def test_full_loss_vanishes_for_a_perfect_prediction(position):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from glassviz.learn import trainer
+from glassviz.files import netcdf
+from glassviz.learn import trainer, training
 from glassviz.learn.batches import standardisation
 from glassviz.learn.labels import StatePoints
 from glassviz.learn.networkfile import load_networks
@@ -12,6 +13,8 @@ from glassviz.learn.plan import Plan
 from glassviz.learn.trainer import Trainer
 from glassviz.learn.training import combine, fit, train
 from glassviz.mixture import InvalidData
+from glassviz.structure.descriptors import descriptors
+from tests.learn.test_learn_labels import structure
 
 QUICK = Plan(squared=((40, 1e-3),), full=((20, 1e-4),), folds=2)
 
@@ -86,6 +89,38 @@ def test_networks_go_back_to_their_best_held_out_state():
     assert (np.array(record["held_out_loss"]) <= lowest + 1e-5).all()
 
 
+@pytest.mark.parametrize("full", [(), ((16, 0.0),)], ids=["at the end", "before phase 2"])
+def test_kept_weights_have_the_lowest_held_out_loss(monkeypatch, full):
+    made = []
+    monkeypatch.setattr(training, "Trainer", lambda *args, **options: made.append(Trainer(*args, **options)) or made[0])
+    fitted = fit([points()], 4, Plan(squared=((30, 5e-3),), full=full, folds=2), 0)
+    looks = np.array([losses for _, phase, losses in fitted.history if phase == "squared"])
+    assert (looks[-1] > looks.min(axis=0) + 1e-3).any()
+    np.testing.assert_allclose(made[0].held_out("squared"), looks.min(axis=0), atol=1e-5)
+    np.testing.assert_allclose(fitted.losses[0], looks.min(axis=0), atol=1e-5)
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_files_and_datasets_become_the_state_points_told(tmp_path):
+    path = tmp_path / "a.nc"
+    netcdf.save(structure("a"), path)
+    data = [path, structure("b", seed=1), structure("a", temperature=0.3, means=(0.99, 0.95, 0.85, 0.75))]
+    settings = {"levels": (0.9, 0.7), "cutoff": 4.0, "tessellation": "plain"}
+    ensemble = train(data, species=2, seeds=2, plan=QUICK, **settings)
+    assert ensemble.species == (2,)
+    assert (ensemble.header["cutoff"], ensemble.header["tessellation"]) == (4.0, "plain")
+    states = ensemble.header["training"]["species3"]["states"]
+    assert [(s["temperature"], s["levels"], s["names"]) for s in states] == [
+        (0.4, [0.9, 0.7], ["a", "b"]),
+        (0.3, [0.9], ["a"]),
+    ]
+    data[0] = netcdf.load(path)
+    tables = [descriptors(ds, cutoff=4.0, tessellation="plain").values[ds["species"].values == 2] for ds in data]
+    learned = ensemble.branches[2]
+    mean = np.concatenate(tables).reshape(-1, 176).mean(axis=0)
+    np.testing.assert_allclose(learned.mean[learned.kept], mean[learned.kept], rtol=1e-5, atol=1e-5)
+
+
 def test_one_network_of_each_fold_is_selected():
     ensemble = train([points()], seeds=6, plan=QUICK)
     record = ensemble.header["training"]["species1"]
@@ -130,6 +165,10 @@ def test_species_are_combined_in_one_ensemble():
     assert set(both.header["training"]) == {"species1", "species3"}
     with pytest.raises(InvalidData, match="already have networks"):
         combine([first, first])
+    for key, value in (("cutoff", 20.0), ("tessellation", "plain"), ("reference_temperature", 0.25)):
+        other = replace(third, header={**third.header, key: value})
+        with pytest.raises(InvalidData, match=f"its {key} differs"):
+            combine([first, other])
 
 
 def test_bad_training_data_are_refused():
@@ -144,10 +183,21 @@ def test_bad_training_data_are_refused():
     for wrong in ({"seeds": 0}, {"seeds": 2.5}, {"threads": 0}, {"plan": replace(QUICK, folds=0)}):
         with pytest.raises(InvalidData, match="expected a whole number, at least 1"):
             train([points()], **{"seeds": 2, "plan": QUICK, **wrong})
+    with pytest.raises(InvalidData, match=r"every network diverged by step 0 of 60"):
+        fit([broken], 2, replace(QUICK, linear=False), 0)
     alike = points()
     alike.columns[:] = 1
     with pytest.raises(InvalidData, match="no descriptor varies"):
         train(alike, seeds=2, plan=QUICK)
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_test_structures_and_runs_too_short_are_refused():
+    data = [structure("a"), structure("b", seed=1), structure("c", seed=2, role="test")]
+    with pytest.raises(InvalidData, match="marked 'test'"):
+        train(data, seeds=2, plan=QUICK)
+    with pytest.raises(InvalidData, match="no run gets to"):
+        train(data[:2], seeds=2, plan=QUICK, levels=(0.5, 0.1))
 
 
 def test_decay_shrinks_the_weights_of_long_range_columns():

@@ -3,7 +3,7 @@ import pytest
 
 from glassviz import mixture
 from glassviz.learn.inference import Ensemble
-from glassviz.learn.transfer import size_transfer
+from glassviz.learn.transfer import SizeTransfer, size_transfer
 from glassviz.mixture import InvalidData
 from glassviz.structure.descriptors import descriptors
 
@@ -42,6 +42,43 @@ def test_another_variance_fails(random_networks, random_descriptors):
     assert found.shifted_share < 0.05
     assert not found.passed
     assert found.variance_ratio.mean() > 1.5
+
+
+@pytest.mark.parametrize(
+    ("change", "passed"),
+    [
+        ({}, True),
+        ({"shifted_share": 0.05}, True),
+        ({"shifted_share": 0.06}, False),
+        ({"variance_ratio": np.array([[0.5, 1.0], [0.9, 1.0]])}, True),  # the mean over networks counts
+        ({"variance_ratio": np.array([[0.5, 1.0], [0.8, 1.0]])}, False),
+        ({"variance_ratio": np.array([[1.0, 1.4], [1.0, 1.55]])}, True),
+        ({"variance_ratio": np.array([[1.0, 1.5], [1.0, 1.6]])}, False),
+        ({"converged": np.array([[True, True], [True, False]])}, False),
+    ],
+)
+def test_what_passes(change, passed):
+    agreeing = {"shifted_share": 0.0, "variance_ratio": np.ones((2, 2)), "converged": np.ones((2, 2), bool)}
+    found = SizeTransfer(0.3, np.array(LEVELS), np.zeros(176), np.ones(176), **(agreeing | change))
+    assert found.passed is passed
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_mean_that_is_missed_in_one_of_the_sizes_fails(random_networks, random_descriptors, monkeypatch, lost):
+    _, ensemble = random_networks()
+    propensity, calls = ensemble.propensity, []
+
+    def missed(*args):
+        values, report = propensity(*args)
+        report["converged"][1, 0] &= len(calls) != lost
+        calls.append(args)
+        return values, report
+
+    monkeypatch.setattr(ensemble, "propensity", missed)
+    small, large = (random_descriptors(configurations=10, particles=200, seed=k) for k in (1, 2))
+    found = size_transfer(ensemble, small, large, 0.3, LEVELS)
+    np.testing.assert_array_equal(found.converged, [[True, True], [False, True]])
+    assert not found.passed
 
 
 def test_without_a_level_nothing_is_compared(random_networks, random_descriptors):

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 
 from glassviz.learn import baselines, training, twostep, unlabelled
 from glassviz.learn.checkpoint import Checkpoint, digest
@@ -11,6 +12,7 @@ from glassviz.learn.pattern import pattern_of
 from glassviz.learn.plan import PRESETS, Plan, Preset
 from glassviz.learn.trainer import Trainer
 from glassviz.mixture import InvalidData
+from tests.learn.test_learn_labels import structure
 from tests.learn.test_learn_training import points, weights_of
 
 SHORT = Plan(squared=((30, 1e-3),), full=((15, 1e-4),), folds=2)
@@ -139,6 +141,41 @@ def test_the_known_mean_is_learnt(labelled, cold, mean):
         means = [field.propensity(np.array([0.2]), np.array([level])).mean() for field in fields]
         missed.append(np.abs(np.array(means) - mean).mean())
     assert missed[1] < 0.5 * missed[0]
+
+
+@pytest.fixture
+def simulated(own_cache):
+    """Runs of two structures and of a test structure, and of one of the two when it is colder."""
+    return [
+        structure("a"),
+        structure("b", seed=1),
+        structure("unseen", seed=2, role="test"),
+        structure("a", temperature=0.3, seed=3),
+    ]
+
+
+def samples(temperature):
+    """Configurations among which the test structure is found again."""
+    alike = [structure(name, temperature=temperature, seed=k) for k, name in enumerate(("unseen", "a", "other"))]
+    return xr.concat(alike, "configuration").drop_vars(("time", "propensity", "propensity_variance"))
+
+
+def names_at(found):
+    return [(p.temperature, p.names.tolist()) for p in found]
+
+
+def test_test_structures_and_what_is_colder_than_told_are_not_learned(simulated):
+    configurations = [samples(0.2), samples(0.3), samples(0.4)]
+    points, structures = twostep.gathered(simulated, configurations, 0, (0.9, 0.7), minimum_temperature=0.4)
+    assert names_at(points) == [(0.4, ["a", "b"])]
+    assert points[0].levels.tolist() == [0.9, 0.7]
+    assert names_at(structures) == [(0.4, ["a", "b"]), (0.3, ["a", "other"]), (0.2, ["a", "other"])]
+    every = twostep.every_structure(simulated, configurations[:2], 0, structures)
+    assert names_at(every) == [(0.3, ["a", "other"]), (0.2, ["a", "other"]), (0.4, ["a", "b"])]
+    assert names_at(twostep.gathered(simulated, [], 0, (0.9,))[0]) == [(0.4, ["a", "b"]), (0.3, ["a"])]
+    for none in (simulated[2:3], simulated[3:]):
+        with pytest.raises(InvalidData, match=r"no training structures at T ≥ 0\.4"):
+            twostep.gathered(none, configurations, 0, minimum_temperature=0.4)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from glassviz.files import netcdf, store
 from glassviz.mixture import CUTOFF, SIGMA
 from glassviz.simulate import swap, swap_chain
 from glassviz.simulate.cell_groups import move_in_groups
@@ -269,11 +270,23 @@ def test_kept_weights_stay_those_of_the_positions(swappable):
     x, y, labels, rows, weights = prepared(position, species, 2.5, length)
     proposed, accepted = balanced_swap(x, y, labels, 2.5, length, 5000, MIXED, KEY, (1, 0), rows, weights)
     assert proposed.sum() == 5000
-    assert 1000 < accepted.sum() < 5000
+    assert 0.25 < accepted.sum() / 5000 < 0.5
     np.testing.assert_array_equal(np.bincount(labels[:-1]), np.bincount(species))
     fresh = prepared(position, labels[:-1], 2.5, length)[-1]
     np.testing.assert_allclose(weights.energy, fresh.energy, rtol=1e-7, atol=1e-7)
     check_sums(weights, labels[:-1], rtol=1e-7)
+
+
+@pytest.mark.parametrize(("temperature", "expected"), [(0.40, 0.94), (0.23, 0.87), (0.15, 0.72)])
+def test_most_balanced_swaps_of_1_and_3_are_accepted(temperature, expected):
+    """As physics.md has it; its 0.77 at T = 0.15 is that of one sample, of 16 that scatter by 0.06 the mean is 0.72."""
+    ds = netcdf.load(store.precomputed("configurations") / f"N1290_T{temperature:.2f}.nc")
+    length, made = ds.attrs["box_length"], []
+    for k in range(16):
+        x, y, labels, rows = arrays(ds["position"].values[k], ds["species"].values[k], length)
+        chain = (1 / temperature, length, 2000, np.array([1.0, 0.0, 0.0]), KEY, (1, k))
+        made.append(balanced_swap(x, y, labels, *chain, rows, new_weights(len(labels) - 1))[1][0] / 2000)
+    assert np.mean(made) == pytest.approx(expected, abs=0.02)
 
 
 def test_energies_kept_for_some_particles_are_those_of_the_whole_box(swappable):
