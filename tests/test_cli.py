@@ -18,6 +18,7 @@ from PIL import Image
 
 from glassviz.cli import common
 from glassviz.files import netcdf, store, write
+from glassviz.learn.networkfile import load_networks
 from glassviz.mixture import MixtureWarning
 from glassviz.simulate.equilibration import random_start
 
@@ -58,6 +59,8 @@ def test_help_of_every_command():
         "descriptors",
         "train",
         "predict",
+        "report",
+        "campaign",
         "movie",
         "warm",
         "info",
@@ -259,6 +262,20 @@ def test_descriptors_train_predict_and_info(cooled, labels, tmp_path):
     arguments[2] = tmp_path / "hot.nc"
     said = run(*arguments, "--mean-propensity", 0.8, "--temperature", 0.9).stderr
     assert "small: T = 0.9 is outside T = 0.5, whose dynamics it learned; its predictions are extrapolated." in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "more", "networks"), [("ridge", (), 4), ("glassmlp", ("--seeds", 3, "--steps", 20), 3)]
+)
+def test_a_baseline_is_trained_as_one(labels, tmp_path, kind, more, networks):
+    network = tmp_path / "baseline.safetensors"
+    run("train", labels, "--output", network, "--model", kind, "--seed", 5, *more)
+    header = load_networks(network).header
+    record = header["training"]["species1"]
+    assert (header["kind"], header["minimum_temperature"]) == (kind, 0.5)
+    assert (record["seed"], record["seeds"]) == (5, networks)
+    assert f"--model {kind}" in record["command"]
 
 
 def test_info_lists_what_ships():

@@ -1,6 +1,7 @@
 """What a session brings is its own: shared with no other, and without effect on what follows from the store."""
 
 import re
+from dataclasses import replace
 from urllib.parse import parse_qs
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import xarray as xr
 
 from glassviz import files
-from glassviz.explore import address, derive, heterogeneity, making, reading
+from glassviz.explore import address, derive, heterogeneity, making, own, reading
 from glassviz.explore.intake import LARGEST, safe_name, take
 from glassviz.explore.movie import render_movie
 from glassviz.explore.own import OwnLibrary
@@ -211,6 +212,42 @@ def test_a_file_of_very_many_networks_is_refused(monkeypatch):
         pytest.skip("the store holds no networks")
     with pytest.raises(InvalidData, match="expected at most 1 of a species"):
         reading._network(path)
+
+
+def test_a_session_brings_only_so_many_particles(session, shipped, monkeypatch):
+    """Of all temperatures together, in this session alone."""
+    monkeypatch.setattr(own, "MOST_PARTICLES", 2 * shipped.sizes["particle"])
+    one, _ = session.with_configurations(shipped, 0.3, "one")
+    full, _ = one.with_configurations(shipped, 0.275, "two")
+    for temperature in (0.3, 0.275, 0.28):
+        with pytest.raises(InvalidData, match=f"brought {3 * shipped.sizes['particle']} particles; expected at most"):
+            full.with_configurations(shipped, temperature, "three")
+    one.with_configurations(shipped, 0.3, "another")
+
+
+def test_a_session_brings_only_so_many_networks(library, session, monkeypatch):
+    monkeypatch.setattr(own, "MOST_NETWORKS", 2)
+    ensemble = library.ensemble(library.networks[0])
+    one, _ = session.with_ensemble(ensemble, "one")
+    full, _ = one.with_ensemble(ensemble, "two")
+    with pytest.raises(InvalidData, match="three: 2 networks were brought; expected no more"):
+        full.with_ensemble(ensemble, "three")
+    one.with_ensemble(ensemble, "another")
+
+
+@pytest.mark.parametrize("key", ["columns", "cutoff", "tessellation"])
+def test_networks_of_other_descriptors_are_refused(library, session, key):
+    """The descriptors that a page has at hand are those of the shipped networks."""
+    ensemble = library.ensemble(library.networks[0])
+    other = {
+        "columns": {**ensemble.header["columns"], "length": [0.0, 1.0]},
+        "cutoff": ensemble.header["cutoff"] / 2,
+        "tessellation": "plain",
+    }
+    changed = replace(ensemble, header=ensemble.header | {key: other[key]})
+    with pytest.raises(InvalidData, match=f"mine: the networks have other {key}; expected those of {ensemble.name}"):
+        session.with_ensemble(changed, "mine")
+    assert session.networks == library.networks
 
 
 def test_a_sample_without_species_1_is_refused(session, shipped):

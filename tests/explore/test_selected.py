@@ -1,4 +1,5 @@
 import dataclasses
+from functools import cache
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,6 +9,7 @@ from glassviz.explore import derive
 from glassviz.explore.selected import learned_from, predicted_curve, selected
 from glassviz.explore.state import ExplorerState
 from glassviz.explore.views.selection import _values
+from glassviz.files import netcdf
 
 
 @pytest.fixture
@@ -118,11 +120,20 @@ def test_a_level_that_networks_miss_is_not_given_the_value_of_another(simulated,
     assert predicted_curve(simulated.library, simulated.choice(), np.array([2])) is None
 
 
-def test_samples_without_dynamics_have_none(library):
-    for temperature in library.temperatures:
-        for sample in library.samples(temperature):
-            ds = library.dynamics(sample)
-            if ds is not None:
-                assert ds.attrs["temperature"] == pytest.approx(temperature)
-                assert ds.sizes["particle"] == sample.particles
-                assert str(ds["configuration"].item()) == sample.name
+@pytest.mark.slow
+def test_dynamics_are_of_their_sample_and_samples_without_have_none(library, monkeypatch):
+    monkeypatch.setattr(netcdf, "load", cache(netcdf.load))
+    found = {sample: library.dynamics(sample) for t in library.temperatures for sample in library.samples(t)}
+    followed = {
+        (round(row.temperature, 4), row.particles, name)
+        for t in library.temperatures
+        for row in library.propensity_files(t)
+        for name in row.names
+    }
+    assert 0 < sum(ds is not None for ds in found.values()) < len(found)
+    for sample, ds in found.items():
+        assert (ds is not None) == ((sample.temperature, sample.particles, sample.name) in followed)
+        if ds is not None:
+            assert ds.attrs["temperature"] == pytest.approx(sample.temperature)
+            assert ds.sizes["particle"] == sample.particles
+            assert str(ds["configuration"].item()) == sample.name

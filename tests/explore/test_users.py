@@ -3,11 +3,13 @@
 import asyncio
 import gc
 import json
+import re
 import socket
 import urllib.error
 import urllib.request
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from urllib.parse import urlencode, urljoin
 
 import psutil
 import pytest
@@ -164,12 +166,23 @@ def test_other_peoples_pages_may_not_open_a_websocket(server):
     assert run(intrude()) == 403
 
 
-def test_a_password_is_asked_for(library, tmp_path):
+@pytest.mark.parametrize("known", ["of all", "of each"])
+def test_a_password_is_asked_for(library, tmp_path, known):
+    """Who gives the right one comes to the page, and they alone."""
     people = tmp_path / "people.json"
-    people.write_text(json.dumps({"ada": "lovelace"}))
-    with served("--basic-auth", str(people)) as (address, _):
-        answer = urllib.request.urlopen(address, timeout=PATIENCE)
-        assert "login" in answer.url
+    people.write_text(json.dumps({"ada": "lovelace", "charles": "babbage"}))
+    wrong = [("ada", "hopper"), ("ada", "")] + [("ada", "babbage"), ("grace", "lovelace")] * (known == "of each")
+    with served("--basic-auth", "lovelace" if known == "of all" else str(people)) as (address, _):
+        for (name, password), let_in in [*((one, False) for one in wrong), (("ada", "lovelace"), True)]:
+            visitor = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+            asked = visitor.open(address, timeout=PATIENCE)
+            assert asked.url.startswith(address.removesuffix("app") + "login")
+            action = re.search(r'action="([^"]+)"', asked.read().decode())[1]
+            form = urlencode({"username": name, "password": password}).encode()
+            answer = visitor.open(urljoin(asked.url, action), form, timeout=PATIENCE)
+            assert (answer.url == address, b'"token":' in answer.read()) == (let_in, let_in)
+            assert let_in or ("error=Invalid" in answer.url and "login" in visitor.open(address, timeout=PATIENCE).url)
+        assert "login" in urllib.request.urlopen(address, timeout=PATIENCE).url
 
 
 def test_sessions_give_their_memory_back(library):
