@@ -138,11 +138,15 @@ class App:
         self.page.mouse.up()
 
     def point_at(self, x, y, shown):
-        """Move the pointer about a place until something is shown: what it rests on may still be drawn anew."""
+        """Move the pointer about a point (σ) of the snapshot until something is shown.
+
+        What it rests on may still be drawn anew, or move as what is above it gets another line.
+        """
         deadline = time.monotonic() + PATIENCE / 1000
         while not shown.is_visible() and time.monotonic() < deadline:
-            self.page.mouse.move(x + 1, y)
-            self.page.mouse.move(x, y)
+            left, top = self.page.evaluate("([x, y]) => glass.place(x, y)", [x, y])
+            self.page.mouse.move(left + 1, top)
+            self.page.mouse.move(left, top)
             self.page.wait_for_timeout(300)
         assert shown.is_visible()
 

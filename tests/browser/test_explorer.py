@@ -139,9 +139,8 @@ def test_the_pointer_tells_of_the_particle_under_it(open_app, library):
     position = ds["position"].values
     energies = potential_energy(ds["inherent_position"].values, ds["species"].values, ds.attrs["box_length"])
     for particle in (3, 500, 1200):
-        x, y = app.page.evaluate("([x, y]) => glass.place(x, y)", position[particle].tolist())
         tooltip = app.page.locator(".bk-tooltip-content", has_text=re.compile(rf"Particle {particle} "))
-        app.point_at(x, y, tooltip)
+        app.point_at(*position[particle].tolist(), tooltip)
         text = tooltip.inner_text()
         assert f"species {1 + ds['species'].values[particle]}" in text
         assert f"E = {energies[particle]:.2f}".replace("-", "−") in text

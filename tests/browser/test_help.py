@@ -112,8 +112,7 @@ def test_the_tooltip_of_a_particle_fits_a_phone(open_app, library):
     app = open_app(390, 844)
     tip = app.page.locator(".bk-Tooltip").filter(has_text="Particle")
     for x in (3, 16, 30):
-        place = app.evaluate(f"glass.place({x}, 20)")
-        app.point_at(*place, tip.first)
+        app.point_at(x, 20, tip.first)
         box = tip.first.bounding_box()
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= 390
