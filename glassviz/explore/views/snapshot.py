@@ -260,5 +260,5 @@ def _weakness(reached, trained):
         missed = derive.LEVELS[~reached]
         notes.append(f"networks miss ⟨<i>C̄</i><sub>B</sub>⟩ = {missed[-1]:.2f} to {missed[0]:.2f}")
     if trained:
-        notes.append(f"extrapolated: networks trained on dynamics at {trained}")
+        notes.append(f'<abbr title="The networks were trained on dynamics at {trained}.">extrapolated</abbr>')
     return "; ".join(notes)
