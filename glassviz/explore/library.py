@@ -215,15 +215,18 @@ class Library:
     def opening_sample(self, temperature, particles=None):
         """The sample to begin with at a temperature: one whose dynamics predictions can be compared with.
 
-        Of the smallest samples, which are there at once, or of those of `particles`, the test structure of the most
-        replicas, else the first.
+        Of the smallest samples, which are there at once, or of those of `particles`, the test structure of the longest
+        run, of equals that of the most replicas; else the first.
         """
         samples = self.samples(temperature)
         particles = particles or min(sample.particles for sample in samples)
         files = [row for row in self.propensity_files(temperature) if (row.role, row.particles) == ("test", particles)]
-        replicas = {name: row.replicas for row in files for name in row.names}
+        runs = {name: (self._last_time(row.path), row.replicas) for row in files for name in row.names}
         of_size = [sample for sample in samples if sample.particles == particles]
-        return max(of_size, key=lambda sample: replicas.get(sample.name, 0))
+        return max(of_size, key=lambda sample: runs.get(sample.name, (0.0, 0)))
+
+    def _last_time(self, path):
+        return self.memo(("last time", path), lambda: float(netcdf.load(path)["time"][-1]))
 
     def configurations(self, temperature, particles):
         """All configurations of one temperature and size, a Dataset with dims (configuration, particle, space)."""

@@ -12,6 +12,7 @@ import xarray as xr
 from glassviz.explore import address, derive, heterogeneity
 from glassviz.explore.library import Memo
 from glassviz.explore.state import ExplorerState
+from glassviz.files import netcdf
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_samples_follow_the_temperature_and_keep_their_size(state):
 
 
 def test_the_opening_sample_can_be_compared_with_its_dynamics(state):
-    """Where there are test structures it is one of those with the most replicas, and its particles are theirs."""
+    """Where there are test structures it is one of those that were run the longest, and its particles are theirs."""
     library = state.library
     for temperature in library.temperatures:
         size = library.sizes(temperature)[-1]
@@ -69,7 +70,9 @@ def test_the_opening_sample_can_be_compared_with_its_dynamics(state):
             continue
         found = library.dynamics(sample)
         assert found.attrs["role"] == "test"
-        assert found.attrs["replicas"] == max(row.replicas for row in tests)
+        ends = {row: float(netcdf.load(row.path)["time"][-1]) for row in tests}
+        assert float(found["time"][-1]) == max(ends.values())
+        assert found.attrs["replicas"] == max(row.replicas for row, end in ends.items() if end == max(ends.values()))
 
 
 def test_only_a_sample_that_was_chosen_is_kept(library):
