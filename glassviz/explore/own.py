@@ -11,7 +11,8 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
-from glassviz.explore.library import Library, Memo, Sample, record
+from glassviz.explore.library import Library, Sample, record
+from glassviz.explore.memo import Memo
 from glassviz.mixture import InvalidData
 from glassviz.simulate.bonds import require_species_1
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import panel as pn
 
 from glassviz.explore.dispatch import dispatch, free_port
-from glassviz.explore.library import MEMORY
+from glassviz.explore.memo import MEMORY
 from glassviz.explore.page import build
 from glassviz.mixture import InvalidData
 
@@ -37,7 +37,7 @@ def serve(port, address, show=False, processes=1, basic_auth=None, allow_origin=
         Open a browser.
     processes : int, optional
         Server processes. They share the port and the cached files; each has its own sessions, and keeps at most
-        `library.MEMORY` bytes of derived arrays, and for each page that was brought data `own.MEMORY`.
+        `memo.MEMORY` bytes of derived arrays, and for each page that was brought data `own.MEMORY`.
     basic_auth : str, optional
         A password, or a JSON file of names and passwords.
     allow_origin : sequence of str, optional

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from glassviz.explore import address, derive, heterogeneity
-from glassviz.explore.library import Memo
+from glassviz.explore.memo import Memo
 from glassviz.explore.state import ExplorerState
 from glassviz.files import netcdf
 

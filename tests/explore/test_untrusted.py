@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from glassviz.explore import comparison, derive, heterogeneity, records, scales, selected
-from glassviz.explore.library import Memo
+from glassviz.explore.memo import Memo
 from glassviz.explore.picture import Stage
 from glassviz.explore.standalone import standalone
 from glassviz.explore.state import ExplorerState
