@@ -62,7 +62,7 @@ def test_structures_never_seen_are_predicted(judged, name):
     assert found.sizes["state"] == 10
     assert found["converged"].all()
     coldest = found.isel(state=(found["temperature"] == 0.3) & (found["mean_propensity"] == 0.8))
-    assert coldest["pearson"].item() > 0.77
+    assert coldest["pearson"].item() > 0.7
     assert found["pearson"].mean() > linear["pearson"].mean() + 0.02
     assert found["spread"].min() > 0.5
     assert found["spread"].max() < 1.15
