@@ -98,9 +98,7 @@ class Relaxation:
             By temperature.
         """
         followed, more = (one.relaxation_times for one in (found, other))
-        points = max(
-            followed, more, key=lambda known: known.sizes["point"]
-        )  # with the anchors, which are added to ours
+        points = max(followed, more, key=lambda known: known.sizes["point"])  # anchors are added to ours
         tau = points["relaxation_time"].values
         spread = np.exp(np.nan_to_num(points["error"].values / tau))
         self._points.data = {

@@ -23,6 +23,7 @@ from glassviz.explore.views.base import (
     plain_figure,
     run,
 )
+from glassviz.explore.views.heading import warning
 from glassviz.explore.views.marks import Marks, selectable
 from glassviz.explore.views.window import Window
 from glassviz.mixture import RADII
@@ -57,7 +58,7 @@ class Snapshot(View):
         self._scrub = scrub
         self._sample = None
         self._drawing = self._coloured = False
-        self._note = ""
+        self._notes = []
         super().__init__(state, **params)
         self.param.watch(self._watch_progress, "busy")
         state.param.watch(self.refresh, ["sample", "temperature", "network"])
@@ -146,15 +147,14 @@ class Snapshot(View):
         if self.bar.visible:
             words, share = found
             self.bar.value = int(100 * share)
-            self._note = f"computing: {words} …"
+            self._notes = [f"computing: {words} …"]
             self._heading.object = self._title()
 
     def _title(self):
-        weak = f'<span class="weak">{self._note}</span>' if self._note else ""
         bar = f'<span class="bar" style="background:{gradient(self.state.colors)}"></span>'
         return (
             '<div class="head"><span class="title">Propensity <i>C</i><sub>B</sub><sup><i>i</i></sup></span>'
-            f'{weak}<span class="scale">0 active {bar} 1 arrested</span></div>'
+            f'{warning(self._notes)}<span class="scale">0 active {bar} 1 arrested</span></div>'
         )
 
     def _recolour(self, event):
@@ -180,16 +180,15 @@ class Snapshot(View):
         if sample != self._sample:
             self._stage(sample, configuration, species, frames is not None)
         self._coloured = frames is not None or bool(reason)
-        note = "computing …" if not reason else f'<span title="{html.escape(reason)}">{derive.UNTRUSTED}</span>'
+        self._notes = [derive.UNTRUSTED, html.escape(reason)] if reason else ["computing …"]
         if frames is not None:
             self._frames.data = {
                 "codes": [frames.codes],
                 "levels": [derive.LEVELS],
             }
-            note = _weakness(frames.reached, trained)
+            self._notes = _weakness(frames.reached, trained)
         elif reason:
             self._frames.data = {"codes": [], "levels": []}
-        self._note = note
         self._heading.object = self._title()
 
     def _stage(self, sample, configuration, species, coloured):
@@ -254,11 +253,12 @@ class Snapshot(View):
 
 
 def _weakness(reached, trained):
-    """What to know of the colours: levels whose mean the networks miss, a temperature of no dynamics learned."""
-    notes = []
+    """What to know of the colours, for `warning`: levels whose mean networks miss, a temperature of no dynamics."""
+    notes, details = [], []
     if not reached.all():
         missed = derive.LEVELS[~reached]
         notes.append(f"networks miss ⟨<i>C̄</i><sub>B</sub>⟩ = {missed[-1]:.2f} to {missed[0]:.2f}")
     if trained:
-        notes.append(f'<abbr title="The networks were trained on dynamics at {trained}.">extrapolated</abbr>')
-    return "; ".join(notes)
+        notes.append("extrapolated")
+        details.append(f"The networks were trained on dynamics at {trained}.")
+    return ["; ".join(notes), *details] if notes else []
