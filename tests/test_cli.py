@@ -242,6 +242,17 @@ def test_gather_puts_samples_or_structures_together(cooled, labels, tmp_path):
     assert len(list(tmp_path.iterdir())) == 3
 
 
+def test_gather_adds_replicas_to_those_of_other_velocities(cooled, labels, tmp_path):
+    run("dynamics", cooled / "N200_T0.50.nc", tmp_path / "more", "--until", 20, "--per-decade", 3, "--seed", 9)
+    run("campaign", "gather", labels, tmp_path / "more", tmp_path / "out")
+    together = netcdf.load(tmp_path / "out" / "N200_T0.50_train_32x5_t20.nc")
+    assert together["dynamics_seed"].values.tolist() == [[0, 9], [1, 10]]
+    for k, name in enumerate(together["configuration"].values):
+        one, other = (netcdf.load(folder / f"T0.50_{name}.nc") for folder in (labels, tmp_path / "more"))
+        mean = (8 * one["propensity"] + 24 * other["propensity"]) / 32
+        np.testing.assert_allclose(together["propensity"][k], mean[0], atol=0.51 / 254)
+
+
 def test_descriptors_train_predict_and_info(cooled, labels, tmp_path):
     run("descriptors", cooled / "N200_T0.50.nc", tmp_path / "descriptors.nc", "--cutoff", 6)
     assert netcdf.load(tmp_path / "descriptors.nc")["descriptors"].shape == (2, 200, 4, 11, 4)

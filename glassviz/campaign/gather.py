@@ -3,6 +3,7 @@
 import numpy as np
 import xarray as xr
 
+from glassviz.campaign.ensembles import ABOUT, one_ensemble, seeds, with_seeds
 from glassviz.files import netcdf
 from glassviz.mixture import InvalidData, check, temperature_name
 from glassviz.simulate.comparison import between_coolings
@@ -113,7 +114,8 @@ def gather_propensities(folders, output, progress):
     Parameters
     ----------
     folders, output, progress
-        As of `gather`. Of a run that occurs more than once the longest counts; the files are called
+        As of `gather`. Of a run that occurs more than once the longest counts, and runs of one structure with different
+        seeds become one ensemble of more replicas (`glassviz.campaign.ensembles`); the files are called
         `N1290_T0.30_train_8x16_t31623.nc` (8 replicas, 16 output times up to t = 31623) and so on; a file of such a
         name that holds nothing else is replaced.
 
@@ -125,28 +127,26 @@ def gather_propensities(folders, output, progress):
     Raises
     ------
     InvalidData
-        Where there is no file, one holds no propensities, a structure was run twice differently, would be in two files
-        of the output or would be lost from it.
+        Where there is no file, one holds no propensities, runs of a structure are not of one ensemble, or it would be
+        in two files of the output or lost from it.
     """
-    longest = {}
+    runs = {}
     for path in [path for folder in folders for path in sorted(folder.glob("[!.]*.nc"))]:
         for one in _structures(path):
             key = one.attrs["temperature"], one.sizes["particle"], str(one["configuration"].values[0])
-            known = longest.setdefault(key, one)
-            if not _same_run(known, one):
-                raise InvalidData(f"{path.name}: there is another run of {key[2]} at T = {key[0]:.2f}; expected one.")
-            longest[key] = max(known, one, key=lambda ds: ds["time"].values[-1])
-    if not longest:
+            runs.setdefault(key, []).append(one)
+    if not runs:
         raise InvalidData(f"{folders[0]}: there are no propensities in it; expected NetCDF files of dynamics.")
     groups = {}
-    for ds in longest.values():
+    for (temperature, _, name), of_one in runs.items():
+        ds = one_ensemble(of_one, f"{name} at T = {temperature:.2f}")
         groups.setdefault((_file_name(ds), tuple(ds["time"].values), tuple(sorted(ds.data_vars))), []).append(ds)
     names = [name for name, *_ in groups]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InvalidData(f"{twice[0]}: its runs have other output times or variables; expected the same of all.")
-    _require_once(output, names, longest)
-    return _saved({output / name: _run_alike(runs) for (name, *_), runs in groups.items()}, progress)
+    _require_once(output, names, runs)
+    return _saved({output / name: _run_alike(alike) for (name, *_), alike in groups.items()}, progress)
 
 
 def _require_once(output, names, structures):
@@ -180,13 +180,6 @@ def _structures(path):
     return [ds.isel(configuration=[k]) for k in range(ds.sizes["configuration"])]
 
 
-def _same_run(one, other):
-    """Whether two files are of one run, however long."""
-    same = all(one.attrs[key] == other.attrs[key] for key in ("role", "replicas"))
-    same = same and int(one["dynamics_seed"][0]) == int(other["dynamics_seed"][0])
-    return same and np.allclose(one["position"], other["position"], rtol=0, atol=1e-4)
-
-
 def _file_name(ds):
     """What the file is called that a run is put into."""
     about = ds.attrs
@@ -197,9 +190,9 @@ def _file_name(ds):
 def _run_alike(runs):
     """Runs of the same times as one Dataset."""
     runs = sorted(runs, key=lambda ds: str(ds["configuration"].values[0]))
-    joined = xr.concat(runs, "configuration", combine_attrs="override")
-    keys = ("dynamics_command", "dynamics_version", "dynamics_device", "dynamics_split_seed")
-    joined.attrs |= origin(runs) | said(runs, [key for key in keys if any(key in ds.attrs for ds in runs)])
+    most = max(len(seeds(ds)) for ds in runs)
+    joined = xr.concat([with_seeds(ds, most) for ds in runs], "configuration", combine_attrs="override")
+    joined.attrs |= origin(runs) | said(runs, [key for key in ABOUT if any(key in ds.attrs for ds in runs)])
     for key in ("verdict", "energy_comparisons"):  # of the samples, in their own files
         joined.attrs.pop(key, None)
     return joined

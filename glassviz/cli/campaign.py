@@ -188,7 +188,8 @@ def gather(*folders: Path):
     folders
         Folders that hold the samples or the propensities, and last the folder that takes `N1290_T0.40.nc` or
         `N1290_T0.40_train_8x16_t10000.nc` and so on. Files of these names are replaced, but not where propensities of
-        a structure would be lost or be there twice: that is refused.
+        a structure would be lost or be there twice: that is refused. Runs of a structure with different seeds become
+        one ensemble of more replicas.
     """
     from glassviz.campaign.gather import gather as gather_samples
     from glassviz.campaign.gather import gather_propensities, holds_propensities

@@ -176,5 +176,6 @@ def origin(samples):
 
 
 def said(samples, keys):
-    """What samples say of themselves in some attributes, each saying once."""
-    return {key: "; ".join(dict.fromkeys(str(ds.attrs.get(key, "")) for ds in samples)) for key in keys}
+    """What samples say of themselves in some attributes, each saying once, also of what was put together before."""
+    sayings = {key: [part for ds in samples for part in str(ds.attrs.get(key, "")).split("; ")] for key in keys}
+    return {key: "; ".join(dict.fromkeys(parts)) for key, parts in sayings.items()}

@@ -143,7 +143,7 @@ def test_propensities_that_cannot_be_put_together_are_refused(tmp_path):
         gather_propensities([one], out, nothing)
     assert not holds_propensities(one)
     propensity(one, "a", seed=1)
-    propensity(other, "a", seed=2)
+    propensity(other, "a", "test", seed=1)
     with pytest.raises(InvalidData, match=r"another run of a at T = 0\.40"):
         gather_propensities([one, other], out, nothing)
     propensity(other, "a", seed=1)
