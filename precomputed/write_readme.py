@@ -98,7 +98,8 @@ def propensities():
         "are without. The attribute `command` is what made the structures, also where they are not among the "
         "configurations (N = 20640); prototype structures have none. Commands of the dynamics, too, name files as they "
         "were then: which velocities a structure had, its `dynamics_seed` says, and of which runs its replicas are "
-        "where it was run more than once (-1 where others of the file were run more often). Positions are whole steps of 6e-5 σ; the file of N = 82560 keeps every other output time of its command.\n\n"
+        "where it was run more than once (-1 where others of the file were run more often). Positions are whole steps "
+        "of 6e-5 σ; the file of N = 82560 keeps every other output time of its command.\n\n"
         "Labels are what the dynamics does from a given structure, in equilibrium or not; ⟨C̄_B⟩(t), τ_BB and χ₄ are "
         "means over structures, to which the difference matters. The configurations of N = 20640 are not here, and "
         "their verdicts are not known.\n\n" + table(header, rows) + settled_or_not(library)
