@@ -11,16 +11,23 @@ from glassviz.explore.library import Library
 from glassviz.explore.provenance import settled
 from glassviz.files import netcdf, store
 from glassviz.learn import labels
-from glassviz.observe.decay import Decay, by_temperature, shipped_curves
+from glassviz.observe.decay import by_temperature, shipped_curves
 from glassviz.observe.propensity import label_ceiling
 from glassviz.report import published
 
 HERE = Path(__file__).parent
 ABLATION = HERE / "ablation.csv"
 TEST_LEVELS = (0.95, 0.8, 0.5, 0.2)
-COMPARED_AT = (0.95, 0.8, 0.5)  # ⟨C̄_B⟩ of structures in equilibrium and of others
+COMPARED_AT = (0.95, 0.8, 0.5)  # ⟨C̄_B⟩ of structures of different coolings
 FEWEST_COMPARED = 3
+SETS = ("prototype", "s31", "s51", "s61")
 
+COMPARED = """
+Does it matter? ⟨C̄_B⟩ of N = 1290 by sets of coolings, which differ in length, and in brackets of how many structures.
+Errors are the scatter within all sets together over the root of that number. Structures of one set are not compared by
+their verdicts, which a percent more or less of the bonds decides.
+
+"""
 HEAD = """# What the app opens with
 
 Every file here was made by this project's own commands, but for the configurations whose command reads "see below":
@@ -102,7 +109,7 @@ def propensities():
         "of 6e-5 σ; the file of N = 82560 keeps every other output time of its command.\n\n"
         "Labels are what the dynamics does from a given structure, in equilibrium or not; ⟨C̄_B⟩(t), τ_BB and χ₄ are "
         "means over structures, to which the difference matters. The configurations of N = 20640 are not here, and "
-        "their verdicts are not known.\n\n" + table(header, rows) + settled_or_not(library)
+        "their verdicts are not known.\n\n" + table(header, rows) + by_cooling()
     )
 
 
@@ -113,30 +120,32 @@ def in_equilibrium(library, ds):
     return settled(library, decay) if ds.sizes["particle"] in sizes else "not known"
 
 
-def settled_or_not(library):
-    """⟨C̄_B⟩ of the structures in equilibrium beside that of the others, at times that many of both were run to."""
+def by_cooling():
+    """⟨C̄_B⟩ of the structures of each set of coolings, at times that many of two sets were run to."""
     rows = []
     for decay in by_temperature(shipped_curves()):
         small = [k for k, (particles, _) in enumerate(decay.samples) if particles == min(decay.samples)[0]]
-        known = [k for k in small if settled(library, part(decay, [k]))]
-        groups = part(decay, known), part(decay, np.setdiff1d(small, known))
-        if min(group.structures for group in groups) < FEWEST_COMPARED:
-            continue
-        both = np.flatnonzero(np.min([group.counts for group in groups], axis=0) >= FEWEST_COMPARED)
-        mean = np.nanmean(decay.mean_propensity[small], axis=0)[both]
-        for k in dict.fromkeys(both[[np.abs(mean - level).argmin() for level in COMPARED_AT]]):
-            values = [(group.counts[k], np.nanmean(group.mean_propensity[:, k]), group.error()[k]) for group in groups]
-            (_, one, e), (_, other, f) = values
-            cells = [f"{mean:.4f} ± {error:.4f} ({count})" for count, mean, error in values]
-            state = f"{decay.temperature:.2f}", f"{decay.time[k]:.0f}"
-            rows.append((*state, *cells, f"{(one - other) / np.hypot(e, f):+.1f}"))
-    header = ("T", "t", "⟨C̄_B⟩ in equilibrium (structures)", "of the others", "difference in errors")
-    return "\nDoes it matter? Mean propensities of N = 1290, errors over structures:\n\n" + table(header, rows)
+        curves = decay.mean_propensity[small]
+        names = [decay.samples[k][1] for k in small]
+        sets = np.array([name.split("-")[0] if name.startswith("s") else "prototype" for name in names])
+        members = [sets == one for one in SETS]
+        counts = np.array([np.isfinite(curves[chosen]).sum(axis=0) for chosen in members])
+        times = np.flatnonzero((counts >= FEWEST_COMPARED).sum(axis=0) > 1)
+        mean = np.nanmean(curves, axis=0)[times]
+        for k in dict.fromkeys(times[[np.abs(mean - level).argmin() for level in COMPARED_AT]]):
+            values = [curves[chosen, k][np.isfinite(curves[chosen, k])] for chosen in members]
+            rows.append((f"{decay.temperature:.2f}", f"{decay.time[k]:.0f}", *means(values)))
+    return COMPARED + table(("T", "t", *SETS), rows)
 
 
-def part(decay, rows):
-    """Some of the structures of a Decay."""
-    return Decay(decay.temperature, decay.time, decay.mean_propensity[rows], [decay.samples[k] for k in rows])
+def means(groups):
+    """Mean, error and number of values of each group of some, the scatter taken from all of them together."""
+    enough = [values for values in groups if len(values) >= FEWEST_COMPARED]
+    scatter = np.sqrt(sum(((v - v.mean()) ** 2).sum() for v in enough) / sum(len(v) - 1 for v in enough))
+    return [
+        f"{v.mean():.4f} ± {scatter / np.sqrt(len(v)):.4f} ({len(v)})" if len(v) >= FEWEST_COMPARED else ""
+        for v in groups
+    ]
 
 
 def quality(ds):
