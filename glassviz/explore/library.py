@@ -12,6 +12,7 @@ import xarray as xr
 
 from glassviz.explore.kept import content
 from glassviz.explore.memo import MEMORY, Memo
+from glassviz.explore.provenance import verdicts_of
 from glassviz.files import netcdf, store
 from glassviz.learn.networkfile import available_networks, load_networks
 from glassviz.mixture import InvalidData
@@ -159,14 +160,21 @@ class Library:
         """The sample to begin with at a temperature: one whose dynamics predictions can be compared with.
 
         Of the smallest samples, which are there at once, or of those of `particles`, the test structure of the longest
-        run, of equals that of the most replicas; else the first.
+        run, of equals one in equilibrium, then that of the most replicas; else the first.
         """
         samples = self.samples(temperature)
         particles = particles or min(sample.particles for sample in samples)
         files = [row for row in self.propensity_files(temperature) if (row.role, row.particles) == ("test", particles)]
         runs = {name: (self._last_time(row.path), row.replicas) for row in files for name in row.names}
-        of_size = [sample for sample in samples if sample.particles == particles]
-        return max(of_size, key=lambda sample: runs.get(sample.name, (0.0, 0)))
+        if not runs:
+            return next(sample for sample in samples if sample.particles == particles)
+        verdicts = verdicts_of(self.configurations(temperature, particles))
+
+        def worth(sample):
+            end, replicas = runs.get(sample.name, (0.0, 0))
+            return end, verdicts[sample.index] == "equilibrium", replicas
+
+        return max((sample for sample in samples if sample.particles == particles), key=worth)
 
     def _last_time(self, path):
         return self.memo(("last time", path), lambda: float(netcdf.load(path)["time"][-1]))
