@@ -96,7 +96,8 @@ def propensities():
         "`N{N}_T{T}_{role}_{replicas}x{output times}_t{last time}.nc`, put there by `glassviz campaign gather`. Test "
         "structures are never trained on, at whatever T. Roles were drawn by `glassviz campaign dynamics` with the "
         "seed of the split 0, where a sample had none at another temperature; where the command has `--role` they "
-        "were given by hand, by place in a file. The standard error of a label is "
+        "were given by hand, by place in a file; 13 of s61 at T = 0.35 were run as test structures and are training "
+        "structures since, before anything was trained with them. The standard error of a label is "
         "√(`propensity_variance`/`replicas`); the table has its root mean square over species 1. The ceiling is the "
         "highest ρ_P that any prediction can reach with these labels: the mean of all split-half correlations, "
         "corrected for the full number of replicas (`glassviz.observe.propensity.label_ceiling`), the highest of the "
@@ -197,6 +198,7 @@ def evaluation(name):
             "lowest loss on the training structures they kept back is here (1.45, 1.38 and 1.36). Spread and ρ_P at "
             "early levels differ from seed to seed by more than their errors over structures.\n"
         )
+    text += labelled_since(ensemble.header)
     if "pattern" in ensemble.header:
         text += f"\n```\n{ensemble.header['pattern']['text']}\n```\n"
     text += (
@@ -207,6 +209,20 @@ def evaluation(name):
     for species in ensemble.species:
         text += f"\nSpecies {species + 1}:\n\n" + judged(gv.evaluate(ensemble, files, labels.LEVELS, species=species))
     return text + transfer(ensemble)
+
+
+def labelled_since(header):
+    """Training structures whose labels are newer than the networks, in a sentence."""
+    states = [state for record in header["training"].values() for state in record["states"]]
+    known = {(round(state["temperature"], 2), name) for state in states for name in state["names"]}
+    files = [file for file in store.available_propensities() if file.role == "train"]
+    new = {(file.temperature, name) for file in files for name in file.names} - known
+    trained = {t for t, _ in known if t > header["minimum_temperature"] - 1e-3}
+    new = {(t, name) for t, name in new if t in trained}
+    if not new:
+        return ""
+    counts = ", ".join(f"{sum(t == one for t, _ in new)} at T = {one:.2f}" for one in sorted({t for t, _ in new}))
+    return f"\nTraining structures that these networks have not seen yet, labelled since: {counts}.\n"
 
 
 def judged(found):
