@@ -138,7 +138,7 @@ def test_a_stopped_equilibrate_goes_on_to_the_same_end(tmp_path, how):
     process.send_signal(how)
     said = process.communicate()[1]
     if how == signal.SIGINT:
-        assert process.returncode == 130
+        assert process.returncode == 130, said
         assert said.strip().endswith("glassviz: interrupted.")
     assert not (broken / "N400_T0.60.nc").exists(), "it was not killed in the middle"
     run("equilibrate", broken, *arguments)
@@ -195,6 +195,34 @@ cli.main()
 def test_what_ctrl_c_leaves_half_made_does_not_complain():
     done = subprocess.run([sys.executable, "-c", HALF_MADE], capture_output=True, text=True, check=False, timeout=300)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "glassviz: interrupted.\n")
+
+
+@pytest.mark.parametrize("made", ["RuntimeError('from a library')", "OSError('half a file')", "InvalidData('damaged')"])
+@pytest.mark.parametrize("pressed", [True, False], ids=["Ctrl-C", "no Ctrl-C"])
+def test_whatever_a_library_makes_of_ctrl_c_is_an_interruption(made, pressed):
+    """An error is of the program only where nobody pressed Ctrl-C before."""
+    program = f"""
+import signal
+from glassviz import cli
+from glassviz.mixture import InvalidData
+
+def library(**_):
+    try:
+        {"signal.raise_signal(signal.SIGINT)" if pressed else "pass"}
+    except KeyboardInterrupt:
+        pass
+    raise {made}
+
+cli.app = library
+cli.main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=300)
+    if pressed:
+        assert (done.returncode, done.stderr) == (130, "glassviz: interrupted.\n")
+    else:
+        assert done.returncode == (1 if "library" in made else 2)
+        assert made.split("'")[1] in done.stderr
+        assert ("Traceback" in done.stderr) == ("library" in made)
 
 
 def test_an_interruption_that_python_ignores_comes_again_with_the_next_progress(monkeypatch):

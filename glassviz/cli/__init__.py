@@ -22,15 +22,12 @@ def main():
     interrupted = False
     try:
         app(exit_on_error=False, print_error=False)
-    except (KeyboardInterrupt, SystemError) as error:
-        interrupted = _interrupted(error)
+    except KeyboardInterrupt:
+        interrupted = True
+    except Exception as error:
+        interrupted = STOPPED.is_set()  # whatever a kernel or a library that Ctrl-C came to has made of it
         if not interrupted:
-            raise
-    except (InvalidData, CycloptsError) as error:
-        _refuse(error)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        _refuse(f"{where}{error.strerror or error}")
+            _explain(error)
     if interrupted:
         gc.collect()  # what was left half made, while `_complain` is still there
         _refuse("interrupted", 130)
@@ -58,11 +55,14 @@ def _warn(otherwise, said, message, category, *where, **more):
         otherwise(message, category, *where, **more)
 
 
-def _interrupted(error):
-    """Whether an exception is Ctrl-C, or what a kernel makes of it."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__cause__ or error.__context__
-    return error is not None
+def _explain(error):
+    """End in one sentence where the user can do something about an error; others are raised again."""
+    if isinstance(error, InvalidData | CycloptsError):
+        _refuse(error)
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        _refuse(f"{where}{error.strerror or error}")
+    raise error
 
 
 def _refuse(sentence, status=2):
