@@ -16,7 +16,7 @@ def seeds(run):
     return set(np.atleast_1d(run["dynamics_seed"].values[0]).tolist()) - {NO_SEED}
 
 
-def one_ensemble(runs, name):
+def one_ensemble(runs, name, files):
     """Put the runs of one structure together as one isoconfigurational ensemble.
 
     Of a run that occurs more than once, also in what was put together before, the longest counts. Runs of different
@@ -27,8 +27,8 @@ def one_ensemble(runs, name):
     runs : sequence of xarray.Dataset
         Propensities of one structure, `dynamics_seed` (configuration,) or (configuration, run) a variable; attributes
         `role` and `replicas`.
-    name : str
-        What they are of, for people.
+    name, files : str
+        What they are of, and where they are, for people.
 
     Returns
     -------
@@ -44,11 +44,13 @@ def one_ensemble(runs, name):
     for run in sorted(runs, key=lambda ds: (len(seeds(ds)), ds["time"].values[-1]), reverse=True):
         known = next((one for one in kept if seeds(one) & seeds(run)), None)
         if not (_same_structure(runs[0], run) and (known is None or _holds(known, run))):
-            raise InvalidData(f"there is another run of {name}; expected the same, or one of another seed.")
+            raise InvalidData(f"{files}: there is another run of {name}; expected the same, or one of another seed.")
         if known is None:
             kept.append(run)
     if not all(_measured(run) == _measured(kept[0]) for run in kept):
-        raise InvalidData(f"the runs of {name} have other output times or variables; expected the same, to average.")
+        raise InvalidData(
+            f"{files}: the runs of {name} have other output times or variables; expected the same, to average."
+        )
     return _averaged(kept) if len(kept) > 1 else kept[0]
 
 

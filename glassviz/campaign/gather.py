@@ -134,12 +134,13 @@ def gather_propensities(folders, output, progress):
     for path in [path for folder in folders for path in sorted(folder.glob("[!.]*.nc"))]:
         for one in _structures(path):
             key = one.attrs["temperature"], one.sizes["particle"], str(one["configuration"].values[0])
-            runs.setdefault(key, []).append(one)
+            runs.setdefault(key, []).append((path, one))
     if not runs:
         raise InvalidData(f"{folders[0]}: there are no propensities in it; expected NetCDF files of dynamics.")
     groups = {}
-    for (temperature, _, name), of_one in runs.items():
-        ds = one_ensemble(of_one, f"{name} at T = {temperature:.2f}")
+    for (temperature, _, name), found in runs.items():
+        files = ", ".join(dict.fromkeys(str(path) for path, _ in found))
+        ds = one_ensemble([one for _, one in found], f"{name} at T = {temperature:.2f}", files)
         groups.setdefault((_file_name(ds), tuple(ds["time"].values), tuple(sorted(ds.data_vars))), []).append(ds)
     names = [name for name, *_ in groups]
     twice = sorted({name for name in names if names.count(name) > 1})

@@ -55,7 +55,7 @@ def run(values, seed, **attributes):
 def test_runs_of_different_velocities_are_one_ensemble(counts, seed):
     values = surviving(sum(counts), seed)
     parts = np.split(values, np.cumsum(counts)[:-1])
-    together = one_ensemble([run(part, k) for k, part in enumerate(parts)], "s51-0")
+    together = one_ensemble([run(part, k) for k, part in enumerate(parts)], "s51-0", "a.nc, b.nc")
     at_once = run(values, 0)
     assert together.attrs["replicas"] == sum(counts)
     assert seeds(together) == set(range(len(counts)))
@@ -71,43 +71,46 @@ def test_more_replicas_raise_the_ceiling_of_the_labels():
     random = np.random.default_rng(1)
     truth = random.uniform(0.2, 0.8, (1, 1, len(SPECIES)))
     one, other = (run(truth + random.normal(0, 0.2, (8, 3, len(SPECIES))), seed) for seed in (1, 2))
-    together = one_ensemble([one, other], "s51-0")
+    together = one_ensemble([one, other], "s51-0", "a.nc, b.nc")
     assert (label_ceiling(together) > np.minimum(label_ceiling(one), label_ceiling(other))).all()
 
 
 def test_no_replica_counts_twice():
     """Shorter runs, and runs that are in an ensemble already, add nothing, in whatever order they come."""
     one, other, third = run(surviving(8, 1), 1), run(surviving(8, 2), 2), run(surviving(8, 3), 3)
-    both = one_ensemble([one, other], "s51-0")
-    xr.testing.assert_identical(one_ensemble([one.isel(time=slice(2)), both, other, both], "s51-0"), both)
-    assert one_ensemble([one.isel(time=slice(2)), one], "s51-0") is one
-    all_at_once = one_ensemble([third, other, one], "s51-0")
-    xr.testing.assert_allclose(one_ensemble([third, both, other], "s51-0"), all_at_once)
-    assert one_ensemble([third, both, other], "s51-0").attrs["replicas"] == 24
+    both = one_ensemble([one, other], "s51-0", "a.nc, b.nc")
+    xr.testing.assert_identical(one_ensemble([one.isel(time=slice(2)), both, other, both], "s51-0", "a.nc, b.nc"), both)
+    assert one_ensemble([one.isel(time=slice(2)), one], "s51-0", "a.nc, b.nc") is one
+    all_at_once = one_ensemble([third, other, one], "s51-0", "a.nc, b.nc")
+    xr.testing.assert_allclose(one_ensemble([third, both, other], "s51-0", "a.nc, b.nc"), all_at_once)
+    assert one_ensemble([third, both, other], "s51-0", "a.nc, b.nc").attrs["replicas"] == 24
 
 
 @pytest.mark.parametrize(
     ("other", "why"),
     [
-        (run(surviving(16, 1), 1), "another run of s51-0; expected the same, or one of another seed"),
+        (
+            run(surviving(16, 1), 1),
+            "a.nc, b.nc: there is another run of s51-0; expected the same, or one of another seed",
+        ),
         (run(surviving(8, 2), 2, role="train"), "another run of s51-0"),
         (run(surviving(8, 2), 2).assign(position=lambda ds: ds["position"] + 0.1), "another run of s51-0"),
         (run(surviving(8, 2), 2).isel(particle=slice(3)), "another run of s51-0"),
-        (run(surviving(8, 2, times=4), 2), "the runs of s51-0 have other output times or variables"),
+        (run(surviving(8, 2, times=4), 2), "a.nc, b.nc: the runs of s51-0 have other output times or variables"),
         (run(surviving(8, 2), 2).drop_vars("self_scattering"), "the runs of s51-0 have other output times"),
     ],
     ids=["same velocities", "role", "positions", "particles", "times", "variables"],
 )
 def test_what_is_no_ensemble_is_refused(other, why):
     with pytest.raises(InvalidData, match=why):
-        one_ensemble([run(surviving(8, 1), 1), other], "s51-0")
+        one_ensemble([run(surviving(8, 1), 1), other], "s51-0", "a.nc, b.nc")
 
 
 def test_a_run_that_went_on_alone_is_refused():
     """Its later times would be of fewer replicas."""
     one, longer, other = run(surviving(8, 1), 1), run(surviving(8, 1, times=4), 1), run(surviving(8, 2), 2)
     with pytest.raises(InvalidData, match="another run of s51-0"):
-        one_ensemble([one_ensemble([one, other], "s51-0"), longer], "s51-0")
+        one_ensemble([one_ensemble([one, other], "s51-0", "a.nc, b.nc"), longer], "s51-0", "a.nc, b.nc")
 
 
 def test_files_of_ensembles_with_different_numbers_of_runs(tmp_path):

@@ -144,7 +144,9 @@ def test_propensities_that_cannot_be_put_together_are_refused(tmp_path):
     assert not holds_propensities(one)
     propensity(one, "a", seed=1)
     propensity(other, "a", "test", seed=1)
-    with pytest.raises(InvalidData, match=r"another run of a at T = 0\.40"):
+    with pytest.raises(
+        InvalidData, match=r"one/T0\.40_a\.nc, .*other/T0\.40_a\.nc: there is another run of a at T = 0\.40"
+    ):
         gather_propensities([one, other], out, nothing)
     propensity(other, "a", seed=1)
     propensity(other, "b", times=(1.0, 10.2))
