@@ -37,8 +37,8 @@ def one_ensemble(runs, name, files):
     Raises
     ------
     InvalidData
-        Where runs of one name are of different structures or roles, have the same seed and other replicas, or cannot be
-        averaged, as their output times or variables differ.
+        Where runs of one name are of different structures, roles or time steps, have the same seed and other replicas,
+        or cannot be averaged, as their output times or variables differ.
     """
     kept = []
     for run in sorted(runs, key=lambda ds: (len(seeds(ds)), ds["time"].values[-1]), reverse=True):
@@ -55,8 +55,9 @@ def one_ensemble(runs, name, files):
 
 
 def _same_structure(one, other):
-    """Whether two runs began at the same positions, for the same purpose."""
-    alike = one["position"].shape == other["position"].shape and one.attrs["role"] == other.attrs["role"]
+    """Whether two runs began at the same positions and went on in the same steps, for the same purpose."""
+    alike = one["position"].shape == other["position"].shape
+    alike = alike and all(one.attrs.get(key) == other.attrs.get(key) for key in ("role", "time_step"))
     return alike and np.allclose(one["position"], other["position"], rtol=0, atol=1e-4)
 
 

@@ -94,12 +94,13 @@ def test_no_replica_counts_twice():
             "a.nc, b.nc: there is another run of s51-0; expected the same, or one of another seed",
         ),
         (run(surviving(8, 2), 2, role="train"), "another run of s51-0"),
+        (run(surviving(8, 2), 2, time_step=0.005), "another run of s51-0"),
         (run(surviving(8, 2), 2).assign(position=lambda ds: ds["position"] + 0.1), "another run of s51-0"),
         (run(surviving(8, 2), 2).isel(particle=slice(3)), "another run of s51-0"),
         (run(surviving(8, 2, times=4), 2), "a.nc, b.nc: the runs of s51-0 have other output times or variables"),
         (run(surviving(8, 2), 2).drop_vars("self_scattering"), "the runs of s51-0 have other output times"),
     ],
-    ids=["same velocities", "role", "positions", "particles", "times", "variables"],
+    ids=["same velocities", "role", "time step", "positions", "particles", "times", "variables"],
 )
 def test_what_is_no_ensemble_is_refused(other, why):
     with pytest.raises(InvalidData, match=why):
