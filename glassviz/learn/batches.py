@@ -19,8 +19,8 @@ class Batch:
     ----------
     columns : (n, K) ndarray of float32
         Standardised, masked ones left out, padded.
+    temperature : float
     levels : (level,) ndarray
-    features : (level, 6) Tensor
     labels : (level, n) Tensor
     signal : (level,) Tensor
         Share of the labels' variance that is not noise.
@@ -32,11 +32,13 @@ class Batch:
         Whether only the mean over the particles is known; `labels` are that mean, (level, 1).
     transferred : bool
         Whether the labels are predictions of step 1 instead of simulated.
+    features : (level, 6) Tensor
+        What networks are told of the states.
     """
 
     columns: np.ndarray
+    temperature: float
     levels: np.ndarray
-    features: torch.Tensor
     labels: torch.Tensor
     signal: torch.Tensor
     position: np.ndarray
@@ -44,7 +46,12 @@ class Batch:
     fold: int
     unlabelled: bool = False
     transferred: bool = False
-    _full: loss.FullLoss | None = field(default=None)
+    features: torch.Tensor = field(init=False)
+    _full: loss.FullLoss | None = field(default=None, init=False)
+
+    def __post_init__(self):
+        features = architecture.state_features(self.temperature, self.levels)
+        self.features = torch.as_tensor(features, dtype=torch.float32)
 
     def loss(self, prediction, states, phase, plan):
         """Loss of every network (network,), from predictions (network, states, n) at the numbered levels.
@@ -59,7 +66,8 @@ class Batch:
             return loss.squared_error(prediction, self.labels[states], means).mean(dim=-1)
         if self._full is None:
             rings = loss.ring_averages(self.position, self.box_length) if plan.clusters else None
-            self._full = loss.FullLoss(self.labels, rings, self.signal)
+            noise = loss.noise_correlations(self.temperature, self.levels)
+            self._full = loss.FullLoss(self.labels, rings, self.signal, torch.as_tensor(noise, dtype=torch.float32))
         clusters = plan.clusters * level**plan.fading if plan.clusters else 0
         return self._full(prediction, states, plan.absolute, clusters, means).mean(dim=-1)
 
@@ -128,7 +136,6 @@ def prepared(points, folds, mean, std, kept, stretch=0.0):
     """
     batches = []
     for p, assigned in zip(points, folds, strict=True):
-        features = torch.as_tensor(architecture.state_features(p.temperature, p.levels), dtype=torch.float32)
         signal = torch.as_tensor(loss.signal_fraction(p.labels, p.noise), dtype=torch.float32)
         transferred = bool(np.isnan(p.times).any())
         labels = p.labels if transferred else stretched(p, stretch)
@@ -136,8 +143,8 @@ def prepared(points, folds, mean, std, kept, stretch=0.0):
             batches.append(
                 Batch(
                     padded(((p.columns[k] - mean) / std)[:, kept]),
+                    p.temperature,
                     p.levels,
-                    features,
                     torch.from_numpy(np.ascontiguousarray(labels[k], dtype=np.float32)),
                     signal,
                     p.position[k],
@@ -178,13 +185,12 @@ def mixed(points, levels, means, folds, mean, std, kept):
     list of Batch
         As many as there are structures; each holds every so-manieth particle of all of them.
     """
-    features = torch.as_tensor(architecture.state_features(points.temperature, levels), dtype=torch.float32)
     columns = ((points.columns - mean) / std)[..., kept]
     return [
         Batch(
             padded(np.concatenate([part[k :: len(points)] for part in columns])),
+            points.temperature,
             np.asarray(levels, np.float32),
-            features,
             torch.as_tensor(means, dtype=torch.float32)[:, None],
             torch.ones(len(levels)),
             points.position[0],

@@ -13,7 +13,7 @@ less at late levels (`plan.Plan`).
 Labels from few replicas are noisy, and it matters: of the variance of 8-replica labels at T = 0.40 and ⟨C̄_B⟩ = 0.8 only
 43 % is signal (72 % with 24 replicas). So Var is the labels' variance times the share φ that is signal, as pooled over
 the structures of a state. The noise has clusters of its own, c_n, because bonds break together: labels show
-c = φ c_true + (1 − φ) c_n, from which c_true follows with the c_n found by comparing 8 with 24 replicas.
+c = φ c_true + (1 − φ) c_n, from which c_true follows with the c_n of `noise_correlations`.
 """
 
 import numpy as np
@@ -30,7 +30,6 @@ CAPTION = (
 
 RINGS = (2.0, 5.0, 8.0)
 FAINT = 1e-6  # weights below it count as none: denormal numbers would slow the products a hundred times
-NOISE_CORRELATIONS = (0.28, 0.06, 0.0)  # c_n on the rings, own labels at T = 0.40
 SMALLEST_SIGNAL = 0.1  # share of the labels' variance that is taken for signal at least
 SMALLEST_SIGNAL_IN_CLUSTERS = 0.3  # a smaller share would blow up the scatter between structures
 SMALLEST_VARIANCE = 1e-5
@@ -104,6 +103,29 @@ def signal_fraction(labels, noise):
     return np.clip(1 - noise / np.maximum(variance, 1e-12), SMALLEST_SIGNAL, 1.0)
 
 
+def noise_correlations(temperature, levels):
+    """c_n on the rings: how the replica noise of labels of species 1 clusters.
+
+    Measured as c of the difference between two independent ensembles of one structure. A single broken bond concerns
+    two neighbours, so noise clusters less before bonds break together, and more the colder it is.
+
+    Parameters
+    ----------
+    temperature : float
+        T (ε/k_B).
+    levels : (level,) array_like
+        ⟨C̄_B⟩.
+
+    Returns
+    -------
+    (level, 3) ndarray
+    """
+    broken, cold = 1 - np.asarray(levels, dtype=np.float64), 1 / temperature - 2.5
+    near = (0.21 + 0.18 * cold) * broken / (broken + 0.015)
+    farther = (0.05 + 0.156 * cold) * broken / (broken + 0.1)
+    return np.stack([near, farther, np.zeros_like(broken)], axis=-1)
+
+
 def squared_error(prediction, labels, means=1.0):
     """Phase 1: mean squared error of (network, states, n) over the variance of the labels, by network and state.
 
@@ -132,9 +154,11 @@ class FullLoss:
         From `ring_averages`; not needed where clusters have no weight.
     signal : (states,) Tensor
         From `signal_fraction`.
+    noise : (states, 3) Tensor
+        From `noise_correlations`.
     """
 
-    def __init__(self, labels, rings, signal):
+    def __init__(self, labels, rings, signal, noise):
         self.labels, self.rings = labels, rings
         self.variance = (labels.var(dim=-1, correction=0) * signal).clamp_min(1e-6)
         self.deviation = labels.std(dim=-1, correction=0).clamp_min(1e-3)
@@ -142,7 +166,7 @@ class FullLoss:
             return
         share = signal.clamp_min(SMALLEST_SIGNAL_IN_CLUSTERS)[:, None]
         shown = correlations(labels, rings)
-        self.correlations = (shown - (1 - share) * torch.tensor(NOISE_CORRELATIONS)) / share
+        self.correlations = (shown - (1 - share) * noise) / share
         self.contrast = (self.correlations[:, 0] - self.correlations[:, -1]).clamp_min(SMALLEST_CONTRAST)
 
     def __call__(self, prediction, states=slice(None), absolute=True, clusters=0.5, means=1.0):

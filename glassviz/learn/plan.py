@@ -97,7 +97,7 @@ class Plan:
         """The same plan for a species, 0-based.
 
         Levels are means of species 1: those of others are not stretched. So is the noise of clusters that the full
-        loss takes off (`loss.NOISE_CORRELATIONS`): others are trained on the squared error and the spread.
+        loss takes off (`loss.noise_correlations`): others are trained on the squared error and the spread.
         """
         return self if species == 0 else replace(self, stretch=0.0, absolute=False, clusters=0.0)
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from glassviz.learn import architecture
 from glassviz.learn.batches import Batch
 from glassviz.learn.fused import padded
 from glassviz.learn.network import TGlassMLP
@@ -26,12 +25,11 @@ PLAN = Plan(squared=((1, 1e-3),), full=((1, 1e-4),), folds=2)
 def structure():
     rng = np.random.default_rng(0)
     labels = torch.as_tensor(rng.uniform(size=(len(LEVELS), PARTICLES)), dtype=torch.float32)
-    features = torch.as_tensor(architecture.state_features(0.4, LEVELS), dtype=torch.float32)
     columns = rng.normal(size=(PARTICLES, COLUMNS))
     return Batch(
         padded(columns),
+        0.4,
         LEVELS,
-        features,
         labels,
         torch.ones(len(LEVELS)),
         rng.uniform(0, 32.9, (PARTICLES, 2)),

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from glassviz.files import netcdf, store
-from glassviz.learn import architecture, loss
+from glassviz.learn import loss
 from glassviz.learn.batches import Batch
 from glassviz.learn.plan import PRESETS
 from glassviz.simulate.bonds import initial_bonds, surviving_fraction
@@ -58,10 +58,10 @@ def test_what_all_particles_miss_together_weighs_as_told():
         assert found == pytest.approx((means * 0.09 + float(apart.square().mean())) / variance, rel=1e-4)
 
 
-def naive_loss(truth, guess, position, share, absolute=True, clusters=0.5, means=1.0):
-    """The three terms for one state, of whose variance a share is signal."""
+def naive_loss(truth, guess, position, share, noise, absolute=True, clusters=0.5, means=1.0):
+    """The three terms for one state, of whose variance a share is signal and the rest noise with its own clusters."""
     c, c_hat = ([naive_correlation(field, position, radius) for radius in loss.RINGS] for field in (truth, guess))
-    c = (np.array(c) - (1 - share) * np.array(loss.NOISE_CORRELATIONS)) / share  # what the noise hides
+    c = (np.array(c) - (1 - share) * np.array(noise)) / share  # what the noise hides
     variance, error = truth.var() * share, guess - truth
     squared = (error.var() + means * error.mean() ** 2) / truth.var()
     first = np.abs(error).mean() / truth.std() if absolute else squared
@@ -72,7 +72,7 @@ def naive_loss(truth, guess, position, share, absolute=True, clusters=0.5, means
 @pytest.fixture
 def two_states(position):
     """Labels, predictions of two networks that miss the mean, and the share of the labels that is signal."""
-    return clustered(position, 2, 1), np.stack([clustered(position, 2, k) + 0.1 * k for k in (2, 3)]), [1.0, 0.5]
+    return clustered(position, 2, 1), np.stack([clustered(position, 2, k) + 0.1 * k for k in (2, 3)]), [0.8, 0.5]
 
 
 def single(values):
@@ -83,11 +83,12 @@ def single(values):
 @pytest.mark.parametrize("absolute", [True, False])
 def test_full_loss_is_the_sum_of_its_three_terms(position, two_states, absolute, given):
     truth, guess, share = two_states
-    full = loss.FullLoss(single(truth), loss.ring_averages(position, LENGTH), single(share))
+    noise = [[0.3, 0.1, 0.0], [0.2, 0.0, 0.1]]
+    full = loss.FullLoss(single(truth), loss.ring_averages(position, LENGTH), single(share), single(noise))
     found = full(single(guess), absolute=absolute, **{name: single(values) for name, values in given.items()})
     for k in range(2):
         weights = {name: values[0][k] for name, values in given.items()}
-        expected = [naive_loss(truth[k], g[k], position, share[k], absolute, **weights) for g in guess]
+        expected = [naive_loss(truth[k], g[k], position, share[k], noise[k], absolute, **weights) for g in guess]
         np.testing.assert_allclose(found[:, k], expected, rtol=1e-3)
 
 
@@ -95,38 +96,45 @@ def test_networks_that_ship_are_trained_on_the_squared_error_by_levels(position,
     """Phase 2 of a batch: clusters weigh ½ C, the structure's mean 0.2 + (1 − C)⁴."""
     truth, guess, share = two_states
     levels = np.array([0.9, 0.4])
-    features = single(architecture.state_features(0.3, levels))
-    batch = Batch(np.empty((150, 0)), levels, features, single(truth), single(share), position, LENGTH, fold=0)
+    batch = Batch(np.empty((150, 0)), 0.3, levels, single(truth), single(share), position, LENGTH, fold=0)
+    noise = loss.noise_correlations(0.3, levels)
     found = batch.loss(single(guess), torch.tensor([[0, 1]]), "full", PRESETS["precomputed"].final)
     weights = [{"absolute": False, "clusters": 0.5 * c, "means": 0.2 + (1 - c) ** 4} for c in levels]
     expected = [
-        np.mean([naive_loss(truth[k], g[k], position, share[k], **weights[k]) for k in range(2)]) for g in guess
+        np.mean([naive_loss(truth[k], g[k], position, share[k], noise[k], **weights[k]) for k in range(2)])
+        for g in guess
     ]
     np.testing.assert_allclose(found, expected, rtol=1e-3)
 
 
 @pytest.mark.slow
-def test_the_noise_of_labels_has_clusters_of_its_own():
-    """Replicas around their mean are noise and nothing else; labels of 8 and 24 replicas told c_n to 0.05 only."""
-    ds = netcdf.load(store.precomputed("configurations") / "N1290_T0.40_s51.nc")
-    length, found = ds.attrs["box_length"], []
-    for k in (1, 9):
+@pytest.mark.parametrize(("temperature", "times"), [(0.40, (30, 170)), (0.30, (100, 300))])
+def test_the_noise_of_labels_has_clusters_of_its_own(temperature, times):
+    """Replicas around their mean are noise and nothing else."""
+    ds = netcdf.load(store.precomputed("configurations") / f"N1290_T{temperature:.2f}_s61.nc")
+    length, steps = ds.attrs["box_length"], np.diff([0, *times]) * 100
+    found, levels = np.zeros((2, len(times), 3)), np.zeros((2, len(times)))
+    for k in range(2):
         position, species = ds["position"].values[k], ds["species"].values[k]
-        lanes = start_lanes(position, length, 0.40, 0.01, k, range(8))
-        advance(lanes, species, length, 16_900)
+        lanes = start_lanes(position, length, temperature, 0.01, k, range(8))
         bonds = initial_bonds(position, species, length)
-        survived = [surviving_fraction(*bonds, position + d, species, length) for d in displacements(lanes, length)]
-        noise = np.array(survived)[:, species == 0]
-        assert 0.88 < noise.mean() < 0.94
-        noise -= noise.mean(axis=0)
         rings = loss.ring_averages(position[species == 0], length)
-        found.append(np.average(loss.correlations(single(noise), rings), axis=0, weights=noise.var(axis=1)))
-    np.testing.assert_allclose(np.mean(found, axis=0), loss.NOISE_CORRELATIONS, atol=0.1)
+        for at, more in enumerate(steps):
+            advance(lanes, species, length, more)
+            moved = position + displacements(lanes, length)
+            noise = np.array([surviving_fraction(*bonds, p, species, length) for p in moved])[:, species == 0]
+            levels[k, at] = noise.mean()
+            noise -= noise.mean(axis=0)
+            found[k, at] = np.average(loss.correlations(single(noise), rings), axis=0, weights=noise.var(axis=1))
+    assert levels[:, 0].min() > levels[:, 1].max() > 0.85
+    expected = loss.noise_correlations(temperature, levels)
+    assert expected[:, 0, 0].mean() < 0.8 * expected[:, 1, 0].mean()
+    np.testing.assert_allclose(found.mean(axis=0), expected.mean(axis=0), atol=0.07)
 
 
 def test_full_loss_vanishes_for_a_perfect_prediction(position):
     truth = torch.as_tensor(clustered(position, 3), dtype=torch.float32)
-    full = loss.FullLoss(truth, loss.ring_averages(position, LENGTH), torch.ones(3))
+    full = loss.FullLoss(truth, loss.ring_averages(position, LENGTH), torch.ones(3), torch.zeros(3, 3))
     assert float(full(truth[None]).abs().max()) < 1e-5
     assert float(full(truth[None] * 0.5).min()) > 0.5  # a field of half the spread does not pass
 
