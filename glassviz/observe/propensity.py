@@ -188,13 +188,15 @@ def noise_of_all(noise, replicas):
 def label_ceiling(ds):
     r"""Highest ρ_P any prediction can reach with the labels of a propensity file, from the variance over replicas.
 
-    The mean of all split-half reliabilities is 1 − ⟨s²⟩/(R var C), where s² is the unbiased variance over R replicas
-    and var C that of the labels over species 1; the ceiling is its square root.
+    The mean of all split-half reliabilities is 1 − (⟨s²⟩ − s̄²)/(R var C), where s² is the unbiased variance over R
+    replicas, s̄² that of the mean of all labels, which no correlation sees, and var C that of the labels over
+    species 1; the ceiling is its square root. Where a file does not tell s̄², it is taken for 0.
 
     Parameters
     ----------
     ds : Dataset
-        Variables `propensity`, `propensity_variance` (configuration, time, particle), `species`; attribute `replicas`.
+        Variables `propensity`, `propensity_variance` (configuration, time, particle), `species`, and in all but early
+        files `mean_propensity_variance` (configuration, time, component); attribute `replicas`.
 
     Returns
     -------
@@ -206,6 +208,9 @@ def label_ceiling(ds):
     noise = fields(ds["propensity_variance"], ds)
     labels = block.values[:, block.selected].astype(np.float64)
     variance = noise.values[:, noise.selected].mean(axis=1, dtype=np.float64)
+    if "mean_propensity_variance" in ds:
+        shared = replica_noise(ds).fillna(0.0).mean("configuration") / ds.sizes["configuration"]
+        variance -= replicas * shared.values
     with np.errstate(divide="ignore", invalid="ignore"):
         reliability = 1 - variance / (replicas * labels.var(axis=1))
     return block.label(np.sqrt(np.maximum(reliability, 0.0)), "label_ceiling")

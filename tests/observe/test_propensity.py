@@ -150,6 +150,32 @@ def test_both_ceilings_are_the_correlation_of_noisy_labels_with_the_exact_propen
     assert float(label_ceiling(ds)[0]) == pytest.approx(expected, abs=0.01)
 
 
+@pytest.mark.parametrize("structures", [1, 4])
+def test_what_particles_of_a_replica_share_does_not_lower_the_ceiling(structures):
+    """Replicas that are fast or slow as a whole: ρ_P sees differences between particles, and between structures."""
+    generator = np.random.default_rng(8)
+    exact, replicas = generator.normal(0.6, 0.1, (structures, 1, 600)), 8
+    shared, own = (
+        generator.normal(0, 0.1, (structures, replicas, 1)),
+        generator.normal(0, 0.1, (structures, replicas, 600)),
+    )
+    fractions = xr.DataArray(exact + shared + own, dims=("configuration", "replica", "particle"))
+    of_means = fractions.mean("particle").var("replica", ddof=1)
+    ds = xr.Dataset(
+        {
+            "propensity": fractions.mean("replica").expand_dims(time=1),
+            "propensity_variance": fractions.var("replica", ddof=1).expand_dims(time=1),
+            "mean_propensity": fractions.mean(("replica", "particle")).expand_dims(time=1),
+            "mean_propensity_variance": of_means.expand_dims(time=1, component=1),
+            "species": fractions.isel(replica=0).astype(np.int8) * 0,
+        },
+        attrs={"replicas": replicas},
+    )
+    found = float(label_ceiling(ds)[0])
+    assert found == pytest.approx(replica_ceiling(fractions), abs=0.015)
+    assert found > float(label_ceiling(ds.drop_vars("mean_propensity_variance"))[0]) + 0.02 / structures
+
+
 @pytest.mark.parametrize("replicas", [3, 5])
 def test_the_ceiling_of_an_odd_number_of_replicas(replicas):
     generator = np.random.default_rng(7)
