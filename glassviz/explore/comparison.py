@@ -71,14 +71,14 @@ def measured(library, choice):
         here = "for this sample" if library.propensity_files(sample.temperature) else "at this temperature"
         return Field(DYNAMICS, unknown, f"not run {here}: choose a structure above")
     time = float(library.superposition.time(choice.mean_propensity, choice.temperature))
-    end = float(ds["time"][-1])
-    if not float(ds["time"].values[ds["time"].values > 0][0]) <= time <= end:
+    ds = ds.isel(time=(ds["time"] > 0).values).expand_dims("configuration")
+    first, end = ds["time"].values[[0, -1]]
+    if not first <= time <= end:
         later = f"{time:.0f}" if time < 1e6 else f"{time:.0e}"
         return Field(DYNAMICS, unknown, f"the runs end at t = {end:.0f}, this ⟨C̄_B⟩ is at t ≈ {later}")
-    values = at_times(ds.expand_dims("configuration"), np.array([time]))
+    values = at_times(ds, np.array([time]))
     role = "test structure" if ds.attrs["role"] == "test" else "training structure"
-    ceiling = label_ceiling(ds.isel(time=(ds["time"] > 0).values).expand_dims("configuration"))
-    ceiling = float(np.interp(np.log(time), np.log(ceiling["time"]), ceiling))
+    ceiling = np.interp(np.log(time), np.log(ds["time"]), label_ceiling(ds))
     return Field(DYNAMICS, values[0], f"{role}; {ds.attrs['replicas']} replicas, ρₚ can reach some {ceiling:.2f}")
 
 

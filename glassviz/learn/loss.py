@@ -106,8 +106,8 @@ def signal_fraction(labels, noise):
 def noise_correlations(temperature, levels):
     """c_n on the rings: how the replica noise of labels of species 1 clusters.
 
-    Measured as c of the difference between two independent ensembles of one structure. A single broken bond concerns
-    two neighbours, so noise clusters less before bonds break together, and more the colder it is.
+    Measured on replicas about their mean, at T = 0.40 to 0.25. A single broken bond concerns two neighbours, so noise
+    clusters less before bonds break together, and more the colder it is.
 
     Parameters
     ----------

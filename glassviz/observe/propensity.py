@@ -195,8 +195,8 @@ def label_ceiling(ds):
     Parameters
     ----------
     ds : Dataset
-        Variables `propensity`, `propensity_variance` (configuration, time, particle), `species`, and in all but early
-        files `mean_propensity_variance` (configuration, time, component); attribute `replicas`.
+        A propensity file: `propensity`, `propensity_variance` (configuration, time, particle), `species`, and what
+        `replica_noise` needs.
 
     Returns
     -------
@@ -207,10 +207,8 @@ def label_ceiling(ds):
     block = fields(ds["propensity"], ds)
     noise = fields(ds["propensity_variance"], ds)
     labels = block.values[:, block.selected].astype(np.float64)
-    variance = noise.values[:, noise.selected].mean(axis=1, dtype=np.float64)
-    if "mean_propensity_variance" in ds:
-        shared = replica_noise(ds).fillna(0.0).mean("configuration") / ds.sizes["configuration"]
-        variance -= replicas * shared.values
+    variance = noise.values[:, noise.selected].mean(axis=1, dtype=np.float64) / replicas
+    shared = replica_noise(ds).fillna(0.0).mean("configuration").values / ds.sizes["configuration"]
     with np.errstate(divide="ignore", invalid="ignore"):
-        reliability = 1 - variance / (replicas * labels.var(axis=1))
+        reliability = 1 - (variance - shared) / labels.var(axis=1)
     return block.label(np.sqrt(np.maximum(reliability, 0.0)), "label_ceiling")

@@ -143,6 +143,7 @@ def test_both_ceilings_are_the_correlation_of_noisy_labels_with_the_exact_propen
         {
             "propensity": labels.expand_dims(time=1),
             "propensity_variance": fractions.var("replica", ddof=1).expand_dims(time=1),
+            "mean_propensity": labels.mean("particle").expand_dims(time=1),
             "species": labels.astype(np.int8) * 0,
         },
         attrs={"replicas": replicas},
