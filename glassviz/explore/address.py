@@ -142,7 +142,7 @@ def _network(text, library, _chosen):
 
 def _tab(text, _library, _chosen):
     for tab in TABS:
-        if text.lower() == tab.replace(" ", "-").lower():
+        if text.replace("-", " ").lower() == tab.lower():
             return {"tab": tab}
     raise _Unfit(f"the tabs are {', '.join(TABS)}")
 
@@ -166,7 +166,7 @@ def _particles(text, library, chosen):
 
 def _panels(text, library, _chosen):
     known = {name.replace(" ", "-"): name for name in (DYNAMICS, *library.networks)}
-    names = text.split("~")
+    names = text.replace(" ", "-").split("~")
     if not set(names) <= set(known) or len(set(names)) < len(names) or len(names) > MOST_PANELS:
         raise _Unfit(f"expected up to {MOST_PANELS} different ones of {', '.join(known)} with ~ between them")
     return {"panels": [known[name] for name in names]}

@@ -66,6 +66,17 @@ def test_garbage_ends_in_sentences_and_defaults(library, arguments):
     assert answered == asked
 
 
+@pytest.mark.parametrize("query", ["?tab=Length-scales", "?tab=Length%20scales", "?tab=length+scales"])
+def test_a_tab_is_found_by_its_name_as_the_page_shows_it(library, query):
+    state, complaints = opened(query, library)
+    assert (state.tab, complaints) == ("Length scales", [])
+
+
+def test_panels_are_found_with_spaces_in_their_names(library):
+    state, complaints = opened("?panels=Molecular%20dynamics", library)
+    assert (state.panels, complaints) == (["Molecular dynamics"], [])
+
+
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
