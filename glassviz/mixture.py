@@ -266,7 +266,7 @@ def _checked_names(names, source):
 
 def _number(value):
     try:
-        return float(value)
+        return None if isinstance(value, (bool, np.bool_)) else float(value)
     except (TypeError, ValueError, OverflowError):
         return None
 

@@ -96,7 +96,7 @@ def _frames(file, path):
             inherent = frames.numbers(words[:, place["inherent_position"]], path, index)[:, :2]
         names = words[:, place["species"]][:, 0]
         temperature = header.get("temperature", np.nan)
-        if not isinstance(temperature, Real):
+        if isinstance(temperature, bool) or not isinstance(temperature, Real):
             raise InvalidData(f"{path.name}: frame {index} has the temperature {temperature!s:.30}; expected a number.")
         yield frames.Frame(position[:, :2], names, length, inherent), float(temperature)
         index += 1
@@ -130,4 +130,6 @@ def _columns(stated, path, frame):
             place[name] = place[alias]
     if len(place.get("pos", ())) not in (2, 3) or len(place.get("species", ())) != 1:
         raise InvalidData(f"{path.name}: frame {frame} has no such columns; expected species:S:1 and pos:R:3.")
+    if len(place.get("inherent_position", (0, 0))) not in (2, 3):
+        raise InvalidData(f"{path.name}: frame {frame} has other columns; expected inherent_position:R:2.")
     return place, start

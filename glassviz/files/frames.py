@@ -42,14 +42,14 @@ def count(text, path, frame):
 
 
 def table(file, rows, columns, path, frame):
-    """The next `rows` lines of a text file as words, (rows, columns) ndarray of str."""
+    """The next `rows` lines of a text file as words, (rows, columns) ndarray of objects, each as long as it is."""
     words = [row.split() for row in islice(iter(lambda: line(file, path), None), rows)]
     if len(words) != rows:
         raise InvalidData(f"{path.name}: frame {frame} ends after {len(words)} particles; expected {rows}.")
     wrong = next((row for row in words if len(row) != columns), None)
     if wrong is not None:
         raise InvalidData(f"{path.name}: a row of frame {frame} has {len(wrong)} columns; expected {columns}.")
-    return np.array(words)
+    return np.array(words, dtype=object)
 
 
 def numbers(words, path, frame):

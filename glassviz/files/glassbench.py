@@ -140,9 +140,8 @@ def _array(arrays, key, shape, path):
 def _box_length(box, path):
     sides = np.unique(box) if box.dtype.kind in "iuf" else np.empty(0)
     if not (sides.size == 1 and np.isfinite(sides[0]) and sides[0] > 0):
-        raise InvalidData(
-            f"{path.name}: the box is {np.array2string(box, threshold=4)}; expected one positive side in σ."
-        )
+        said = " ".join(np.array2string(box, threshold=4).split())
+        raise InvalidData(f"{path.name}: the box is {said}; expected one positive side in σ.")
     return float(sides[0])
 
 

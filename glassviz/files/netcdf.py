@@ -262,7 +262,7 @@ def _opened(path):
 
 
 def _decoded_size(stored):
-    return sum(8 * variable.size for variable in stored.variables.values())
+    return sum(max(8, variable.dtype.itemsize) * variable.size for variable in stored.variables.values())
 
 
 def _decoded(stored, path):

@@ -206,11 +206,12 @@ def test_too_many_particles_are_refused_before_they_are_loaded(tmp_path):
 
 
 @pytest.mark.parametrize("room", [files.read, netcdf.load])
-def test_small_file_that_unpacks_to_gigabytes(tmp_path, dataset, room):
+@pytest.mark.parametrize(("columns", "dtype"), [(2**20, "i1"), (2, "S1000000")])
+def test_small_file_that_unpacks_to_gigabytes(tmp_path, dataset, room, columns, dtype):
     path = tmp_path / "bomb.nc"
     netcdf.save(dataset, path)
     with h5py.File(path, "r+") as file:
-        bomb = file.create_dataset("bomb", (2**10, 2**20), "i1", chunks=(2**10, 2**10))  # declared, never stored
+        bomb = file.create_dataset("bomb", (2**10, columns), dtype, chunks=True)  # declared, never stored
         for axis, name in enumerate(("time", "lag")):
             file[name] = np.zeros(bomb.shape[axis], np.int8)
             file[name].make_scale(name)
@@ -375,8 +376,10 @@ def arrays_of(dataset, **changes):
         ({"box": 0.0}, "expected one positive side"),
         ({"box": np.array([6.0, 7.0])}, "expected one positive side"),
         ({"box": "wide"}, "expected one positive side"),
+        ({"box": np.eye(2) * 6}, "the box is [[6. 0.] [0. 6.]]; expected"),
         ({"temperature": "cold"}, "the temperature is 'cold'"),
         ({"temperature": -1.0}, "the temperature is -1"),
+        ({"temperature": True}, "the temperature is True"),
         ({"types": np.ones(90_001, np.int8)}, "90001 particles"),
         ({"notes": np.array([{"a": 1}], dtype=object)}, "notes holds pickled objects"),
     ],

@@ -1,5 +1,7 @@
 """Extended XYZ and LAMMPS dumps: what other programs write is read, everything else is refused in one sentence."""
 
+import tracemalloc
+
 import ase
 import ase.io
 import numpy as np
@@ -142,6 +144,8 @@ HEAD = 'Lattice="6 0 0 0 6 0 0 0 1" Properties=species:S:1:pos:R:3'
         (f"1\n{HEAD}\n1 0 0 0\n2\n{HEAD}\n1 0 0 0\n2 1 0 0\n", "another number of particles"),
         (f"1\n{HEAD}\n1 0 0 0\n1\n{HEAD.replace('6', '7')}\n1 0 0 0\n", "another box"),
         (f"1\n{HEAD} temperature=-1\n1 0 0 0\n", "the temperature is"),
+        (f"1\n{HEAD} temperature 0.3\n1 0 0 0\n", "has the temperature True; expected a number"),
+        (f"1\n{HEAD}:inherent_position:R:1\n1 0 0 0 0\n", "expected inherent_position:R:2"),
         (b"\x80\x04\x95pickled", "a Python pickle, which is never read"),
         (b"PK\x03\x04 zipped", "zip (npz)"),
         ("<!DOCTYPE html><html></html>", "a web page"),
@@ -150,6 +154,17 @@ HEAD = 'Lattice="6 0 0 0 6 0 0 0 1" Properties=species:S:1:pos:R:3'
 )
 def test_bad_extended_xyz(tmp_path, content, said):
     assert said in refusal(tmp_path / "bad.xyz", content)
+
+
+def test_one_long_word_does_not_make_all_words_long(tmp_path):
+    rows = [f"1 {k % 60 / 10} {k // 60 / 10} 0 {'x' * (9000 if k == 7 else 1)}" for k in range(3000)]
+    (tmp_path / "long.xyz").write_text(f"3000\n{HEAD}:note:S:1\n" + "\n".join(rows))
+    tracemalloc.start()
+    with pytest.warns(mixture.MixtureWarning):
+        assert files.read(tmp_path / "long.xyz").sizes["particle"] == 3000
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20e6
 
 
 BOX = "ITEM: BOX BOUNDS pp pp pp\n0 6\n0 6\n-1 1\n"
