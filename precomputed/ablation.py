@@ -14,6 +14,7 @@ from unittest import mock
 import numpy as np
 
 from glassviz.files import netcdf, store
+from glassviz.files.integrity import replacing
 from glassviz.learn import labels, training
 from glassviz.learn.batches import assign_folds, standardisation
 from glassviz.learn.factorised import Field
@@ -111,7 +112,7 @@ def judged(truth, guess, noise, folds):
 
 if __name__ == "__main__":
     measures = "rho_P", "rho_P over ceiling", "spread", "variance of means", "correlation of means"
-    with (HERE / "ablation.csv").open("w", newline="") as file:
+    with replacing(HERE / "ablation.csv") as unfinished, unfinished.open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(("variation", "T", "levels", measures[0], "of seeds", *measures[1:]))
         for name, changes in VARIATIONS.items():

@@ -10,7 +10,7 @@ from glassviz.cli.common import Several, app, progress_bar, require_folder, tell
 def report(
     output: Path = Path("report"),
     *,
-    figures: Annotated[tuple[str, ...], Several] = (),
+    figures: Annotated[tuple[str, ...] | None, Several] = None,
 ):
     """Write the evidence: the paper's figures from the shipped data, each with a computed verdict.
 

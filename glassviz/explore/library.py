@@ -14,10 +14,11 @@ from glassviz.explore.kept import content
 from glassviz.explore.memo import MEMORY, Memo
 from glassviz.explore.provenance import verdicts_of
 from glassviz.files import netcdf, store
+from glassviz.learn.between_outputs import replica_noise
 from glassviz.learn.networkfile import available_networks, load_networks
 from glassviz.mixture import InvalidData
 from glassviz.observe.decay import in_common
-from glassviz.observe.propensity import noise_of_all, replica_noise
+from glassviz.observe.propensity import noise_of_all
 from glassviz.observe.superposition import superposition
 from glassviz.simulate.history import with_cooling
 from glassviz.simulate.potential import potential_energy

@@ -136,7 +136,7 @@ def prepared(points, folds, mean, std, kept, stretch=0.0):
     """
     batches = []
     for p, assigned in zip(points, folds, strict=True):
-        signal = torch.as_tensor(loss.signal_fraction(p.labels, p.noise), dtype=torch.float32)
+        signal = torch.as_tensor(loss.signal_fraction(p.labels, p.noise, p.mean_noise), dtype=torch.float32)
         transferred = bool(np.isnan(p.times).any())
         labels = p.labels if transferred else stretched(p, stretch)
         for k in range(len(p)):

@@ -1,6 +1,7 @@
 """Between two output times: propensities and the noise that replicas leave in them, interpolated linearly in log t."""
 
 import numpy as np
+import xarray as xr
 
 SMALLEST = 1e-12  # what a product of probabilities is divided by at least
 
@@ -58,6 +59,76 @@ def noise_at_times(dataset, times, chosen):
     lasting = (survival_correlation(first, second) * np.sqrt(before * after)).mean(axis=1)
     shared = np.clip(together - np.sqrt(true[0] * true[1]), 0, lasting)
     return (1 - fraction) ** 2 * noise[0] + fraction**2 * noise[1] + 2 * fraction * (1 - fraction) * shared
+
+
+def replica_noise(ds, species=0):
+    r"""Variance of each structure's mean propensity of a species that its finitely many replicas leave, Var_rep/R.
+
+    Particles of a replica move together, so that this is more than the variance of single particles over their number.
+
+    Parameters
+    ----------
+    ds : Dataset
+        A propensity file: `mean_propensity` and, in all but early ones, `mean_propensity_variance`
+        (configuration, time, component); attribute `replicas`.
+    species : int, optional
+        0-based.
+
+    Returns
+    -------
+    DataArray (configuration, time)
+        NaN where the file does not say.
+    """
+    if "mean_propensity_variance" not in ds:
+        return xr.full_like(ds["propensity"].isel(particle=0, drop=True), np.nan, float).rename("replica_noise")
+    return (ds["mean_propensity_variance"].isel(component=species) / ds.attrs["replicas"]).rename("replica_noise")
+
+
+def noise_of_mean(dataset, times, species=0):
+    """Variance that its replicas leave in the mean of a structure's propensities of a species `at_times`.
+
+    Parameters
+    ----------
+    dataset, times
+        See `at_times`.
+    species : int, optional
+        0-based.
+
+    Returns
+    -------
+    (level,) ndarray
+        NaN where the file does not say.
+    """
+    chosen = dataset["species"].values[0] == species
+    known = dataset.assign(noise=replica_noise(dataset, species).expand_dims("one", -1))
+    first, second, fraction = around(known, "propensity", times)
+    means = [values[:, chosen].mean(axis=1, keepdims=True) for values in (first, second)]
+    return noise_between(means, around(known, "noise", times)[:2], fraction)[:, 0]
+
+
+def signal_share(variance, noise, mean_noise):
+    r"""Share of the variance of labels, over all particles of all structures together, that is not replica noise.
+
+    .. math:: 1 - (\langle s^2 \rangle - \langle \bar s^2 \rangle / n) / \mathrm{Var}\,\mathcal{C}
+
+    Of the noise s² of the labels, what the mean of all n structures has of it moves all of them alike and is not in
+    their variance.
+
+    Parameters
+    ----------
+    variance, noise : ([state]) array_like
+        Var C and the average s² over all structures.
+    mean_noise : (structure, [state]) array_like
+        s̄² of the mean of each structure; NaN, which counts as none, where it is unknown.
+
+    Returns
+    -------
+    ([state]) ndarray
+        At least 0; NaN where nothing varies.
+    """
+    shared = np.nan_to_num(mean_noise).mean(axis=0) / len(mean_noise)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.maximum(1 - (noise - shared) / variance, 0.0)
 
 
 def noise_between(mean, noise, fraction):

@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 
 from glassviz.learn import labels
+from glassviz.learn.between_outputs import signal_share
 from glassviz.mixture import InvalidData
 
 RESAMPLES = 500
@@ -31,7 +32,7 @@ def evaluate(ensemble, datasets, levels=labels.LEVELS, *, species=0, role="test"
         Along `state`, with coordinates `temperature`, `time`, `mean_propensity`, `particles`, `structures`:
         `pearson` of the networks' mean prediction, over all particles of all structures together, `error` its
         bootstrap standard deviation over structures (NaN for a single one); `pearson_network` (state, network);
-        `ceiling` = √(1 − noise/Var), what a perfect prediction could reach given the replicas; `spread`, the
+        `ceiling` = √`signal_share`, what a perfect prediction could reach given the replicas; `spread`, the
         predicted standard deviation over the true one, replica noise taken off; `converged`.
 
     Raises
@@ -76,12 +77,12 @@ def _judge(ensemble, first, points, species, particles):
     rows = []
     for k, level in enumerate(points.levels):
         truth = points.labels[:, k].astype(np.float64)
-        noise, variance = points.noise[:, k].mean(), truth.var()
+        variance = truth.var()
         mean = predicted[:, k].mean(axis=0, dtype=np.float64)
         n, error = len(points), np.nan
         if n > 1:  # the bootstrap of n structures scatters too little, as the standard deviation of n values does
             error = correlation(mean, truth, _resamples(n)).std() * np.sqrt(n / (n - 1))
-        signal = max(1 - noise / variance, 0.0) if variance > 0 else np.nan
+        signal = signal_share(variance, points.noise[:, k].mean(), points.mean_noise[:, k])
         rows.append(
             {
                 "temperature": points.temperature,

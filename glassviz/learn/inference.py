@@ -102,6 +102,11 @@ class Ensemble:
         """Whether there are two bottleneck values per particle; a ridge regression has none."""
         return self.kind != "ridge"
 
+    def require_bottleneck(self):
+        """`InvalidData` where there is no bottleneck."""
+        if not self.has_bottleneck:
+            raise InvalidData(f"{self.name}: a {self.kind} regression has no bottleneck; expected networks.")
+
     def select(self, networks):
         """The same ensemble with some of its networks only."""
         branches = {
@@ -292,8 +297,7 @@ class Ensemble:
         DataArray (network, [state,] [configuration,] particle, node), float32
             NaN for species without networks.
         """
-        if not self.has_bottleneck:
-            raise InvalidData(f"{self.name}: a {self.kind} regression has no bottleneck; expected networks.")
+        self.require_bottleneck()
         table = Table(self.name, self.header, descriptors, temperature, mean_propensity)
         inputs, converged, iterations = self._inputs_of(table, inputs)
         shape = (self.networks, len(table.levels), len(table.columns), architecture.BOTTLENECK)

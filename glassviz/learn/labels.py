@@ -13,13 +13,13 @@ import numpy as np
 import xarray as xr
 
 from glassviz import files
-from glassviz.learn.between_outputs import at_times, noise_at_times
+from glassviz.learn.between_outputs import at_times, noise_at_times, noise_of_mean
 from glassviz.mixture import InvalidData, checked_temperature
 from glassviz.simulate.inherent import inherent_structures
 from glassviz.structure.cache import cached_descriptors
 
 LEVELS = (0.99, 0.94, 0.90, 0.85, 0.80, 0.75, 0.65, 0.50, 0.40, 0.25, 0.15, 0.075)
-OF_STRUCTURES = "names", "columns", "labels", "noise", "position", "box_length"  # arrays that begin with the structure
+OF_STRUCTURES = "names", "columns", "labels", "noise", "mean_noise", "position", "box_length"  # the structure first
 SMALL_BOX = 1290  # a patch of a larger box holds about as many particles of a species as this box does
 
 
@@ -40,6 +40,8 @@ class StatePoints:
         Propensities.
     noise : (structure, level) ndarray
         Mean variance of the labels that finitely many replicas leave; NaN where unknown.
+    mean_noise : (structure, level) ndarray
+        The same of the mean of a structure's labels; NaN where unknown, and for patches.
     position : (structure, n, 2) ndarray
         Thermal positions (σ).
     box_length : (structure,) ndarray
@@ -55,6 +57,7 @@ class StatePoints:
     columns: np.ndarray
     labels: np.ndarray
     noise: np.ndarray
+    mean_noise: np.ndarray
     position: np.ndarray
     box_length: np.ndarray
     cutoff: float
@@ -83,6 +86,7 @@ class StatePoints:
             times=self.times[chosen],
             labels=self.labels[:, chosen],
             noise=self.noise[:, chosen],
+            mean_noise=self.mean_noise[:, chosen],
         )
 
 
@@ -112,6 +116,8 @@ def structures(datasets):
         require_propensities(dataset, source)
         if not checked_temperature(dataset.attrs.get("temperature", np.nan), source) > 0:
             raise InvalidData(f"{source}: the temperature is missing; expected the attribute 'temperature'.")
+        if "configuration" not in dataset.dims:
+            dataset = dataset.expand_dims("configuration")
         found += [dataset.isel(configuration=[k]) for k in range(dataset.sizes["configuration"])]
     found.sort(key=lambda ds: (-ds.attrs["temperature"], str(ds["configuration"].values[0])))
     said = [(f"{ds.attrs['temperature']:g}", ds.sizes["particle"], str(ds["configuration"].values[0])) for ds in found]
@@ -136,6 +142,13 @@ def require_propensities(dataset, source):
         raise InvalidData(f"{source}: there are no propensities; expected a file from `glassviz dynamics`.")
     if not (dataset["time"].values > 0).any() or not np.isfinite(dataset["propensity"].values).all():
         raise InvalidData(f"{source}: propensities are not finite, or none is later than t = 0; expected numbers.")
+
+
+def require_species(dataset, species):
+    """`InvalidData` where a structure, from `structures`, has no particles of a species (0-based)."""
+    if not (dataset["species"].values == species).any():
+        name = dataset["configuration"].values[0]
+        raise InvalidData(f"{name}: there are no particles of species {species + 1}; expected some to learn from.")
 
 
 def mean_curve(group, species=0):
@@ -264,6 +277,7 @@ def _points(temperature, group, reached, times, species, cutoff, tessellation, c
         times,
         np.array([b["name"] for b in blocks]),
         noise=np.stack([b["noise"] for b in blocks]),
+        mean_noise=np.stack([b["mean_noise"] for b in blocks]),
         box_length=np.array([b["box_length"] for b in blocks]),
         cutoff=float(cutoff),
         tessellation=tessellation,
@@ -273,6 +287,7 @@ def _points(temperature, group, reached, times, species, cutoff, tessellation, c
 
 def _blocks(dataset, species, times, cutoff, tessellation, cut):
     """One structure as a list of equally large blocks of labelled particles."""
+    require_species(dataset, species)
     chosen = np.flatnonzero(dataset["species"].values[0] == species)
     if "inherent_position" not in dataset:
         dataset = inherent_structures(dataset)
@@ -283,12 +298,14 @@ def _blocks(dataset, species, times, cutoff, tessellation, cut):
     members = [np.arange(len(chosen))]
     if cut:
         members = patches(position, round(SMALL_BOX * len(chosen) / dataset.sizes["particle"]))
+    mean_noise = noise_of_mean(dataset, times, species) if len(members) == 1 else np.full(len(times), np.nan)
     return [
         {
             "name": str(dataset["configuration"].values[0]),
             "columns": np.asarray(table[part], np.float32),
             "labels": propensity[:, part],
             "noise": noise_at_times(dataset, times, chosen[part]),
+            "mean_noise": mean_noise,
             "position": position[part],
             "box_length": float(dataset.attrs["box_length"]),
         }

@@ -84,14 +84,16 @@ def correlations(field, rings):
     return (forms / power).unflatten(0, field.shape[:-1])
 
 
-def signal_fraction(labels, noise):
-    """Share of the labels' variance that is not replica noise, pooled over structures.
+def signal_fraction(labels, noise, mean_noise):
+    """Share of the labels' variance within a structure that is not replica noise, pooled over structures.
 
     Parameters
     ----------
     labels : (structure, level, n) ndarray
     noise : (structure, level) ndarray
         Noise variance of the labels; NaN where unknown, which counts as none.
+    mean_noise : (structure, level) ndarray
+        That of their mean, in which a structure does not vary; NaN as in `noise`.
 
     Returns
     -------
@@ -99,8 +101,8 @@ def signal_fraction(labels, noise):
         At least 0.1.
     """
     variance = labels.var(axis=-1).mean(axis=0)
-    noise = np.nan_to_num(noise, nan=0.0).mean(axis=0)
-    return np.clip(1 - noise / np.maximum(variance, 1e-12), SMALLEST_SIGNAL, 1.0)
+    within = (np.nan_to_num(noise) - np.nan_to_num(mean_noise)).mean(axis=0)
+    return np.clip(1 - within / np.maximum(variance, 1e-12), SMALLEST_SIGNAL, 1.0)
 
 
 def noise_correlations(temperature, levels):

@@ -93,9 +93,11 @@ def fit(points, networks, plan, seed, *, levels=None, known=(), threads=1, check
     Raises
     ------
     InvalidData
-        Where every network diverges, or a number of networks, threads or folds is none.
+        Where every network diverges, a number of networks or threads is none, or there are not two folds.
     """
     require_counts("training", networks=networks, threads=threads, folds=plan.folds)
+    if plan.folds < 2:
+        raise InvalidData("training: folds = 1; expected at least 2, as networks keep one of them back.")
     torch.set_num_threads(threads)
     numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
     plan = replace(plan, folds=min(plan.folds, max(len(p) for p in points)))
@@ -118,7 +120,8 @@ def fit(points, networks, plan, seed, *, levels=None, known=(), threads=1, check
     if checkpoint is not None:
         state_points = [*points, *(p for p, *_ in known)]
         told = [p.temperature for p in state_points], [list(map(float, values)) for _, *of in known for values in of]
-        data = [a for p in state_points for a in (p.columns, p.labels, p.levels, p.noise, p.position, p.box_length)]
+        names = "columns", "labels", "levels", "noise", "mean_noise", "position", "box_length"
+        data = [getattr(p, name) for p in state_points for name in names]
         key = digest(asdict(plan), networks, seed, None if levels is None else list(map(float, levels)), told, *data)
         checkpoint = Checkpoint(checkpoint, key)
     decay = plan.decay * lengths**2

@@ -97,10 +97,13 @@ def two_step(
     """
     if CONSTRAINED_SPECIES not in species:
         raise InvalidData("training: species 1 is not among those asked for; expected it, as its mean is constrained.")
+    for dataset in labels.structures(datasets):
+        for kind in species:
+            labels.require_species(dataset, kind)
     settings = {"cutoff": cutoff, "tessellation": tessellation}
     plan = planned(datasets, configurations, levels, minimum_temperature, **settings)
     ensembles = []
-    for kind in sorted(species):
+    for kind in sorted(set(species)):
         stage = _Stage(kind, preset, seed, threads, folder, progress)
         points, structures = gathered(datasets, configurations, kind, levels, minimum_temperature, **settings)
         transfer, first = stage.equal_time(points, structures, plan)
@@ -139,6 +142,13 @@ def gathered(datasets, configurations, species, levels=labels.LEVELS, minimum_te
     training.check_structures(points)
     labelled = {p.temperature: p for p in reversed(points)}
     others = unlabelled.configuration_sets(configurations)
+    size = min(ds.sizes["particle"] for ds in chosen)
+    for ds in others:
+        if ds.sizes["particle"] != size:
+            raise InvalidData(
+                f"configurations at T = {ds.attrs['temperature']:g}: {ds.sizes['particle']} particles; expected "
+                f"{size}, as the training structures have."
+            )
     others = [ds for ds in others if round(float(ds.attrs["temperature"]), 6) not in labelled]
     structures = [p.structures(slice(unlabelled.STRUCTURES)) for p in labelled.values()]
     return points, structures + unlabelled.structures_without_labels(others, species, without=tests, **settings)
@@ -209,7 +219,8 @@ class _Stage:
             "seeds": self.preset.seeds,
             "plan": asdict(fitted.plan),
             "held_out_loss": [
-                round(float(np.mean(part[np.isfinite(part)])), 5) for part in np.split(fitted.last, len(wanted))
+                round(float(np.mean(known)), 5) if len(known) else None
+                for known in (part[np.isfinite(part)] for part in np.split(fitted.last, len(wanted)))
             ],
             "diverged": np.flatnonzero(~fitted.alive).tolist(),
         }
@@ -288,6 +299,7 @@ def transferred(fitted, levels, missing, plan, keep, species=CONSTRAINED_SPECIES
                     times=np.full(len(given), np.nan),
                     labels=values,
                     noise=np.zeros(values.shape[:2]),
+                    mean_noise=np.zeros(values.shape[:2]),
                 )
             )
     return found

@@ -28,7 +28,8 @@ def configuration_sets(items):
     for item in items:
         dataset = item if hasattr(item, "data_vars") else files.read(item)
         if not dataset.attrs.get("temperature", np.nan) > 0:
-            raise InvalidData(f"{item}: the temperature is missing; expected the attribute 'temperature'.")
+            said = "dataset" if dataset is item else item
+            raise InvalidData(f"{said}: the temperature is missing; expected the attribute 'temperature'.")
         found.append(dataset)
     return sorted(found, key=lambda ds: -ds.attrs["temperature"])
 
@@ -63,6 +64,7 @@ def unlabelled(dataset, species, cutoff=16.0, tessellation="radical"):
         dataset["configuration"].values.astype(str),
         table,
         np.empty((count, 0, table.shape[1]), np.float32),
+        np.empty((count, 0)),
         np.empty((count, 0)),
         position,
         np.full(count, float(dataset.attrs["box_length"])),

@@ -3,15 +3,14 @@ r"""Bond-breaking propensity of an isoconfigurational ensemble, and how well its
 import numpy as np
 import xarray as xr
 
+from glassviz.learn.between_outputs import replica_noise, signal_share
 from glassviz.mixture import InvalidData, wrap
-from glassviz.observe.agreement import correlation
 from glassviz.observe.fields import box_side, fields, structures
 from glassviz.simulate.bonds import initial_bonds, surviving_fraction
 
 EQUATION = r"\mathcal{C}_B^i(t) = \left\langle n_t^i / n_0^i \right\rangle_\mathrm{iso}"
 CAPTION = "The share of its initial neighbours that a particle still has at time t, averaged over replicas."
 
-SPLITS = 100
 FEWEST_TOLD = 4  # structures whose variance over replicas may speak for that of others
 
 
@@ -108,59 +107,6 @@ def _of_the_same(ds, later):
     return later.transpose(*(dim for dim in dims if dim in later.dims)).values
 
 
-def replica_ceiling(fractions):
-    r"""Highest Pearson correlation ρ_P any prediction can reach with replica-averaged labels, by split halves.
-
-    The replicas are split into random halves; the correlation r of their means over species 1 gives the reliability
-    2r/(1 + r) of the full average (Spearman–Brown), and labels of that reliability correlate with the exact propensity
-    as its square root.
-
-    Parameters
-    ----------
-    fractions : DataArray ([configuration,] replica, particle)
-        n_t/n_0 of every replica, from `surviving_fractions`.
-
-    Returns
-    -------
-    float
-        Ceiling of ρ_P averaged over random splits; 0 where the halves do not correlate, NaN where nothing varies.
-    """
-    if fractions.sizes.get("replica", 0) < 2:
-        raise InvalidData("replica ceiling: there are not two replicas; expected the fractions of each replica.")
-    block = fields(fractions)  # (replica, configuration, particle)
-    replicas = len(block.values)
-    half = replicas // 2
-    generator = np.random.default_rng(0)
-    halves = np.empty(SPLITS)
-    for s in range(SPLITS):
-        order = generator.permutation(replicas)
-        first, second = (block.values[order[part]].mean(axis=0) for part in (slice(half), slice(half, 2 * half)))
-        halves[s] = correlation(first, second, block.selected)[0]
-    r, longer = halves.mean(), replicas / half  # Spearman and Brown, for so many times the replicas of a part
-    return float(np.sqrt(max(longer * r / (1 + (longer - 1) * r), 0.0))) if np.isfinite(r) else np.nan
-
-
-def replica_noise(ds):
-    r"""Variance of each structure's mean propensity of species 1 that its finitely many replicas leave, Var_rep/R.
-
-    Particles of a replica move together, so that this is more than the variance of single particles over their number.
-
-    Parameters
-    ----------
-    ds : Dataset
-        A propensity file: `mean_propensity` and, in all but early ones, `mean_propensity_variance`
-        (configuration, time, component); attribute `replicas`.
-
-    Returns
-    -------
-    DataArray (configuration, time)
-        NaN where the file does not say.
-    """
-    if "mean_propensity_variance" not in ds:
-        return xr.full_like(ds["mean_propensity"], np.nan).rename("replica_noise")
-    return (ds["mean_propensity_variance"].isel(component=0) / ds.attrs["replicas"]).rename("replica_noise")
-
-
 def noise_of_all(noise, replicas):
     r"""Replica noise of all structures of a temperature, where some of their files do not say what theirs is.
 
@@ -208,7 +154,5 @@ def label_ceiling(ds):
     noise = fields(ds["propensity_variance"], ds)
     labels = block.values[:, block.selected].astype(np.float64)
     variance = noise.values[:, noise.selected].mean(axis=1, dtype=np.float64) / replicas
-    shared = replica_noise(ds).fillna(0.0).mean("configuration").values / ds.sizes["configuration"]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        reliability = 1 - (variance - shared) / labels.var(axis=1)
-    return block.label(np.sqrt(np.maximum(reliability, 0.0)), "label_ceiling")
+    reliability = signal_share(labels.var(axis=1), variance, replica_noise(ds).transpose("configuration", "time"))
+    return block.label(np.sqrt(reliability), "label_ceiling")

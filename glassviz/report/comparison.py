@@ -40,8 +40,8 @@ def figure_3(material):
         for ensemble in ensembles:
             mean = boxes.predict(ensemble, boxes.levels).mean("network").values[0]
             rho = float(correlation(mean.astype(float), truth.astype(float), np.ones(truth.shape, bool))[0])
-            signal = truth.var() - boxes.noise.mean()
-            ratio = float(mean.std() / np.sqrt(signal)) if signal > 0 else np.nan
+            true = float(np.sqrt(boxes.variance[0]))
+            ratio = float(mean.std() / true) if true else np.nan
             fields.append((f"{title(ensemble)}\n$\\rho_P$ = {rho:.2f}, contrast {ratio:.2f}", mean[0]))
             row = {"temperature": boxes.temperature, "particles": boxes.particles, "structures": len(boxes)}
             table.append({**row, "mean_propensity": float(boxes.levels[0]), "ensemble": ensemble.name})
@@ -161,7 +161,9 @@ def susceptibilities(material, ensemble, temperature):
 
 def figure_4(material):
     """χ₄(t) measured and predicted on the same structures."""
-    temperatures = [t for t in material.labelled_temperatures if len(material.labelled(t)[0]) > 1]
+    temperatures = [t for t in material.labelled_temperatures if any(len(boxes) > 1 for boxes in material.labelled(t))]
+    if not (temperatures and material.transferable):
+        raise InvalidData("figure 4: expected two labelled structures at one temperature, and a tGlassMLP.")
     figure, ax = drawing(width=6.4, height=4.4)
     colors, table = colors_of(material.temperatures), []
     for temperature in temperatures:
@@ -211,6 +213,8 @@ def _replica_cautions(material, temperatures):
         if not all(groups):
             continue
         common = np.intersect1d(*(group[0].levels for group in groups))
+        if not len(common):
+            continue
         level = common[np.abs(common - LEVEL).argmin()]
         values = [
             chi4(g[0].measured(), g[0].dataset(), unbiased=True, noise=g[0].replica_noise()).values[

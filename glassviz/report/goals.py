@@ -68,11 +68,13 @@ def _not_reached(material, group, time):
         return "there are no labelled test structures at T = 0.30"
     last = min(float(ds["time"].values[-1]) for ds in group)
     level = material.superposition.mean_propensity(time, published.TEMPERATURE)
-    deepest = scores(material, material.main, published.TEMPERATURE)[-1]
-    return (
-        f"our test runs end at t = {last:.0f}, where ρ_P = {deepest['pearson']:.3f} ± {deepest['error']:.3f} (⟨C̄_B⟩ = "
-        f"{deepest['mean_propensity']:.2f}); at t = {time:g} ⟨C̄_B⟩ would be about {level:.2f}"
-    )
+    found = f"our test runs end at t = {last:.0f}"
+    reached = scores(material, material.main, published.TEMPERATURE)
+    if reached:
+        deepest = reached[-1]
+        found += f", where ρ_P = {deepest['pearson']:.3f} ± {deepest['error']:.3f} (⟨C̄_B⟩ = "
+        found += f"{deepest['mean_propensity']:.2f})"
+    return f"{found}; at t = {time:g} ⟨C̄_B⟩ would be about {level:.2f}"
 
 
 def _transfer(material):

@@ -15,9 +15,9 @@ from glassviz.explore.library import Library
 from glassviz.explore.provenance import verdicts_of
 from glassviz.files import store
 from glassviz.learn import labels
-from glassviz.learn.between_outputs import around, noise_between
+from glassviz.learn.between_outputs import signal_share
 from glassviz.learn.inference import CONSTRAINED_SPECIES
-from glassviz.observe.propensity import noise_of_all, replica_noise
+from glassviz.observe.propensity import noise_of_all
 
 LEVELS = (0.99, 0.97, 0.94, 0.90, 0.85, 0.80, 0.75, 0.65, 0.50, 0.40, 0.30, 0.25, 0.15, 0.075)
 """Mean propensities ⟨C̄_B⟩ of the report's curves."""
@@ -105,6 +105,12 @@ class Labelled(Boxes):
     noise: np.ndarray
     mean_noise: np.ndarray
     replicas: np.ndarray
+
+    @property
+    def variance(self):
+        """Variance of propensities over all particles of all boxes (state,), the noise of the replicas taken off."""
+        variance = self.propensity.var(axis=(1, 2), dtype=np.float64)
+        return variance * signal_share(variance, self.noise.mean(axis=0), self.mean_noise)
 
     def measured(self):
         """The labels (state, configuration, particle)."""
@@ -194,7 +200,8 @@ class Material:
                     p.times,
                     p.labels.swapaxes(0, 1),
                     p.noise,
-                    *_mean_noise(chosen, p),
+                    p.mean_noise,
+                    _replicas(chosen, p),
                 )
                 for p in found
             ]
@@ -267,34 +274,10 @@ class Material:
         return Counter(verdicts_of(self.library.configurations(temperature, particles)))
 
 
-def _mean_noise(structures, points):
-    """Variance of the mean label of each structure of state points that its replicas leave, and how many they are."""
-    found = {str(ds["configuration"].values[0]): ds for ds in structures}
-    replicas = np.array([found[name].attrs["replicas"] for name in points.names])
-    noise = np.stack([noise_of_mean(found[name], points.times) for name in points.names])
-    return noise, replicas
-
-
-def noise_of_mean(ds, times):
-    """Variance that its replicas leave in the mean label of a structure of species 1, interpolated as the labels are.
-
-    Parameters
-    ----------
-    ds : Dataset
-        One structure, from `glassviz.learn.labels.structures`.
-    times : (level,) ndarray
-        Within the range of the stored times.
-
-    Returns
-    -------
-    (level,) ndarray
-        NaN where the file does not say.
-    """
-    chosen = ds["species"].values[0] == CONSTRAINED_SPECIES
-    known = ds.assign(noise=replica_noise(ds).expand_dims("one", -1))
-    first, second, fraction = around(known, "propensity", times)
-    means = [values[:, chosen].mean(axis=1, keepdims=True) for values in (first, second)]
-    return noise_between(means, around(known, "noise", times)[:2], fraction)[:, 0]
+def _replicas(structures, points):
+    """How many replicas each structure of state points has."""
+    found = {str(ds["configuration"].values[0]): ds.attrs["replicas"] for ds in structures}
+    return np.array([found[name] for name in points.names])
 
 
 def listed(temperatures):

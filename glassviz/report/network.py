@@ -4,6 +4,7 @@ import numpy as np
 
 from glassviz.learn.factorised import Field
 from glassviz.learn.inference import CONSTRAINED_SPECIES
+from glassviz.mixture import InvalidData
 from glassviz.observe.attention import length_distribution, xi_int
 from glassviz.report.cautions import unsettled
 from glassviz.report.material import LEVEL
@@ -73,6 +74,7 @@ def figure_9(material):
 
 def bottleneck(boxes, ensemble, levels):
     """Bottleneck of the first network at constrained states, (state, configuration · n, 2)."""
+    ensemble.require_bottleneck()
     first = ensemble.select([0])
     columns = boxes.columns.reshape(-1, boxes.columns.shape[-1])
     inputs, _, _ = first.state_inputs(columns, np.zeros(len(columns), np.int8), boxes.temperature, np.asarray(levels))
@@ -110,6 +112,8 @@ def figure_10(material):
     temperature = min(late or material.labelled_temperatures, key=lambda t: abs(t - CLOUD_TEMPERATURE))
     sets = material.labelled(temperature)
     reached = [level for boxes in sets for level in boxes.levels]
+    if not reached:
+        raise InvalidData(f"figure 10: no run gets to any of its times at T = {temperature:.2f}; expected longer runs.")
     levels = sorted({min(reached, key=lambda r: abs(r - level)) for level in CLOUD_LEVELS}, reverse=True)
     figure, axes = drawing(1, len(levels), 2.3 * len(levels) + 1, 2.9, squeeze=False, sharex=True, sharey=True)
     table, ways = [], []

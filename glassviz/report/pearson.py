@@ -30,9 +30,9 @@ def scores(material, ensemble, temperature, particles=None, role="test", levels=
     -------
     list of dict
         Numbers of one state: `pearson` of the networks' mean over all species-1 particles of all structures, `error`
-        its bootstrap over structures (NaN for one), `ceiling` = √(1 − noise/Var) set by the replicas, `spread` =
-        predicted over true standard deviation, `converged`, `iterations`; and the bootstrap `replicates` of ρ_P,
-        drawn alike for all ensembles.
+        its bootstrap over structures (NaN for one), `ceiling` set by the replicas, `spread` = predicted over true
+        standard deviation, `converged`, `iterations`; and the bootstrap `replicates` of ρ_P, drawn alike for all
+        ensembles.
     """
 
     def compute():
@@ -41,7 +41,7 @@ def scores(material, ensemble, temperature, particles=None, role="test", levels=
             predicted = boxes.predict(ensemble, boxes.levels)
             mean, truth = predicted.mean("network").values.astype(float), boxes.propensity.astype(float)
             value, replicates = correlation(mean, truth, np.ones(truth.shape, bool))
-            signal = np.maximum(1 - boxes.noise.mean(axis=0) / truth.var(axis=(1, 2)), 0)
+            spread, true = truth.std(axis=(1, 2)), np.sqrt(boxes.variance)
             for k, level in enumerate(boxes.levels):
                 rows.append(
                     {
@@ -53,8 +53,8 @@ def scores(material, ensemble, temperature, particles=None, role="test", levels=
                         "time": float(boxes.times[k]),
                         "pearson": float(value[k]),
                         "error": float(replicates[:, k].std(ddof=1)),
-                        "ceiling": float(np.sqrt(signal[k])),
-                        "spread": float(mean[k].std() / np.sqrt(truth[k].var() * signal[k])) if signal[k] else np.nan,
+                        "ceiling": float(true[k] / spread[k]),
+                        "spread": float(mean[k].std() / true[k]) if true[k] else np.nan,
                         "converged": bool(predicted["converged"].values[:, k].all()),
                         "iterations": int(predicted.attrs["iterations"]),
                         "replicates": replicates[:, k],
@@ -130,15 +130,15 @@ def _pearson_findings(material, temperatures):
             within(top["pearson"] - HIGHEST, AS_GOOD, top["error"]),
         )
     ]
-    if len(temperatures) > 1:
-        ends = [{row["mean_propensity"]: row for row in found[t]} for t in (temperatures[0], temperatures[-1])]
-        level = min(set(ends[0]) & set(ends[1]))
-        hot, cold = (end[level] for end in ends)
+    ends = [{row["mean_propensity"]: row for row in found[t]} for t in (temperatures[0], temperatures[-1])]
+    common = set(ends[0]) & set(ends[1])
+    if len(temperatures) > 1 and common:
+        hot, cold = (end[min(common)] for end in ends)
         gain, error = cold["pearson"] - hot["pearson"], np.hypot(cold["error"], hot["error"])
         findings.append(
             Finding(
-                f"From T = {hot['temperature']:.2f} to {cold['temperature']:.2f} ρ_P at ⟨C̄_B⟩ = {level:.2f}, the "
-                f"latest both reach, changes by {gain:+.3f} ± {error:.3f}.",
+                f"From T = {hot['temperature']:.2f} to {cold['temperature']:.2f} ρ_P at ⟨C̄_B⟩ = {min(common):.2f}, "
+                f"the latest both reach, changes by {gain:+.3f} ± {error:.3f}.",
                 None if abs(gain) < error else bool(gain > 0),
             )
         )

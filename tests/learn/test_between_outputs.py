@@ -1,10 +1,10 @@
-"""What the report derives from labels before it draws anything."""
+"""Noise that replicas leave in labels, between two output times too."""
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from glassviz.report.material import noise_of_mean
+from glassviz.learn.between_outputs import noise_of_mean
 
 
 @pytest.mark.parametrize("between", [0.0, 0.3, 0.5, 1.0])

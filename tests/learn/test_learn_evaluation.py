@@ -42,6 +42,7 @@ def test_evaluation_against_an_ensemble_whose_predictions_are_the_labels(random_
                 columns,
                 noisy.astype(np.float32),
                 np.full((4, 2), noise),
+                np.full((4, 2), np.nan),
                 np.zeros((4, 150, 2)),
                 np.full(4, 10.0),
                 16.0,

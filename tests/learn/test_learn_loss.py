@@ -145,8 +145,19 @@ def test_signal_fraction_recovers_the_variance_under_binomial_noise():
     replicas = 8
     draws = rng.binomial(6, truth[..., None], (*truth.shape, replicas)) / 6
     labels, noise = draws.mean(axis=-1), draws.var(axis=-1, ddof=1).mean(axis=-1) / replicas
-    found = loss.signal_fraction(labels, noise) * labels.var(axis=-1).mean(axis=0)
+    unknown = np.full((12, 1), np.nan)
+    found = loss.signal_fraction(labels, noise, unknown) * labels.var(axis=-1).mean(axis=0)
     assert found[0] == pytest.approx(truth.var(), rel=0.03)
     assert labels.var() / truth.var() > 1.15  # what would have been taken for signal
-    assert loss.signal_fraction(labels, np.full((12, 1), np.nan))[0] == 1
-    assert loss.signal_fraction(labels, np.full((12, 1), 9.0))[0] == loss.SMALLEST_SIGNAL
+    assert loss.signal_fraction(labels, unknown, unknown)[0] == 1
+    assert loss.signal_fraction(labels, np.full((12, 1), 9.0), unknown)[0] == loss.SMALLEST_SIGNAL
+
+
+def test_what_particles_of_a_replica_share_is_not_in_the_variance_within_structures():
+    rng = np.random.default_rng(1)
+    truth, replicas = rng.normal(0.6, 0.1, (400, 1, 100)), 8
+    shared, own = rng.normal(0, 0.1, (400, 1, 1, replicas)), rng.normal(0, 0.1, (400, 1, 100, replicas))
+    draws = truth[..., None] + shared + own
+    labels, noise = draws.mean(axis=-1), draws.var(axis=-1, ddof=1).mean(axis=-1) / replicas
+    found = loss.signal_fraction(labels, noise, draws.mean(axis=2).var(axis=-1, ddof=1) / replicas)
+    assert found[0] == pytest.approx(1 / (1 + 1 / replicas), abs=0.005)

@@ -36,6 +36,9 @@ def test_networks_are_found_by_name(random_networks, tmp_path, monkeypatch):
         ensemble.save(tmp_path / "networks" / f"{name}.safetensors")
     assert available_networks() == ["first", "second"]
     assert load_networks("first").networks == 2
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "first").mkdir()
+    assert load_networks("first").networks == 2
     with pytest.raises(InvalidData, match=r"third.*first, second"):
         load_networks("third")
 

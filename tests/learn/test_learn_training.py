@@ -36,6 +36,7 @@ def points(structures=4, particles=40, levels=(0.9, 0.7), temperature=0.4, seed=
         columns,
         labels.astype(np.float32),
         np.zeros((structures, len(levels))),
+        np.zeros((structures, len(levels))),
         rng.uniform(0, 8, (structures, particles, 2)),
         np.full(structures, 8.0),
         16.0,

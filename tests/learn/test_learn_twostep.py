@@ -36,7 +36,7 @@ def test_pattern_of_table_1(labelled):
     plan = pattern_of(labelled, [0.2, 0.3, 0.4], (0.9, 0.7, 0.5, 0.2))
     assert ["".join(row) for row in plan.marks] == ["txx", "txx", "rrx", "rrr"]
     assert plan.equal_time_levels.tolist() == [0.9, 0.7]
-    assert plan[0.2, 0.7] == "t"
+    assert (0.2, 0.7) in plan.where("t")
     plan.reject(0.2, 0.7)
     assert plan.where("t") == [(0.2, 0.9)]
     assert str(plan).splitlines()[1].split() == ["0.900", "t", "x", "x"]
@@ -84,7 +84,7 @@ def test_a_state_whose_networks_all_diverged_is_predicted_only(labelled, cold):
     fitted = training.fit(labelled, 4, SHORT, 0, levels=levels, known=known)
     fitted = replace(fitted, alive=levels == 0.9)
     twostep.transferred(fitted, levels, known, plan, keep=1)
-    assert plan[0.2, 0.7] == "r"
+    assert (0.2, 0.7) in plan.where("r")
 
 
 def test_structures_of_a_temperature_come_together_those_in_equilibrium_first(configurations_at):
@@ -186,7 +186,7 @@ def gathered(monkeypatch, labelled, cold):
 
 
 def test_two_steps_from_labels_to_a_file(gathered, tmp_path):
-    ensemble = twostep.two_step([], [], PRESET, species=(0, 1), levels=(0.9, 0.7, 0.5), folder=tmp_path, seed=2)
+    ensemble = twostep.two_step([], [], PRESET, species=(1, 0, 0), levels=(0.9, 0.7, 0.5), folder=tmp_path, seed=2)
     assert ensemble.networks == 2
     assert ensemble.species == (0, 1)
     again = twostep.two_step([], [], PRESET, species=(0, 1), levels=(0.9, 0.7, 0.5), seed=2)
@@ -300,6 +300,49 @@ def test_ridge_baseline_is_linear_in_the_columns(labelled, random_descriptors):
         ensemble.bottleneck(random_descriptors(), 0.3, 0.8)
     with pytest.raises(InvalidData, match="no attention"):
         ensemble.attention(random_descriptors(), 0.3, 0.8)
+
+
+def test_ridge_baseline_has_the_least_squares_amplitude():
+    """Also where the columns' mean, which the constraint on the mean removes, changes with temperature."""
+    warm, cold = points(structures=8), points(temperature=0.3, structures=8, seed=1)
+    cold = replace(cold, columns=cold.columns + 2 * np.random.default_rng(77).normal(size=(8, 176))[0])
+    ensemble = baselines.ridge([warm, cold])
+    power = product = 0
+    for p in (warm, cold):
+        columns = p.columns.reshape(-1, 176).astype(np.float64)
+        C, _ = ensemble.propensity(columns, np.zeros(len(columns), int), p.temperature, p.levels)
+        apart = C.mean(axis=0) - p.levels[:, None]
+        product += (apart * (p.labels.swapaxes(0, 1).reshape(apart.shape) - p.levels[:, None])).sum()
+        power += (apart**2).sum()
+    assert product / power == pytest.approx(1, abs=0.05)
+
+
+def test_the_single_state_is_one_with_structures_to_hold_back(labelled):
+    alone = labelled[0].structures([0])
+    assert baselines.trained_state([labelled[1], replace(alone, temperature=0.2)]).temperature == 0.3
+    with pytest.raises(InvalidData, match="only one structure"):
+        baselines.trained_state([alone])
+
+
+@pytest.mark.parametrize("levels", [None, np.repeat([0.9, 0.5], 2)])
+def test_a_level_whose_structures_are_all_held_back_is_learned_from_them(labelled, levels):
+    longer = points(levels=(0.5,), structures=1, seed=4)  # c0 alone, which networks 0 and 2 keep back
+    fitted = training.fit([labelled[1], longer, replace(longer, temperature=0.3)], 4, SHORT, 0, levels=levels)
+    assert fitted.alive.all()
+    with pytest.raises(InvalidData, match="expected at least 2"):
+        training.fit(labelled, 2, replace(SHORT, folds=1), 0)
+
+
+def test_what_cannot_be_trained_is_said_before_the_training(simulated, monkeypatch):
+    monkeypatch.setattr(training, "fit", None)
+    other = structure("d", particles=400, temperature=0.2)
+    with pytest.raises(InvalidData, match=r"T = 0\.2: 400 particles; expected 129, as the training"):
+        twostep.two_step(simulated, [other], PRESET)
+    lacking = [ds.assign(species=ds["species"].clip(max=1)) for ds in simulated]
+    with pytest.raises(InvalidData, match="a: there are no particles of species 3"):
+        twostep.two_step(lacking, [], PRESET, species=(0, 2))
+    single = [ds.isel(configuration=0) for ds in simulated[:2]]
+    assert names_at(twostep.gathered(single, [], 0)[0]) == [(0.4, ["a", "b"])]
 
 
 def test_networks_are_listed_with_what_to_show_first(labelled, tmp_path, monkeypatch):

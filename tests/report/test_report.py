@@ -5,12 +5,14 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from glassviz.files import netcdf, store
+from glassviz.learn.between_outputs import noise_of_mean
 from glassviz.learn.evaluation import evaluate
 from glassviz.learn.labels import state_points, structures
 from glassviz.learn.networkfile import load_networks
@@ -18,7 +20,7 @@ from glassviz.mixture import InvalidData
 from glassviz.observe.attention import length_distribution, xi_int
 from glassviz.observe.chords import chord_length
 from glassviz.observe.susceptibility import chi4
-from glassviz.report.material import LEVELS, noise_of_mean
+from glassviz.report.material import LEVELS
 from glassviz.report.plates import AGREES, DISAGREES, IN_PART, UNDECIDED, Finding, Plate, exceeds, slope, within
 from glassviz.report.write import FIGURES, write_report
 from glassviz.structure.cache import cached_descriptors
@@ -26,6 +28,7 @@ from glassviz.structure.cache import cached_descriptors
 pytestmark = pytest.mark.slow
 
 TEMPERATURES = (0.40, 0.30)
+NETWORKS = Path(__file__).parents[2] / "precomputed" / "networks"
 SAMPLES = 3  # of each temperature
 LABELLED = 2  # of each temperature and role
 
@@ -209,16 +212,52 @@ def test_figures_can_be_chosen_and_unknown_ones_are_named(small_store, tmp_path,
         write_report(tmp_path / "file")
 
 
-def test_the_command_writes_the_figures_it_is_asked_for(small_store, tmp_path):
-    command = [sys.executable, "-m", "glassviz.cli", "report", "out", "--figures", "13", "9"]
-    environment = os.environ | {"GLASSVIZ_DATA": str(small_store)}
+def command_line(folder, data, *options):
+    """What `glassviz report out` leaves in a folder."""
+    command = [sys.executable, "-m", "glassviz.cli", "report", "out", *options]
+    environment = os.environ | {"GLASSVIZ_DATA": str(data)}
     done = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
     assert (done.returncode, done.stdout.split()) == (0, ["out/report.html"]), done.stderr
-    names = {path.name for path in (tmp_path / "out").iterdir()}
+    return {path.name for path in (folder / "out").iterdir()}
+
+
+def test_the_command_writes_the_figures_it_is_asked_for(small_store, tmp_path):
     figures = {f"figure_{number}.{suffix}" for number in (9, 13) for suffix in ("png", "svg", "csv")}
-    assert names == figures | {"report.html", "published.csv"}
+    found = command_line(tmp_path, small_store, "--figures", "13", "9")
+    assert found == figures | {"report.html", "published.csv"}
+
+
+def test_the_command_writes_all_figures_and_the_goals_by_default(written, small_store, tmp_path):
+    assert command_line(tmp_path, small_store) == {path.name for path in written[0].iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("networks", "change", "missing"),
+    [
+        ("tglassmlp", lambda ds: ds.isel(time=slice(2)), ["2", "3", "4", "10"]),  # to t = 1
+        ("tglassmlp", lambda ds: ds.isel(configuration=slice(ds.attrs["role"] == "test")), ["4"]),
+        ("ridge", lambda ds: ds, ["4", "9", "10", "11"]),
+    ],
+    ids=["short runs", "one structure", "ridge alone"],
+)
+def test_what_little_data_cannot_show_is_said_on_the_page(
+    small_store, tmp_path, monkeypatch, networks, change, missing
+):
+    root = tmp_path / "store"
+    (root / "networks").mkdir(parents=True)
+    (root / "propensities").mkdir()
+    (root / "configurations").symlink_to(small_store / "configurations")
+    path = NETWORKS / f"{networks}.safetensors"
+    (root / "networks" / path.name).symlink_to(path)
+    for path in (small_store / "propensities").iterdir():
+        if (ds := change(netcdf.load(path))).sizes["configuration"]:
+            netcdf.save(ds, root / "propensities" / path.name)
+    monkeypatch.setenv("GLASSVIZ_DATA", str(root))
+    text = write_report(tmp_path / "report").read_text()
+    for number in missing:
+        assert f"Figure {number} is missing:" in text
 
 
 # What verdicts are made of

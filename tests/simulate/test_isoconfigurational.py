@@ -6,8 +6,9 @@ import xarray as xr
 
 from glassviz import mixture
 from glassviz.files import netcdf
+from glassviz.learn.between_outputs import replica_noise
 from glassviz.mixture import InvalidData
-from glassviz.observe.propensity import noise_of_all, replica_noise
+from glassviz.observe.propensity import noise_of_all
 from glassviz.observe.susceptibility import chi4
 from glassviz.simulate import isoconfigurational as module
 from glassviz.simulate.bonds import initial_bonds, surviving_fraction
