@@ -14,7 +14,7 @@ from cyclopts.validators import Number
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from glassviz.mixture import InvalidData
+from glassviz.mixture import InvalidData, checked_temperature
 
 app = cyclopts.App(
     name="glassviz",
@@ -121,7 +121,7 @@ def beginning(start, samples, particles):
 def at_temperature(ds, temperature, source):
     """Configurations at the temperature that is told, or at their own; `InvalidData` where neither is known."""
     if temperature is not None:
-        return ds.assign_attrs(temperature=temperature)
+        ds = ds.assign_attrs(temperature=checked_temperature(temperature, "--temperature"))
     if not ds.attrs["temperature"] > 0:
         raise InvalidData(f"{source}: the temperature is unknown; expected --temperature.")
     return ds

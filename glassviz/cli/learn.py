@@ -59,10 +59,12 @@ def descriptors(
         Cells whose perimeters count.
     """
     from glassviz.files import netcdf, read
+    from glassviz.structure.descriptors import check_cutoff
     from glassviz.structure.descriptors import descriptors as compute
 
     ds = read(source)
     require_new_netcdf(output, source)
+    check_cutoff(cutoff)
     ds = relaxed(ds)
     with progress_bar("descriptors") as progress:
         values = compute(ds, cutoff=cutoff, tessellation=tessellation, progress=progress)
@@ -145,7 +147,7 @@ def train(
             f"--species: {', '.join(map(str, species))}; expected 1 among them, whose mean is constrained."
         )
     chosen = PRESETS[preset].changed(seeds, steps)
-    kinds = tuple(number - 1 for number in species)
+    kinds = sorted({number - 1 for number in species})
     common = {"seed": seed, "record": typed_command()}
     folder = output.with_suffix(".partial")
     with ExitStack() as bars:

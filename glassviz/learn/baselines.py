@@ -42,10 +42,12 @@ def trained_state(points, temperature=None, level=None):
     InvalidData
         Where there are no labels for it.
     """
+    training.check_structures(points)
+    points = [p for p in points if len(p) > 1]
     if temperature is None:
         far = [p.temperature for p in points if level is None and np.isclose(p.levels, SINGLE_STATE).any()]
         temperature, level = (min(far), SINGLE_STATE) if far else (min(p.temperature for p in points), level)
-    at = [p for p in points if np.isclose(p.temperature, temperature) and len(p) > 1]
+    at = [p for p in points if np.isclose(p.temperature, temperature)]
     reached = [c for p in at for c in p.levels]
     level = min(reached, default=None) if level is None else level
     if level is None or not np.isclose(reached, level).any():
@@ -101,11 +103,12 @@ def ridge(points, *, species=0, seed=0, record=None):
     folds = min(NETWORKS, max(len(p) for p in points))
     batches = prepared(points, assign_folds(points, folds), mean, std, kept)
     net = TGlassMLP(NETWORKS, int(kept.sum()), seed)
-    start.LinearStart(batches, net.columns).apply(net, torch.arange(NETWORKS) % folds, seed)
+    linear = start.LinearStart(batches, net.columns)
+    linear.apply(net, torch.arange(NETWORKS) % folds, seed)
     start.only_the_mean(net)
     for network in range(NETWORKS):
         weights = net.weights["bottleneck.0.weight"][network]
-        weights *= _amplitude(batches, weights[:, 0].numpy(), network % folds)
+        weights *= _amplitude(linear, weights[:, 0].numpy(), network % folds)
         weights[:, 1] = 0
     _make_linear(net)
     header = training.described(points[0]) | {"kind": "ridge"}
@@ -123,12 +126,15 @@ def ridge(points, *, species=0, seed=0, record=None):
     return Ensemble({species: net.branch(mean, std, kept)}, header)
 
 
-def _amplitude(batches, weights, held_back):
-    """Least-squares factor from the regression's value to propensity, over all states but a fold."""
+def _amplitude(linear, weights, held_back):
+    """Least-squares factor from the regression's value to propensity, over all states but a fold.
+
+    Of the value about its mean at the temperature, as the mean of predictions is constrained.
+    """
     covariance = power = 0.0
-    for batch in batches:
+    for batch, columns in zip(linear.batches, linear.centered, strict=True):
         if batch.fold != held_back:
-            node = batch.columns[:, : len(weights)] @ weights
+            node = columns @ weights
             covariance += float((batch.labels.numpy() - batch.levels[:, None]) @ node @ np.ones(len(batch.levels)))
             power += float(node @ node) * len(batch.levels)
     return covariance / power

@@ -109,7 +109,7 @@ def load_networks(name_or_path):
         Where there is no such file, or it does not hold networks of this kind.
     """
     path = Path(name_or_path)
-    if path.suffix != SUFFIX and not path.exists():
+    if path.suffix != SUFFIX and not path.is_file():
         path = precomputed("networks") / f"{name_or_path}{SUFFIX}"
     if not path.is_file():
         known = ", ".join(available_networks()) or "none"

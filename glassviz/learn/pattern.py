@@ -26,9 +26,6 @@ class Pattern:
     temperatures: np.ndarray
     marks: np.ndarray
 
-    def __getitem__(self, state):
-        return str(self.marks[self._place(*state)])
-
     def reject(self, temperature, level):
         """A state whose transferred labels are not self-consistent is predicted only."""
         self.marks[self._place(temperature, level)] = PREDICTED

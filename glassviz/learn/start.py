@@ -81,12 +81,9 @@ class LinearStart:
         return found
 
     def _usable(self, held_back, level):
-        """Numbers of the batches outside a fold whose labels reach a level."""
-        return [
-            k
-            for k, batch in enumerate(self.batches)
-            if batch.fold != held_back and (level is None or np.isclose(batch.levels, level).any())
-        ]
+        """Numbers of the batches outside a fold whose labels reach a level; of the fold where none does outside."""
+        reached = [k for k, batch in enumerate(self.batches) if level is None or np.isclose(batch.levels, level).any()]
+        return [k for k in reached if self.batches[k].fold != held_back] or reached
 
     def _targets(self, index, level, products=None):
         """Products (2, K) with what the two nodes start from, and how much (2,) the batch counts in each.

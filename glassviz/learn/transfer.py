@@ -31,8 +31,6 @@ class SizeTransfer:
     shift : (K,) ndarray
         Mean over species 1 in the large box less that in the small ones, in training standard deviations; 0 where
         masked.
-    spread_ratio : (K,) ndarray
-        Standard deviation of the columns over species 1, large box over small boxes; NaN where masked.
     shifted_share : float
         Share of the columns that count with |shift| > 1.
     variance_ratio : (network, state) ndarray
@@ -44,7 +42,6 @@ class SizeTransfer:
     temperature: float
     levels: np.ndarray
     shift: np.ndarray
-    spread_ratio: np.ndarray
     shifted_share: float
     variance_ratio: np.ndarray
     converged: np.ndarray
@@ -99,19 +96,16 @@ def size_transfer(ensemble, small, large, temperature, levels=LEVELS):
         raise InvalidData("size test: there is no level to compare at; expected at least one.")
     if branch is None:
         raise InvalidData(f"{ensemble.name}: there are no networks for species 1; expected them for the size test.")
-    means, deviations, variances, converged = [], [], [], []
+    means, variances, converged = [], [], []
     for descriptors in (small, large):
         table = Table(ensemble.name, ensemble.header, descriptors, float(temperature), levels)
         columns = table.columns[table.species == CONSTRAINED_SPECIES]
         kinds = np.full(len(columns), CONSTRAINED_SPECIES)
         predicted, report = ensemble.propensity(columns, kinds, float(temperature), levels)
         means.append(columns.mean(axis=0, dtype=np.float64))
-        deviations.append(columns.std(axis=0, dtype=np.float64))
         variances.append(predicted.var(axis=-1, dtype=np.float64))
         converged.append(report["converged"])
     shift = np.where(branch.kept, (means[1] - means[0]) / branch.std, 0.0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        spread_ratio = np.where(branch.kept, deviations[1] / deviations[0], np.nan)
     ratio = (variances[1] + SMALLEST_VARIANCE) / (variances[0] + SMALLEST_VARIANCE)
     share = float((np.abs(shift[branch.kept]) > LARGEST_SHIFT).mean())
-    return SizeTransfer(float(temperature), levels, shift, spread_ratio, share, ratio, converged[0] & converged[1])
+    return SizeTransfer(float(temperature), levels, shift, share, ratio, converged[0] & converged[1])

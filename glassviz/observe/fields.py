@@ -90,7 +90,7 @@ def box_side(ds):
 
 
 def structures(ds, *names):
-    """Configurations with the dimension `configuration`, and with the variables named.
+    """Configurations with the dimension `configuration`, which comes first in the variables named, then `particle`.
 
     Raises
     ------
@@ -105,8 +105,11 @@ def structures(ds, *names):
             raise InvalidData(f"{GIVEN}: {found} under '{name}'; expected {', '.join(sorted(dims))}.")
     if "species" in names:
         ds = ds.assign(species=(ds["species"].dims, checked_species(ds["species"].values, GIVEN)))
-        if "configuration" not in ds["species"].dims:
-            ds = ds.assign(species=ds["species"].expand_dims(configuration=ds.sizes["configuration"]))
+    for name in names:
+        values = ds[name]
+        if "configuration" not in values.dims:
+            values = values.expand_dims(configuration=ds.sizes["configuration"])
+        ds = ds.assign({name: values.transpose("configuration", "particle", ...)})
     return ds
 
 
@@ -169,7 +172,7 @@ def positions(ds, C, selected):
         Where C holds some of the particles and does not say which, or a position is not finite.
     """
     C = with_configurations(C)
-    found = matching(structures(ds, "position"), C)["position"].transpose("configuration", "particle", ...).values
+    found = matching(structures(ds, "position"), C)["position"].values
     if "index" in C.coords:
         order = [dim for dim in ("configuration", "particle") if dim in C["index"].dims]
         index = np.broadcast_to(C["index"].transpose(*order).values, selected.shape)

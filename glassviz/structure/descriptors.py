@@ -47,11 +47,6 @@ _INVERSE_36, _INVERSE_35, _ZERO = np.float32(1 / 36), np.float32(1 / 35), np.flo
 _CELLS_PER_CUTOFF = 4
 
 
-def column_names():
-    """Names of the 176 columns, `observable/length/neighbor species`, in the order of the flattened descriptors."""
-    return [f"{name}/{length:g}/{near}" for name in OBSERVABLES for length in LENGTHS for near in NEIGHBOR_SPECIES]
-
-
 @njit(cache=True, error_model="numpy", fastmath=True, inline="always")
 def _decay(u):
     c = _DECAY
@@ -242,14 +237,19 @@ def _describe(position, species, energy, perimeter, length, cutoff, rows):
     )
 
 
+def check_cutoff(cutoff):
+    """`InvalidData` where descriptors cannot have a cutoff (σ)."""
+    if not 0 < cutoff <= LARGEST_CUTOFF:
+        raise mixture.InvalidData(f"descriptors: the cutoff is {cutoff}; expected 0 < cutoff ≤ {LARGEST_CUTOFF:g} σ.")
+
+
 def checked(ds, cutoff, species):
     """The configurations in normal form with their inherent structures, or InvalidData; see `descriptors`."""
     if "inherent_position" not in ds:
         raise mixture.InvalidData(
             "descriptors: the configurations have no inherent_position; run glassviz.inherent_structures on them first."
         )
-    if not 0 < cutoff <= LARGEST_CUTOFF:
-        raise mixture.InvalidData(f"descriptors: the cutoff is {cutoff}; expected 0 < cutoff ≤ {LARGEST_CUTOFF:g} σ.")
+    check_cutoff(cutoff)
     if species not in (None, 0, 1, 2):
         raise mixture.InvalidData(f"descriptors: species is {species}; expected 0, 1, 2 or None for all.")
     ds = mixture.check(ds, "descriptors")

@@ -24,7 +24,7 @@ TEMPERATURE = 0.3
 def finding(variance_ratio):
     """What a size-transfer test finds whose predictions vary so much more in the large box."""
     one = np.ones((1, 1))
-    return SizeTransfer(TEMPERATURE, one[0], one[0], one[0], 0.0, variance_ratio * one, one == 1)
+    return SizeTransfer(TEMPERATURE, one[0], one[0], 0.0, variance_ratio * one, one == 1)
 
 
 @pytest.fixture

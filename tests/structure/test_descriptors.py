@@ -4,8 +4,10 @@ import pytest
 
 from glassviz import mixture
 from glassviz.simulate.potential import potential_energy
-from glassviz.structure.descriptors import LENGTHS, OBSERVABLES, column_names, descriptors
+from glassviz.structure.descriptors import LENGTHS, NEIGHBOR_SPECIES, OBSERVABLES, descriptors
 from glassviz.structure.tessellation import perimeters
+
+NAMES = [f"{name}/{length:g}/{near}" for name in OBSERVABLES for length in LENGTHS for near in NEIGHBOR_SPECIES]
 
 pytestmark = pytest.mark.filterwarnings("ignore::glassviz.mixture.MixtureWarning")
 
@@ -86,10 +88,9 @@ def test_labels(reference_sample):
         "tessellation": "plain",
     }
     np.testing.assert_array_equal(result["species"].values, dataset["species"].values)
-    names = column_names()
-    assert len(set(names)) == 176
+    assert len(set(NAMES)) == 176
     column = result.sel(observable="perimeter", length=2.5, neighbor_species="3").values[0]
-    np.testing.assert_array_equal(result.values.reshape(1290, 176)[:, names.index("perimeter/2.5/3")], column)
+    np.testing.assert_array_equal(result.values.reshape(1290, 176)[:, NAMES.index("perimeter/2.5/3")], column)
 
 
 def test_length_zero_is_the_particle_itself(reference_sample):
@@ -108,7 +109,7 @@ def test_length_zero_is_the_particle_itself(reference_sample):
 def test_the_constant_columns_of_species_1(reference_sample):
     dataset, _ = reference_sample
     columns = descriptors(dataset, species=0).values.reshape(600, 176)
-    constant = {name for name, column in zip(column_names(), columns.T, strict=True) if np.ptp(column) == 0}
+    constant = {name for name, column in zip(NAMES, columns.T, strict=True) if np.ptp(column) == 0}
     expected = {f"{name}/0/{near}" for name in ("density", "energy_variance") for near in ("1", "2", "3", "all")}
     expected |= {f"{name}/0/{near}" for name in ("energy", "perimeter") for near in ("2", "3")}
     assert len(expected) == 12
