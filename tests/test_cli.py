@@ -451,6 +451,8 @@ def test_serve_says_nothing_of_an_address_that_is_taken(processes):
         ("serve", "--port", 99999),
         ("serve", "--allow-origin", "http://class.example/"),
         ("serve", "--allow-origin", "class.example:99999"),
+        ("serve", "--allow-origin", "[fd00::5]"),
+        ("serve", "--address", "::1"),
         ("equilibrate", "out", "--temperatures", 0.5, "--sweeps", 200.5),
         ("equilibrate", "out", "--temperatures", 0.5, "--sweeps", 200, "--seed", 10**20),
         ("equilibrate", "out", "--temperatures", 0.5, "--sweeps", 200, "--start", "good.extxyz", "--particles", 50),

@@ -18,9 +18,9 @@ _PROPENSITY = {
 DIFFERENCE = "Difference"
 _SCALES = {**_PROPENSITY, DIFFERENCE: ("#5e2a8a", "#9a72c0", "#d6c8e6", "#f3f1ee", "#f3cf94", "#d98e2b", "#8a4a05")}
 MAPS = tuple(_PROPENSITY)
+"""Names of the propensity scales, the default first."""
 BY_WORD = {name.split(" ")[0].lower(): name for name in MAPS}
 """The same by one word, as addresses and commands have them."""
-"""Names of the propensity scales, the default first."""
 _TEMPERATURES = ("#3d71de", "#7a4fd0", "#b9469f", "#dd5a5c", "#ee9236")
 _UNKNOWN = "#b4b8bf"
 
@@ -91,6 +91,11 @@ def temperature_colors(temperatures):
     """One colour for each temperature, cold blue to hot orange, by rank: dict of float to #rrggbb."""
     order = sorted(set(temperatures))
     return dict(zip(order, map(hexadecimal, _ramp(_TEMPERATURES, max(len(order), 2))), strict=False))
+
+
+def color_of(colors, temperature):
+    """Of `temperature_colors` that of the temperature nearest to this one."""
+    return colors[min(colors, key=lambda t: abs(t - temperature))]
 
 
 def gradient(scale=RED_BLUE):

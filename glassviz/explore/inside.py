@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from glassviz.explore import derive
+from glassviz.explore.library import Sample
 from glassviz.learn.architecture import BOTTLENECK, HEAD, MLP1, MLP2, state_features
 from glassviz.learn.tables import COLUMN_DIMS
 
@@ -46,13 +47,15 @@ class Cloud:
     Attributes
     ----------
     title : str
+    sample : Sample
     nodes : (n, 2) ndarray
     propensity : (n,) ndarray
     particles : (n,) ndarray of int
-        Numbers in the chosen sample; −1 for particles of another one.
+        Their numbers in the sample.
     """
 
     title: str
+    sample: Sample
     nodes: np.ndarray
     propensity: np.ndarray
     particles: np.ndarray
@@ -240,4 +243,4 @@ def cloud(library, choice, title):
     """The `Cloud` of a choice's sample, at most about `TYPICAL` particles of species 1."""
     nodes, propensity = derive.bottleneck(library, choice)
     particles = typical(library, choice)
-    return Cloud(title, nodes[particles], propensity[particles], particles)
+    return Cloud(title, choice.sample, nodes[particles], propensity[particles], particles)

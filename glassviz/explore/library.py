@@ -163,22 +163,43 @@ class Library:
         Of the smallest samples, which are there at once, or of those of `particles`, the test structure of the longest
         run, of equals one in equilibrium, then that of the most replicas; else the first.
         """
-        samples = self.samples(temperature)
-        particles = particles or min(sample.particles for sample in samples)
+        particles = particles or self.sizes(temperature)[-1]
+        samples = [sample for sample in self.samples(temperature) if sample.particles == particles]
         files = [row for row in self.propensity_files(temperature) if (row.role, row.particles) == ("test", particles)]
         runs = {name: (self._last_time(row.path), row.replicas) for row in files for name in row.names}
-        if not runs:
-            return next(sample for sample in samples if sample.particles == particles)
-        verdicts = verdicts_of(self.configurations(temperature, particles))
+        followed = [sample for sample in samples if sample.name in runs]
+        if not followed:
+            return samples[0]
+        verdicts = self._verdicts(temperature, particles)
 
         def worth(sample):
-            end, replicas = runs.get(sample.name, (0.0, 0))
-            return end, verdicts[sample.index] == "equilibrium", replicas
+            end, replicas = runs[sample.name]
+            return end, verdicts.get(sample.name) == "equilibrium", replicas
 
-        return max((sample for sample in samples if sample.particles == particles), key=worth)
+        return max(followed, key=worth)
+
+    def sample_at(self, temperature, preferred=None):
+        """The sample to go on with at another temperature: the preferred one where it is, else one of its size."""
+        samples = self.samples(temperature)
+        if preferred is not None:
+            for sample in samples:
+                if sample.label == preferred.label:
+                    return sample
+        known = preferred is not None and preferred.particles in {sample.particles for sample in samples}
+        return self.opening_sample(temperature, preferred.particles if known else None)
 
     def _last_time(self, path):
-        return self.memo(("last time", path), lambda: float(netcdf.load(path)["time"][-1]))
+        return self.memo(("last time", path), lambda: float(netcdf.load(path, ["time"])["time"][-1]))
+
+    def _verdicts(self, temperature, particles):
+        """Verdicts on the samples of the store of one temperature and size, by name."""
+
+        def load():
+            parts = [netcdf.load(row.path, ["configuration", "verdict"]) for row in self._paths[temperature, particles]]
+            names = [str(name) for part in parts for name in part["configuration"].values]
+            return dict(zip(names, [verdict for part in parts for verdict in verdicts_of(part)], strict=True))
+
+        return self.memo(("verdicts", temperature, particles), load)
 
     def configurations(self, temperature, particles):
         """All configurations of one temperature and size, a Dataset with dims (configuration, particle, space)."""

@@ -17,6 +17,7 @@ from glassviz.mixture import InvalidData
 
 FORMATS = (".mp4", ".webm", ".gif")
 SWEEPS = ("time", "temperature")
+FASTEST_GIF = 50  # frames per second
 # Constant quality, fast enough to render while a speaker waits; slides play H.264 in yuv420p with even sizes only.
 _CODECS = {
     ".mp4": ("libx264", ["-crf", "18", "-preset", "veryfast", "-movflags", "+faststart"]),
@@ -35,6 +36,7 @@ def render_movie(
     temperature,
     mean_propensity=0.8,
     sample=None,
+    samples=None,
     network=None,
     size=1080,
     shape="tall",
@@ -54,11 +56,13 @@ def render_movie(
         Through ⟨C̄_B⟩ from 0.99 to 0.05 at `temperature`, or from hot to cold at `mean_propensity`. Each temperature
         has its own configuration.
     temperature : float
-        T (ε/k_B); of a temperature sweep it picks the sample only.
+        T (ε/k_B); of a temperature sweep it picks the sample only, by which those at other temperatures are chosen.
     mean_propensity : float, optional
         ⟨C̄_B⟩ of a temperature sweep.
     sample : str, optional
         Label or name of the sample, as `Library.samples` gives it; by default the largest.
+    samples : sequence of Sample, optional
+        Of a temperature sweep: one for each temperature; by default as `Library.sample_at` goes on with `sample`.
     network : str, optional
         Name of the ensemble; by default the first of the store.
     size : int, optional
@@ -95,6 +99,8 @@ def render_movie(
             f"movie: size {size}, {frames} frames, {fps} fps; "
             f"expected {SIZES[0]} to {SIZES[1]} pixels, 2 to 2000 frames, 1 to 60 fps."
         )
+    if path.suffix.lower() == ".gif" and fps > FASTEST_GIF:
+        raise InvalidData(f"movie: {fps} fps; expected at most {FASTEST_GIF} of a GIF, which browsers slow down else.")
     library = library or Library()
     if shape not in SHAPES or colors not in MAPS:
         raise InvalidData(f"movie: {shape!r}, {colors!r}; expected {' or '.join(SHAPES)}, {' or '.join(MAPS)}.")
@@ -102,12 +108,12 @@ def render_movie(
     if network not in library.networks:
         raise InvalidData(f"network: there is no {network!r}; expected one of {', '.join(library.networks)}.")
     first = _sample(library, temperature, sample)
-    states = _states(library, sweep, first, mean_propensity, frames)
+    states = _states(library, sweep, first, samples, mean_propensity, frames)
 
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         stage = partial(Stage, library, network=network, size=size - size % 2, shape=shape, colors=colors)
-        _write(temporary, _images(stage, states, progress), fps, colors)
+        _write(temporary, _images(stage, states, progress), frames, fps, colors)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -127,17 +133,15 @@ def _sample(library, temperature, label):
     return found[0]
 
 
-def _states(library, sweep, sample, mean_propensity, frames):
+def _states(library, sweep, sample, samples, mean_propensity, frames):
     """(sample, ⟨C̄_B⟩) of every frame."""
     if sweep == "time":
         return [(sample, level) for level in np.linspace(derive.LEVELS[0], derive.LEVELS[-1], frames)]
     low, high = derive.LEVELS[-1], derive.LEVELS[0]
     if not low <= mean_propensity <= high:
         raise InvalidData(f"mean propensity: {mean_propensity:g}; expected {low:g} to {high:g}.")
-    path = []
-    for temperature in library.offered:
-        same_size = [s for s in library.samples(temperature) if s.particles == sample.particles]
-        path += [s for s in same_size if s.name == sample.name][:1] or same_size[:1]
+    samples = samples or [library.sample_at(temperature, sample) for temperature in library.offered]
+    path = [one for one in samples if one.particles == sample.particles]
     if len(path) < 2:
         raise InvalidData(f"movie: no other temperature has samples of {sample.particles} particles; expected some.")
     return [(path[k * len(path) // frames], mean_propensity) for k in range(frames)]
@@ -163,13 +167,16 @@ def _few_colours(colors):
     return colours
 
 
-def _write(path, images, fps, colors):
+def _write(path, images, frames, fps, colors):
     kind = path.suffix.lower()
     if kind == ".gif":
         colours = _few_colours(colors)
         pictures = (Image.fromarray(image).quantize(palette=colours, dither=Image.Dither.NONE) for image in images)
         first = next(pictures)
-        first.save(path, save_all=True, append_images=pictures, duration=round(1000 / fps), loop=0)
+        # GIF counts in hundredths of a second: frames differ by one where the rate asks for it.
+        ends = np.rint(100 * np.arange(frames + 1) / fps).astype(int)
+        durations = (10 * np.diff(ends)).tolist()
+        first.save(path, save_all=True, append_images=pictures, duration=durations, loop=0)
         return
     first = next(images)
     codec, options = _CODECS[kind]

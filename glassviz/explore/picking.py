@@ -3,6 +3,8 @@
 import numpy as np
 
 CLOSE = 0.03  # of the window's width: how far from a point a tap still means it
+WIDEST = 4.0  # sides of the box from the middle of an outline, beyond which it means nothing more
+MOST_CORNERS = 2000  # of an outline; of more, every k-th counts
 
 
 def disc_at(x, y, position, radius, length):
@@ -62,12 +64,19 @@ def inside(polygon, points, length=None):
     Returns
     -------
     ndarray of int
-        Sorted, each once.
+        Sorted, each once; none where a corner is no number.
     """
     polygon = np.asarray(polygon, dtype=np.float64)
-    if len(polygon) < 3:
+    polygon = polygon[:: len(polygon) // MOST_CORNERS + 1]
+    if len(polygon) < 3 or not np.isfinite(polygon).all():
         return np.empty(0, dtype=int)
     low, high = polygon.min(axis=0), polygon.max(axis=0)
+    if length is not None:
+        middle = (low + high) / 2
+        polygon = polygon - length * np.floor(middle / length)
+        middle = middle - length * np.floor(middle / length)
+        low = np.maximum(polygon.min(axis=0), middle - WIDEST * length)
+        high = np.minimum(polygon.max(axis=0), middle + WIDEST * length)
     found = np.zeros(len(points), dtype=bool)
     for shift in _images(low, high, length):
         near = np.flatnonzero(((points + shift >= low) & (points + shift <= high)).all(axis=1))

@@ -1,13 +1,12 @@
 """What is known of the selected particles: their propensity in time, predicted and measured, and what it is owed to."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
 
 from glassviz.explore import derive
 from glassviz.explore.colors import LEVELS as CODES
-from glassviz.explore.colors import UNKNOWN
 from glassviz.explore.inside import state_inputs
 from glassviz.learn.attribution import attribution
 from glassviz.learn.inference import has_dynamics
@@ -30,14 +29,17 @@ class Selected:
         (⟨C̄_B⟩). None where no network speaks about them.
     measured : Dataset (time) or None
         `propensity` averaged over the particles and, of one alone, its `error` over the replicas, from molecular
-        dynamics; attributes `replicas` and `seen`, whether the networks were trained on it. Particles of a replica
-        move together: the error of the mean of several is not known from those of each, and NaN.
+        dynamics; attributes `replicas` and `seen`, as `learned_from` says. Particles of a replica move together: the
+        error of the mean of several is not known from those of each, and NaN.
     contribution : DataArray (observable, length, neighbor_species) or None
         What the prediction owes to each descriptor, averaged over networks and particles.
     average : float
         Prediction for average surroundings, from which the contributions lead to the particles' mean.
     explained : int
         Number of particles in `contribution`.
+    spoken : int
+        Number of particles whose species has networks: what is predicted is of them, and what is measured too where
+        there is a prediction.
     """
 
     particles: tuple
@@ -47,6 +49,7 @@ class Selected:
     contribution: xr.DataArray | None = None
     average: float = np.nan
     explained: int = 0
+    spoken: int = 0
 
 
 def selected(library, choice):
@@ -56,23 +59,22 @@ def selected(library, choice):
     sample, chosen = choice.sample, np.array(choice.selected)
     configuration = library.configurations(sample.temperature, sample.particles)
     species = configuration["species"].values[sample.index][chosen]
-    measured = measured_curve(library.dynamics(sample), chosen)
-    if measured is not None:
-        measured.attrs["seen"] = learned_from(library.ensemble(choice.network), sample)
+    ensemble = library.ensemble(choice.network)
+    spoken = chosen[np.isin(species, ensemble.species)]
     passed, _ = derive.transfer(library, sample.temperature, sample.particles, choice.network)
-    curve = predicted_curve(library, choice, chosen) if passed else None
-    if curve is None or not library.ensemble(choice.network).has_attention:
-        return Selected(choice.selected, species, curve, measured)
-    return Selected(choice.selected, species, curve, measured, *_explanation(library, choice, chosen, species))
+    curve = predicted_curve(library, choice, spoken) if passed and len(spoken) else None
+    measured = measured_curve(library.dynamics(sample), chosen if curve is None else spoken)
+    if measured is not None:
+        measured.attrs["seen"] = learned_from(ensemble, sample)
+    explanation = _explanation(library, choice, spoken) if curve is not None and ensemble.has_attention else ()
+    found = Selected(choice.selected, species, curve, measured, *explanation)
+    return replace(found, spoken=len(spoken))
 
 
 def predicted_curve(library, choice, chosen):
-    """Predicted propensity of some particles at every level that is met; None where no network speaks about any."""
+    """Predicted propensity of some particles, of species with networks, at every level that is met; None for none."""
     frames = derive.frames(library, choice.sample, choice.network)
-    codes = frames.codes[:, chosen]
-    codes = codes[:, (codes != UNKNOWN).all(axis=0)].astype(np.float64) / (CODES - 1)
-    if not codes.size:
-        return None
+    codes = frames.codes[:, chosen].astype(np.float64) / (CODES - 1)
     low, high = np.percentile(codes, BAND, axis=1)
     time, simulated = derive.times(library, choice.temperature)
     variables = {"mean": codes.mean(axis=1), "low": low, "high": high, "time": time, "simulated": simulated}
@@ -94,19 +96,17 @@ def measured_curve(ds, chosen):
 
 
 def learned_from(ensemble, sample):
-    """Whether networks were trained on the dynamics of a sample, by what their file records."""
-    return any(
-        abs(state["temperature"] - sample.temperature) < 1e-9
-        and sample.name in state.get("names", ())
-        and has_dynamics(state)
-        for state in ensemble.states
-    )
+    """Whether networks were trained on the dynamics of a sample, by what their file records; None where it does not."""
+    known = [state for state in ensemble.states if has_dynamics(state)]
+    here = [state.get("names") for state in known if abs(state["temperature"] - sample.temperature) < 1e-9]
+    if any(names is not None and sample.name in names for names in here):
+        return True
+    return None if not known or None in here else False
 
 
-def _explanation(library, choice, chosen, species):
+def _explanation(library, choice, spoken):
     """Mean contributions, mean prediction for average surroundings, and the number of particles they are of."""
     ensemble, sample = library.ensemble(choice.network), choice.sample
-    spoken = chosen[np.isin(species, ensemble.species)]
     spoken = spoken[:: -(-len(spoken) // MOST_EXPLAINED)]
     X = library.descriptors(sample.temperature, sample.particles, choice.network)
     X = X.isel(configuration=sample.index, particle=spoken)

@@ -20,7 +20,7 @@ MOST_PROCESSES = 64
 EVERYWHERE = ("0.0.0.0", "::")  # addresses of all interfaces, which no browser can open
 FORGET = 120_000  # ms a session without a connection is kept, for those who come back
 CHECK = 10_000  # ms between two looks for such sessions
-HOST = re.compile(r"(\[[0-9a-fA-F:]+\]|[\w.*-]+)(:(?P<port>\d{1,5}))?")
+HOST = re.compile(r"[\w.*-]+(:(?P<port>\d{1,5}))?")  # Bokeh knows no IPv6 addresses of pages
 ADMIT = 86_400  # s after it was opened in which a page may take up its session
 
 
@@ -47,13 +47,17 @@ def serve(port, address, show=False, processes=1, basic_auth=None, allow_origin=
     Raises
     ------
     InvalidData
-        Where the number of processes or the port is out of range, the password is empty, its file none of names and
-        passwords, or what should be a host is none.
+        Where the number of processes or the port is out of range, the address is of IPv6, the password is empty, its
+        file none of names and passwords, or what should be a host is none.
     """
     if not 1 <= processes <= MOST_PROCESSES:
         raise InvalidData(f"{processes} server processes; expected between 1 and {MOST_PROCESSES}.")
     if not 0 <= port < 65536:
         raise InvalidData(f"port {port}; expected 0 to 65535.")
+    if ":" in address and address not in EVERYWHERE:
+        raise InvalidData(
+            f"address {address}: Bokeh serves no page at an IPv6 address; expected an IPv4 one or a name."
+        )
     if basic_auth is not None:
         _require_password(basic_auth)
     for host in allow_origin:

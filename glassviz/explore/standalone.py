@@ -30,7 +30,7 @@ def standalone(library, choice, colors=MAPS[0]):
     Returns
     -------
     str
-        The HTML, about 12 bytes for each particle and a few hundred kB more.
+        The HTML, about 55 bytes for each particle and 14 kB more.
 
     Raises
     ------

@@ -65,15 +65,9 @@ class ExplorerState(param.Parameterized):
     @param.depends("temperature", watch=True)
     def _offer_samples(self):
         """Offer the samples of the new temperature: the one chosen last, or one of its size, else the opening one."""
-        samples, preferred = self.library.samples(self.temperature), self._preferred
-        labels = [sample.label for sample in samples]
-        self.param.sample.objects = labels
-        if preferred and preferred.label in labels:
-            self.sample = preferred.label
-        else:
-            known = preferred and preferred.particles in {sample.particles for sample in samples}
-            size = preferred.particles if known else None
-            self.sample = self.library.opening_sample(self.temperature, size).label
+        preferred = self._preferred
+        self.param.sample.objects = [sample.label for sample in self.library.samples(self.temperature)]
+        self.sample = self.library.sample_at(self.temperature, preferred).label
         self.selected = []  # the sample is of the new temperature by now, also for those who look
         self._preferred = preferred
 
@@ -106,6 +100,11 @@ class ExplorerState(param.Parameterized):
         """
         known = {int(i) for i in particles if 0 <= i < self.chosen_sample.particles}
         self.selected = sorted(known ^ set(self.selected) if add else known)
+
+    @property
+    def preferred(self):
+        """The `Sample` chosen last, which comes back at the temperatures that have it; None where none was chosen."""
+        return self._preferred
 
     @property
     def chosen_sample(self):

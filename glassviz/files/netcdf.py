@@ -160,13 +160,15 @@ def repack(path, without=()):
         _write(stored.drop_encoding(), path, encoding)
 
 
-def load(path):
+def load(path, names=None):
     """Read a NetCDF-4 file into memory and close it.
 
     Parameters
     ----------
     path : path-like
         A file of `save` or of any other NetCDF-4 writer.
+    names : sequence of str, optional
+        Variables and coordinates to read, of those there are; all by default.
 
     Returns
     -------
@@ -180,8 +182,9 @@ def load(path):
     """
     path = Path(path)
     with _opened(path) as stored:
-        check_size(1, _decoded_size(stored), path.name)
-        return _decoded(stored, path)
+        wanted = stored if names is None else stored[[name for name in names if name in stored.variables]]
+        check_size(1, _decoded_size(wanted), path.name)
+        return _decoded(wanted, path)
 
 
 def read(path):

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from glassviz.explore import derive
+from glassviz.explore import derive, movie
 from glassviz.explore.colors import CIVIDIS
 from glassviz.explore.movie import Cancelled, render_movie
 from glassviz.explore.picture import Stage
+from glassviz.explore.state import ExplorerState
 from glassviz.mixture import InvalidData
 
 
@@ -82,14 +83,48 @@ def test_a_temperature_sweep_shows_every_temperature(small, tmp_path, library):
     path = render_movie(
         tmp_path / "temperature.gif", sweep="temperature", mean_propensity=0.7, size=240, frames=count, fps=5, **small
     )
-    with Image.open(path) as movie:
+    with Image.open(path) as played:
         shown = []
-        for k in range(movie.n_frames):
-            movie.seek(k)
-            shown.append(np.asarray(movie.convert("RGB")).astype(int))
-        assert movie.size[0] == 240
+        for k in range(played.n_frames):
+            played.seek(k)
+            shown.append(np.asarray(played.convert("RGB")).astype(int))
+        assert played.size[0] == 240
     changes = [np.abs(a - b).mean() > 3 for a, b in pairwise(shown)]
     assert sum(changes) >= len(library.temperatures) - 1
+
+
+def test_a_temperature_sweep_goes_on_as_the_page_does(small, tmp_path, library, monkeypatch):
+    """With the chosen sample where it is, else with the one that the page opens."""
+    seen = []
+    monkeypatch.setattr(movie, "Stage", lambda _library, sample, **_: seen.append(sample))
+    monkeypatch.setattr(movie, "_images", lambda stage, states, _progress: [stage(sample) for sample, _ in states])
+    monkeypatch.setattr(movie, "_write", lambda path, *_: path.touch())
+    request = {**small, "sweep": "temperature", "frames": len(library.offered)}
+    state = ExplorerState(library, temperature=small["temperature"])
+    preferred = library.samples(small["temperature"])[-1]
+    state.sample = request["sample"] = preferred.label
+    assert state.preferred == preferred
+    render_movie(tmp_path / "x.mp4", **request)
+    shown = []
+    for temperature in library.offered:
+        state.temperature = temperature
+        shown.append(state.chosen_sample)
+    assert seen == [one for one in shown if one.particles == preferred.particles]
+    seen.clear()
+    opening = [library.opening_sample(t) for t in library.offered]
+    render_movie(tmp_path / "x.mp4", samples=opening, **request)
+    assert seen == [one for one in opening if one.particles == preferred.particles]
+
+
+@pytest.mark.parametrize("fps", [15, 30, 50])
+def test_a_gif_lasts_as_long_as_its_rate_says(small, tmp_path, fps):
+    path = render_movie(tmp_path / "x.gif", size=240, frames=31, fps=fps, **small)
+    with Image.open(path) as played:
+        durations = []
+        for k in range(played.n_frames):
+            played.seek(k)
+            durations.append(played.info["duration"])
+    assert sum(durations) == pytest.approx(31_000 / fps, abs=6)
 
 
 @pytest.mark.parametrize("shape", ["tall", "wide"])
@@ -144,6 +179,7 @@ def test_giving_up_leaves_nothing_behind(small, tmp_path):
         ({"sample": "N = 3"}, "N = 3"),
         ({"network": "nobody"}, "nobody"),
         ({"size": 10}, "size 10"),
+        ({"path": "x.gif", "fps": 60}, "60 fps; expected at most 50 of a GIF"),
         ({"shape": "round"}, "round"),
         ({"colors": "jet"}, "jet"),
         ({"sweep": "temperature", "mean_propensity": 2.0}, "mean propensity"),

@@ -54,6 +54,16 @@ def test_its_prediction_is_that_of_the_same_configuration_in_the_store(library, 
     assert session.memo._values[key]["codes"].shape[1] == library.memo._values[key]["codes"].shape[1] + 1
 
 
+def test_a_small_sample_of_ones_own_opens_no_temperature(library, session, shipped):
+    few = shipped.isel(particle=slice(700))
+    few = few.assign_attrs(box_length=float(few.attrs["box_length"]))
+    session, sample = session.with_configurations(few, 0.3, "few")
+    assert sample.particles < min(library.sizes(0.3))
+    assert session.opening_sample(0.3) == library.opening_sample(0.3)
+    assert session.opening_sample(0.3, sample.particles) == sample
+    assert session.sample_at(0.3, sample) == sample
+
+
 def test_curves_of_the_stores_networks_are_of_its_samples(library, session, shipped):
     network = library.networks[0]
     session, _ = session.with_configurations(shipped, 0.3, "mine")

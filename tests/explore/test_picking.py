@@ -36,9 +36,26 @@ def test_an_outline_that_is_not_convex():
     assert np.array_equal(found[clear], margin[clear] < 0)
 
 
-@pytest.mark.parametrize("outline", [[], [(0, 0), (1, 1)]])
+@pytest.mark.parametrize(
+    "outline", [[], [(0, 0), (1, 1)], [(0, 0), (1, np.nan), (1, 1)], [(0, 0), (0, np.inf), (1, 1)]]
+)
 def test_no_outline_holds_nothing(outline):
-    assert inside(outline, np.zeros((3, 2))).tolist() == []
+    for length in (None, 5.0):
+        assert inside(outline, np.zeros((3, 2)), length).tolist() == []
+
+
+def test_an_outline_far_away_or_far_too_large_is_taken_for_what_it_can_mean():
+    """A browser may say anything: it must not keep the server of all others busy."""
+    position = np.random.default_rng(1).uniform(0, 10, (5000, 2))
+    square = np.array([(9.0, 9.0), (11.0, 9.0), (11.0, 11.0), (9.0, 11.0)])
+    expected = inside(square, position, 10.0)
+    assert 100 < len(expected) < 300
+    np.testing.assert_array_equal(inside(square + np.array([1000, -70]), position, 10.0), expected)
+    every = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
+    for size in (30.0, 1e7, 1e300):
+        assert len(inside(size * every, position, 10.0)) == 5000
+    angle = np.linspace(0, 2 * np.pi, 300_000)
+    assert len(inside(5 + 20 * np.stack([np.cos(angle), np.sin(angle)], axis=1), position, 10.0)) == 5000
 
 
 def test_a_tap_beside_the_cloud_means_nothing():

@@ -91,8 +91,30 @@ def test_what_the_networks_were_trained_on_is_what_their_file_says(simulated):
     assert learned(sample)
     assert not learned(other)
     assert not learned(sample, names=["another"])
-    assert not learned(sample, times=[None, None])  # transferred labels
-    assert not learned_from(SimpleNamespace(states=[]), sample)
+    assert learned(sample, names=["another"]) is False
+    assert learned_from(SimpleNamespace(states=[]), sample) is None
+    assert learned(sample, times=[None, None]) is None  # transferred labels alone
+    assert learned(sample, names=None) is None
+    assert learned(other, names=None) is False  # it says that it learned at another temperature
+
+
+def test_of_species_without_networks_neither_dynamics_nor_prediction_is_shown(simulated):
+    """So that the two are of the same particles; without a prediction the dynamics are of all."""
+    if "glassmlp" not in simulated.library.networks:
+        pytest.skip("no networks of some species only")
+    simulated.network = "glassmlp"
+    ds = simulated.library.dynamics(simulated.chosen_sample)
+    first, second = (np.flatnonzero(ds["species"].values == kind)[:20] for kind in (0, 1))
+    simulated.select([*first, *second])
+    found = selected(simulated.library, simulated.choice())
+    assert found.spoken == 20
+    measured = ds["propensity"].sel(time=found.measured["time"])
+    np.testing.assert_allclose(found.measured["propensity"], measured[:, first].mean("particle"))
+    assert "mean of the 20 with networks, band" in _values(found, simulated.choice())
+    simulated.select(second)
+    found = selected(simulated.library, simulated.choice())
+    assert found.curve is None
+    np.testing.assert_allclose(found.measured["propensity"], measured[:, second].mean("particle"))
 
 
 def test_contributions_lead_from_average_surroundings_to_the_prediction(simulated):

@@ -47,6 +47,28 @@ def view(library, monkeypatch):
     return view
 
 
+def test_a_thread_that_tells_does_not_wait_for_a_server_that_has_ended():
+    done = []
+
+    async def ask(document):
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(None, base.told, document, loop, lambda: done.append(1))
+
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(asyncio.run, ask(Document())).result()
+    assert done == [1]
+    silent = SimpleNamespace(session_context=Document.session_context, add_next_tick_callback=lambda _: None)
+    loop = asyncio.new_event_loop()
+    with ThreadPoolExecutor(2) as threads:
+        running = threads.submit(loop.run_forever)
+        asked = threads.submit(base.told, silent, loop, None)
+        loop.call_soon_threadsafe(loop.call_later, 0.3, loop.stop)
+        assert asked.result(timeout=20) is False
+        running.result(timeout=20)
+    loop.close()
+    assert base.told(silent, loop, None) is False
+
+
 def settle(view, level, fault=None):
     """Choose a level and wait for the view."""
 

@@ -97,6 +97,14 @@ def test_dataset_returns_identical_and_in_memory(tmp_path, propensities):
     }
 
 
+def test_some_variables_alone(tmp_path, propensities):
+    path = tmp_path / "p.nc"
+    netcdf.save(propensities, path)
+    part = netcdf.load(path, ["time", "nothing"])
+    assert set(part.variables) == {"time"}
+    np.testing.assert_array_equal(part["time"], propensities["time"])
+
+
 def test_time_in_reduced_units_stays_a_number(tmp_path, propensities):
     propensities["time"].attrs["units"] = "seconds"
     netcdf.save(propensities, tmp_path / "propensities.nc")

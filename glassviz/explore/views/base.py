@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -284,6 +285,15 @@ async def on_session(document, change):
             return False
         await asyncio.wait([done], timeout=1)
     return True
+
+
+def told(document, loop, change):
+    """`on_session` from another thread; False also where the loop of the server has ended."""
+    future = asyncio.run_coroutine_threadsafe(on_session(document, change), loop) if loop.is_running() else None
+    while loop.is_running():
+        with suppress(TimeoutError):
+            return future.result(timeout=1)
+    return False
 
 
 def _gone(document):

@@ -59,7 +59,7 @@ class Bottleneck(View):
     def __init__(self, state, **params):
         super().__init__(state, **params)
         self._key = None
-        self._nodes, self._propensity = np.empty((0, 2)), np.empty(0)
+        self._sample, self._nodes, self._propensity = None, np.empty((0, 2)), np.empty(0)
         self._drawing = False
         state.param.watch(self._mark, "selected")
         state.param.watch(self.refresh, ["sample", "temperature", "network", "mean_propensity", "colors"])
@@ -78,7 +78,7 @@ class Bottleneck(View):
         self._marks = Marks(self.figure)
         for length in ("inner_width", "inner_height"):
             self.figure.on_change(length, lambda _attr, _old, _new: self._draw_soon())
-        selectable(self.figure, self.state, self._at, lambda corners: inside(corners, self._nodes))
+        selectable(self.figure, self.state, self._at, self._within)
         self._heading = pn.pane.HTML(TITLE.format(""), stylesheets=[HEADING], sizing_mode="stretch_width", margin=0)
         return pn.Column(
             self._heading,
@@ -101,7 +101,7 @@ class Bottleneck(View):
     def _show(self, result):
         choice, note, found = result
         self._heading.object = TITLE.format(note)
-        self._nodes = np.empty((0, 2)) if found is None else found[0]
+        self._sample, self._nodes = choice.sample, np.empty((0, 2)) if found is None else found[0]
         self._mark()
         if found is None:
             self._image.data = {"image": [], "x": [], "y": [], "dw": [], "dh": []}
@@ -129,11 +129,18 @@ class Bottleneck(View):
 
     def _at(self, x, y):
         window = [(limits.start, limits.end) for limits in (self.figure.x_range, self.figure.y_range)]
-        return point_at(x, y, self._nodes, window) if len(self._nodes) else None
+        return point_at(x, y, self._nodes, window) if self._up_to_date else None
+
+    def _within(self, corners):
+        return inside(corners, self._nodes) if self._up_to_date else []
+
+    @property
+    def _up_to_date(self):
+        """Whether there are points, and of the chosen sample."""
+        return len(self._nodes) > 0 and self._sample == self.state.chosen_sample
 
     def _mark(self, *_event):
-        chosen = [i for i in self.state.selected if i < len(self._nodes)]
-        self._marks.points(self._nodes[chosen])
+        self._marks.points(self._nodes[self.state.selected if self._up_to_date else []])
 
     def _follow(self, nodes, key):
         """Keep the window while the cloud fits well, else put it around the cloud."""

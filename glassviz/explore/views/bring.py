@@ -14,7 +14,7 @@ import panel_material_ui as pmui
 from glassviz.explore.intake import LARGEST, safe_name, take
 from glassviz.explore.own import COLDEST, HOTTEST
 from glassviz.explore.reading import MOST_CONFIGURATIONS, MOST_PARTICLES
-from glassviz.explore.views.base import on_session
+from glassviz.explore.views.base import on_session, told
 from glassviz.explore.views.dialog import dialog
 from glassviz.explore.views.share import BUTTON
 from glassviz.learn.inference import Ensemble
@@ -188,8 +188,7 @@ class Bring:
         loop = asyncio.get_running_loop()
 
         def progress(phrase):
-            told = on_session(document, partial(self._tell, f"{phrase} …"))
-            if self._stopped or not asyncio.run_coroutine_threadsafe(told, loop).result():
+            if self._stopped or not told(document, loop, partial(self._tell, f"{phrase} …")):
                 raise _Gone
 
         try:

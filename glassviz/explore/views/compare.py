@@ -197,16 +197,21 @@ class Compare(View):
 
     def at(self, x, y):
         """The particle at a point of a panel."""
-        return disc_at(x, y, self._position, self._radius, self._length) if self._sample else None
+        return disc_at(x, y, self._position, self._radius, self._length) if self._up_to_date else None
 
     def within(self, corners):
         """The particles within an outline in a panel."""
-        return inside(corners, self._position, self._length) if self._sample else []
+        return inside(corners, self._position, self._length) if self._up_to_date else []
+
+    @property
+    def _up_to_date(self):
+        """Whether the sample on the panels is the chosen one."""
+        return self._sample is not None and self._sample == self.state.chosen_sample
 
     def _mark(self, *_event):
         chosen = self.state.selected
         for panel in (*self._panels, self._difference):
-            if chosen and self._sample == self.state.chosen_sample:
+            if chosen and self._up_to_date:
                 panel.marks.discs(self._position[chosen], self._radius[chosen], self._length)
             else:
                 panel.marks.clear()

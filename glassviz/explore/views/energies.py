@@ -6,6 +6,7 @@ import numpy as np
 from bokeh.models import ColumnDataSource, HoverTool
 
 from glassviz.explore import making
+from glassviz.explore.colors import color_of
 from glassviz.explore.derive import LARGE
 from glassviz.explore.views.base import plain_figure
 from glassviz.simulate.verdict import sample_energies
@@ -173,8 +174,3 @@ def energies_legend(found):
 def grouped(number):
     """A whole number with thin spaces between its thousands."""
     return f"{number:,.0f}".replace(",", "\u202f")
-
-
-def color_of(colors, temperature):
-    """The colour of the temperature of the store nearest to this one."""
-    return colors[min(colors, key=lambda t: abs(t - temperature))]

@@ -19,7 +19,7 @@ from glassviz.explore.movie import Cancelled, render_movie
 from glassviz.explore.own import plain
 from glassviz.explore.picture import SHAPES, Stage
 from glassviz.explore.standalone import standalone
-from glassviz.explore.views.base import View, on_session, run, tell
+from glassviz.explore.views.base import View, on_session, run, tell, told
 from glassviz.explore.views.dialog import dialog
 from glassviz.explore.views.share import BUTTON
 from glassviz.files import netcdf
@@ -214,7 +214,12 @@ class Export(View):
             f"glassviz_T{temperature_name(choice.temperature)}_N{choice.sample.particles}_{plain(choice.sample.name)}"
         )
         make = {
-            MOVIE: partial(_movie, f"{name}_{self.sweep.value}{self.format.value}", self._movie_request()),
+            MOVIE: partial(
+                _movie,
+                f"{name}_{self.sweep.value}{self.format.value}",
+                self._movie_request(),
+                self.state.preferred,
+            ),
             PICTURE: partial(_picture, f"{name}.png", self.picture_size.value, self.picture_shape.value),
             CURVES: partial(_curves, f"glassviz_curves_{plain(choice.network)}.csv"),
             EVERYTHING: partial(_everything, f"{name}.nc"),
@@ -239,8 +244,7 @@ class Export(View):
         def progress(done, total):
             if self._stopped:
                 raise Cancelled
-            told = on_session(document, partial(self._tell, f"{done} of {total}", 100 * done / total))
-            if not asyncio.run_coroutine_threadsafe(told, loop).result():
+            if not told(document, loop, partial(self._tell, f"{done} of {total}", 100 * done / total)):
                 raise Cancelled  # nobody is waiting any more
 
         try:
@@ -286,9 +290,12 @@ def _stack(*pieces):
     return pn.Column(*pieces, sizing_mode="stretch_width", styles={"gap": "12px"}, margin=0)
 
 
-def _movie(name, request, folder, library, choice, colors, progress):
+def _movie(name, request, preferred, folder, library, choice, colors, progress):
     return render_movie(
         folder / name,
+        samples=[
+            choice.sample if t == choice.temperature else library.sample_at(t, preferred) for t in library.offered
+        ],
         temperature=choice.temperature,
         mean_propensity=choice.mean_propensity,
         sample=choice.sample.label,

@@ -166,6 +166,10 @@ class Inside(View):
     def _show_cloud(self, found):
         kind, k, cloud, selected = found
         self._across[kind][k].draw(cloud, selected)
+        self._name_clouds()
+
+    def _name_clouds(self):
+        """Say what is above, what is below, and what the colours are."""
         bar = (
             f'<span class="scale">0 <span class="bar" style="background:{gradient(self.state.colors)}"></span> 1</span>'
         )
@@ -196,7 +200,7 @@ class Inside(View):
     def _tap(self, small):
         def tapped(event):
             window = [(r.start, r.end) for r in (small.figure.x_range, small.figure.y_range)]
-            if small.cloud is not None:
+            if small.cloud is not None and small.cloud.sample == self.state.chosen_sample:
                 found = point_at(event.x, event.y, small.cloud.nodes, window)
                 self.state.select([] if found is None else [small.cloud.particles[found]])
 
@@ -204,6 +208,7 @@ class Inside(View):
 
     def _recolour(self, *_event):
         self._tones.palette = [hexadecimal(c) for c in palette(self.state.colors)[:CODES]]
+        self._name_clouds()
 
 
 class _Small:

@@ -27,6 +27,7 @@ LENGTHS = {
 MARKER, FIT, CHORD = "#e8b50c", "#d9713c", "#15181d"
 SIDE = 560  # pixels of the map
 THIN = 90  # pixels that all its rows of chords together may cover of the map's height
+MARGIN = 0.02  # of temperature, beside the first and the last point
 FIXED = "On: the lengths at the mean propensity of the paper's Fig. 12. Off: at the one chosen above."
 GRID = """
 :host { display: grid !important; gap: 10px; grid-template-columns: minmax(0, 1fr);
@@ -68,8 +69,9 @@ class Lengths(View):
             self.state.param.published_level, label="At ⟨C̄ʙ⟩ = 0.80, as in the paper", description=FIXED, margin=0
         )
         self._note = pn.pane.HTML(stylesheets=[HEADING], margin=0, styles={"flex": "1 1 300px", "width": "auto"})
-        self._lengths = _AgainstTemperature("length / σ", LENGTHS)
-        self._constant = _AgainstTemperature("A", {"A": ("A", "#7a4fd0", "diamond")})
+        temperatures = self.state.library.temperatures
+        self._lengths = _AgainstTemperature(temperatures, "length / σ", LENGTHS)
+        self._constant = _AgainstTemperature(temperatures, "A", {"A": ("A", "#7a4fd0", "diamond")})
         for panel in (self._lengths, self._constant):
             panel.figure.on_event(Tap, self._go_to)
         self._spectrum, self._map = _Spectrum(), _ChordMap()
@@ -186,9 +188,9 @@ class Lengths(View):
 class _AgainstTemperature:
     """Quantities with error bars against T; the chosen temperature is marked."""
 
-    def __init__(self, label, quantities):
+    def __init__(self, temperatures, label, quantities):
         self.figure = plain_figure(
-            x_range=Range1d(0.13, 0.42),
+            x_range=Range1d(min(temperatures) - MARGIN, max(temperatures) + MARGIN),
             y_range=Range1d(0, 10),
             x_axis_label="T / (ε/kʙ)",
             y_axis_label=label,

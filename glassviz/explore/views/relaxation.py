@@ -3,6 +3,7 @@
 import numpy as np
 from bokeh.models import Band, ColumnDataSource, CustomJSTickFormatter, LinearAxis, Range1d, Span, Whisker
 
+from glassviz.explore.colors import color_of
 from glassviz.explore.views.base import plain_figure
 from glassviz.mixture import GLASS_TRANSITION_TEMPERATURE
 
@@ -10,11 +11,6 @@ MARKER, BAND = "#e8b50c", "#8b93a1"
 LAW_COLORS = {"arrhenius": "#3a7fc4", "vft": "#d9713c", "parabolic": "#3f9b5a"}
 LAW_DASHES = {"arrhenius": "solid", "vft": "dashed", "parabolic": "dotted"}
 SHAPES = {"measured": "circle", "published": "square", "anchor": "star"}
-
-
-def color_of(colors, temperature):
-    """The colour of the temperature of the store nearest to this one."""
-    return colors[min(colors, key=lambda t: abs(t - temperature))]
 
 
 def origins(points):

@@ -8,10 +8,10 @@ from bokeh.models import ColumnDataSource, Range1d, Whisker
 
 from glassviz.explore.selected import selected
 from glassviz.explore.views.base import CARD, HEADING, View, javascript, plain_figure
+from glassviz.explore.views.heat import SYMBOLS
 from glassviz.observe.overlap import level
 
 PREDICTED, MEASURED, MEAN, MARKER = "#3a7fc4", "#d9713c", "#8b93a1", "#e8b50c"
-SYMBOLS = {"density": "ρ̄", "energy": "Ē", "perimeter": "p̄", "energy_variance": "ΔĒ"}
 WORDS = {
     "density": "density",
     "energy": "potential energy",
@@ -19,6 +19,11 @@ WORDS = {
     "energy_variance": "variance of the energy",
 }
 BASELINE = "<p>This ensemble is a baseline without attention: what its prediction is owed to is not told.</p>"
+SEEN = {
+    True: "the networks were trained on it",
+    False: "never trained on",
+    None: "whether networks were trained on it is not recorded",
+}
 STRONGEST = 3  # descriptors that are named
 CLOSE = {"position": "absolute", "right": "6px", "top": "6px", "z-index": "2"}
 STYLE = """
@@ -157,7 +162,8 @@ def _values(found, choice):
     else:
         levels = found.curve["level"].values
         value = np.interp(-choice.mean_propensity, -levels, found.curve["mean"].values)
-        band = ", band: 10 to 90 % of them" if many else ""
+        of = f" of the {found.spoken} with networks" if found.spoken < len(found.particles) else ""
+        band = f"{of}, band: 10 to 90 % of them" if many else ""
         lines.append(
             f'<span class="predicted">━ predicted <i>C</i><sub>B</sub> = <span class="number">{value:.2f}</span></span>'
             f" at ⟨<i>C̄</i><sub>B</sub>⟩ = {choice.mean_propensity:.2f} (┅){'; mean' if many else ''}{band}"
@@ -171,7 +177,7 @@ def _values(found, choice):
     if found.measured is None:
         lines.append("No molecular dynamics of this sample.")
     else:
-        seen = "the networks were trained on it" if found.measured.attrs["seen"] else "never trained on"
+        seen = SEEN[found.measured.attrs["seen"]]
         lines.append(
             f'<span class="measured">● molecular dynamics{_measured_now(found, choice)}</span> '
             f"{found.measured.attrs['replicas']} replicas, {seen}"
@@ -212,7 +218,7 @@ def _owed(found):
             title = f"{WORDS[observable]} at L = {float(value['length']):g} σ: {_signed(float(value), 3)}"
             cells += f'<td style="--tone:{tone};--share:{100 * abs(float(value)) / largest:.0f}%" title="{title}"></td>'
         rows += f"<tr><th><i>{SYMBOLS[observable]}</i></th>{cells}</tr>"
-    of = f" (every k-th, {found.explained} in all)" if found.explained < len(found.particles) else ""
+    of = f" (every k-th, {found.explained} in all)" if found.explained < found.spoken else ""
     return (
         f'<p>Owed to: average surroundings <span class="number">{found.average:.2f}</span>, '
         f'these surroundings <span class="number">{_signed(total, 2)}</span>{of}, of which '

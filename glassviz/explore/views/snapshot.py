@@ -210,15 +210,20 @@ class Snapshot(View):
         self._mark()
 
     def _at(self, x, y):
-        return disc_at(x, y, self._position, self._radius, self._length) if self._sample else None
+        return disc_at(x, y, self._position, self._radius, self._length) if self._up_to_date else None
 
     def _within(self, corners):
-        return inside(corners, self._position, self._length) if self._sample else []
+        return inside(corners, self._position, self._length) if self._up_to_date else []
+
+    @property
+    def _up_to_date(self):
+        """Whether the sample on the canvas is the chosen one."""
+        return self._sample is not None and self._sample == self.state.chosen_sample
 
     def _mark(self, *_event):
         """Rings around the selected particles."""
         chosen = self.state.selected
-        if chosen and self._sample == self.state.chosen_sample:
+        if chosen and self._up_to_date:
             self._marks.discs(self._position[chosen], self._radius[chosen], self._length)
         else:
             self._marks.clear()

@@ -9,11 +9,11 @@ from bokeh.events import Tap
 from bokeh.models import ColumnDataSource, Range1d, Whisker
 
 from glassviz.explore import derive
-from glassviz.explore.colors import temperature_colors
+from glassviz.explore.colors import color_of, temperature_colors
 from glassviz.explore.picking import state_at
 from glassviz.explore.provenance import settled
 from glassviz.explore.views.base import CARD, HEADING, View, plain_figure
-from glassviz.explore.views.relaxation import BAND, LAW_COLORS, LAW_DASHES, MARKER, Relaxation, color_of, origins
+from glassviz.explore.views.relaxation import BAND, LAW_COLORS, LAW_DASHES, MARKER, Relaxation, origins
 from glassviz.mixture import temperature_name
 from glassviz.observe.superposition import superposition
 

@@ -6,6 +6,9 @@ from bokeh.models import Range1d
 
 from glassviz.explore.views.base import javascript
 
+FAR = 1000.0  # sides of the box beyond which nobody looks
+MOST, LEAST = 3.0, 1e-3  # width of the window, in sides of the box
+
 
 class Seen(DataModel):
     """Limits (x0, x1, y0, y1) that the browser asks for, and those that were drawn last: see `look` in browser.js."""
@@ -30,6 +33,7 @@ class Window:
 
     def __init__(self, draw):
         self.x, self.y = Range1d(0, 1), Range1d(0, 1)
+        self._length = 1.0
         self._draw = draw
         self._seen = Seen()
         look = javascript("look", seen=self._seen, x=self.x, y=self.y)
@@ -41,13 +45,22 @@ class Window:
 
     @property
     def limits(self):
-        """((x0, x1), (y0, y1)) in σ."""
-        return (self.x.start, self.x.end), (self.y.start, self.y.end)
+        """((x0, x1), (y0, y1)) in σ; the whole box where a browser asks for what no window can be."""
+        return self._checked(self.x), self._checked(self.y)
+
+    def _checked(self, limits):
+        start, end, length = limits.start, limits.end, self._length
+        width = 1.01 * MOST * length  # the browser's own limit is not exact
+        if abs(start) <= FAR * length and LEAST * length / 2 <= end - start <= width:
+            return start, end
+        return 0.0, length
 
     def show_all(self, length):
         """Show the whole of a box of some side length (σ), now and on reset."""
+        self._length = length
         for limits in (self.x, self.y):
             limits.update(start=0, end=length, reset_start=0, reset_end=length)
+            limits.update(min_interval=LEAST * length, max_interval=MOST * length)
 
     def drawn(self):
         """What the figures show now is drawn."""
