@@ -1,15 +1,20 @@
 """The machines of a campaign: a Dask cluster, and following what runs on it."""
 
+import logging
 import uuid
-from contextlib import contextmanager
+import warnings
+from contextlib import contextmanager, suppress
 
 import numba
-from distributed import Client, LocalCluster, as_completed, get_worker
+from distributed import CancelledError, Client, LocalCluster, as_completed, get_worker
 from distributed.scheduler import KilledWorker
 
 from glassviz.mixture import InvalidData
 
 TIMEOUT = 15  # to reach a scheduler (s)
+SILENT = logging.CRITICAL + 1
+# A terminal sends Ctrl-C to all processes of a command; the workers end when their client does.
+UNINTERRUPTED = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 
 
 @contextmanager
@@ -33,21 +38,30 @@ def connected(workers=None, scheduler=None, together=1):
     Raises
     ------
     InvalidData
-        Where the scheduler cannot be reached, or there are no workers.
+        Where the scheduler cannot be reached, or no workers are asked for.
+
+    Warns
+    -----
+    UserWarning
+        Where a scheduler has no workers yet.
     """
     if workers is not None and workers < 1:
         raise InvalidData(f"campaign: {workers} workers; expected at least one.")
     if scheduler:
+        logging.getLogger("distributed.client").setLevel(SILENT)  # that a scheduler is gone is said in one sentence
         try:
             client = Client(scheduler, timeout=TIMEOUT)
-        except (OSError, ValueError) as error:
+        except (OSError, TypeError, ValueError) as error:
             raise InvalidData(f"{scheduler}: no Dask scheduler answers; expected tcp://HOST:PORT of one.") from error
         with client:
+            if not client.scheduler_info()["workers"]:
+                warnings.warn(f"{scheduler}: it has no workers yet; the campaign waits for some.", stacklevel=2)
             yield client
     else:
         # No limit of memory, since a worker over it would be killed. Nobody looks at the dashboard, and what the
         # scheduler serves besides takes any free port, so that campaigns run side by side.
-        options = {"memory_limit": 0, "dashboard_address": None, "silence_logs": "CRITICAL"}
+        options = {"memory_limit": 0, "dashboard_address": None, "silence_logs": SILENT}
+        options["preload"] = [UNINTERRUPTED]
         options["scheduler_kwargs"] = {"dashboard_address": "127.0.0.1:0"}
         with (
             LocalCluster(n_workers=workers, threads_per_worker=together, **options) as cluster,
@@ -97,7 +111,11 @@ def _follow(client, jobs, total, progress):
         shares[name] = share
         progress(total - len(jobs) + sum(shares.values()), total)
 
-    client.subscribe_topic(run, heard)
+    def overheard(event):
+        with suppress(KeyboardInterrupt):  # it is for the main thread; this one closes the cluster
+            heard(event)
+
+    client.subscribe_topic(run, overheard)
     failures = []
     for future in as_completed(futures.values()):
         if future.status == "finished":
@@ -117,7 +135,12 @@ def _task(run, job, _):
     def report(done, total):
         get_worker().log_event(run, [name, float(done / total)])
 
-    job.function(job.target, *job.arguments, report)
+    try:
+        job.function(job.target, *job.arguments, report)
+    except OSError:
+        # What a client that was killed has left running on a scheduler may make the same file, and clear up after it.
+        if not job.complete(job.target):
+            raise
     return name
 
 
@@ -127,4 +150,8 @@ def _sentence(name, error):
         return f"{name}: its worker died again and again; expected enough memory and time for one sample."
     if isinstance(error, InvalidData):
         return str(error)
+    if isinstance(error, OSError):
+        return f"{name}: {error.strerror or error}; the same command goes on once that is mended."
+    if error is None or isinstance(error, CancelledError):
+        return f"{name}: the scheduler is gone; the same command goes on with another one."
     raise error

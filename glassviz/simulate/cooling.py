@@ -10,7 +10,7 @@ from glassviz.files import netcdf
 from glassviz.files.integrity import remove_leftovers, require_plain
 from glassviz.simulate.checkerboard import CELL, cells_per_side
 from glassviz.simulate.comparison import against_shipped
-from glassviz.simulate.equilibration import BLOCKS, equilibrate, random_start
+from glassviz.simulate.equilibration import BLOCKS, COLDEST, equilibrate, random_start
 from glassviz.simulate.history import protocols, together
 from glassviz.simulate.inherent import inherent_structures
 from glassviz.simulate.verdict import statement
@@ -43,10 +43,10 @@ def protocol(temperatures, sweeps):
         )
     stages = list(zip(temperatures, sweeps, strict=True))
     for temperature, count in stages:
-        if not (0 < temperature < np.inf and count >= BLOCKS):
+        if not (COLDEST <= temperature < np.inf and count >= BLOCKS):
             raise mixture.InvalidData(
                 f"equilibrate: temperature {temperature:g} and {count} sweeps; "
-                f"expected T > 0 and at least {BLOCKS} sweeps."
+                f"expected T from {COLDEST:g} on and at least {BLOCKS} sweeps."
             )
     names = [mixture.temperature_name(temperature) for temperature in temperatures]
     if len(set(names)) < len(names):
@@ -173,7 +173,7 @@ def cool_sample(target, start, name, stage, seed, swap, record, progress=None, t
     )
     result = result.assign(start_digest=("configuration", [_digest(start)]))
     write_sample(target, result, name, seed[0], f"{swap} swap Monte Carlo", record)
-    checkpoint.unlink()
+    checkpoint.unlink(missing_ok=True)
     remove_leftovers(checkpoint)
 
 

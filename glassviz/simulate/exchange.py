@@ -80,7 +80,7 @@ class ReplicaExchange:
         """What the chains do, for the record."""
         ladder = " ".join(f"{1 / beta:.6g}" for beta in self.beta)
         return (
-            f"{self.chains[0].moves}; exchanges at least every {SWEEPS_BETWEEN_EXCHANGES} sweeps between T = {ladder}"
+            f"{self.chains[0].moves}, exchanges at least every {SWEEPS_BETWEEN_EXCHANGES} sweeps between T = {ladder}"
         )
 
     def energies(self):

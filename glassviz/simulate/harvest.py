@@ -51,7 +51,7 @@ def account(exchanges, visited):
     tried, made = exchanges
     shares = 100 * made / np.maximum(tried, 1)
     return (
-        f"{shares.min():.0f} to {shares.max():.0f} % of the exchanges between neighbours made; "
+        f"{shares.min():.0f} to {shares.max():.0f} % of the exchanges between neighbours made, "
         f"{visited.all(axis=0).sum()} of {visited.shape[1]} walkers have been at both ends"
     )
 

@@ -23,6 +23,9 @@ _PER_STAGE = ("cooling_temperature", "cooling_sweeps", "cooling_bonds", "cooling
 
 def _own_stage(ds):
     """The run recorded in a Dataset's series, as one stage."""
+    missing = [name for name in ("sweeps", "bond_series") if name not in ds]
+    if missing:
+        raise InvalidData(f"configurations: an energy_series without {missing[0]}; expected both, or neither.")
     energies = ds["energy_series"].values
     edges = np.linspace(0, energies.shape[1], INTERVALS + 1).astype(int)[:-1]
     means = np.add.reduceat(energies, edges, axis=1) / np.diff(np.append(edges, energies.shape[1]))

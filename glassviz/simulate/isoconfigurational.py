@@ -7,6 +7,7 @@ are measured on the fly at the output times; no trajectory is stored.
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import monotonic
 
 import numpy as np
 import xarray as xr
@@ -27,7 +28,9 @@ LONGEST_JUMP = 0.1  # σ a particle at rest may be pushed within a time step; in
 LONGEST_STEP = 0.1
 FARTHEST = 0.5  # σ a particle may move within a time step; in equilibrium it is a tenth of that
 LONGEST = 1e12  # last time; no simulation gets there
-STAGE = 25_000_000  # steps of a particle from one checkpoint to the next, some seconds
+MOST_PER_DECADE = 200  # output times, more than a time step apart from t = 1 on
+STAGE = 25_000_000  # steps of a particle that run without a look at anything else, some seconds on a CPU
+SAVED_AFTER = 10.0  # s from one checkpoint to the next, beside those at output times
 SHORTEST_STAGE = 1000  # steps
 FLIGHT = 10  # times the mean square displacement of free flight that no liquid reaches
 _DIMS = {
@@ -45,14 +48,14 @@ def logarithmic_times(until, per_decade=6):
     Raises
     ------
     InvalidData
-        Where `until` does not exceed 1 or is beyond any simulation, or there is less than one time per decade.
+        Where `until` does not exceed 1 or is beyond any simulation, or there are too few or too many times per decade.
     """
     if not 1 < until <= LONGEST:
         raise mixture.InvalidData(f"dynamics: the last time is {until:g}; expected more than 1, at most {LONGEST:g}.")
-    if per_decade < 1:
-        raise mixture.InvalidData(f"dynamics: {per_decade} times per decade; expected at least one.")
+    if not 1 <= per_decade <= MOST_PER_DECADE:
+        raise mixture.InvalidData(f"dynamics: {per_decade} times per decade; expected 1 to {MOST_PER_DECADE}.")
     times = 10 ** (np.arange(0, np.floor(np.log10(until) * per_decade + 1e-9) + 1) / per_decade)
-    return times if np.isclose(times[-1], until) else np.append(times, until)
+    return times if np.isclose(times[-1], until) else np.append(times[times < until - 2 * TIME_STEP], until)
 
 
 class _Ensemble:
@@ -258,7 +261,7 @@ def isoconfigurational(
         away, the times do not rise or the time step is too long, there is no replica, the device is not there, or the
         checkpoint is of another run.
     """
-    ds = mixture.check(ds)
+    ds = mixture.check(ds).drop_dims(["time", "component"], errors="ignore")  # of dynamics that it has behind it
     if ds.sizes["configuration"] != 1:
         raise mixture.InvalidData(
             f"isoconfigurational: {ds.sizes['configuration']} configurations; expected one structure at a time."
@@ -294,10 +297,13 @@ def isoconfigurational(
     if checkpoint and checkpoint.exists():
         ensemble.restore(checkpoint)
     with ThreadPoolExecutor(threads) as pool:
+        saved = monotonic()
         while ensemble.done < len(times):
+            measured = ensemble.done
             ensemble.run_on(pool)
-            if checkpoint:
+            if checkpoint and (ensemble.done > measured or monotonic() - saved > SAVED_AFTER):
                 ensemble.save(checkpoint)
+                saved = monotonic()
             if progress:
                 progress(ensemble.steps * time_step, times[-1])
     return _labelled(ds, ensemble, temperature, seed)

@@ -1,5 +1,6 @@
 """The campaign on real clusters: killed workers, killed clients, a scheduler of one's own."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import numpy as np
 import psutil
 import pytest
 import xarray as xr
+from distributed import LocalCluster
 
 from glassviz.campaign import cluster
 from glassviz.campaign.cluster import connected, run_jobs
@@ -132,6 +134,75 @@ def test_the_command_goes_on_after_its_client_was_killed(tmp_path, undisturbed):
     assert len(list(tmp_path.glob("N*.nc"))) < 4, "it was not killed in the middle"
     subprocess.run([*command, "--workers", "2"], check=True, capture_output=True)
     assert_all_there(tmp_path, undisturbed)
+
+
+def begun(folder, *options):
+    """A campaign of long samples by the command, in a group of its own, once it has a checkpoint."""
+    command = [*GLASSVIZ, "equilibrate", str(folder), "--temperatures", "0.6", "--sweeps", "400000", "--samples", "4"]
+    process = subprocess.Popen(
+        [*command, "--size", "60", *options], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + 60
+    while not list(folder.glob(".*checkpoint.nc")):
+        assert time.monotonic() < deadline, "it does not begin"
+        time.sleep(0.01)
+    return process
+
+
+def test_ctrl_c_ends_a_campaign_in_one_sentence(tmp_path):
+    """The terminal gives it to the workers too."""
+    process = begun(tmp_path, "--workers", "2")
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    assert said.rstrip().endswith("glassviz: interrupted.")
+
+
+def test_a_scheduler_that_goes_is_said_in_one_sentence(tmp_path):
+    with connected(1, None) as client:
+        process = begun(tmp_path, "--scheduler", client.cluster.scheduler_address)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert "Traceback" not in said
+    assert "the scheduler is gone; the same command goes on" in " ".join(said.split())
+
+
+@pytest.mark.parametrize("address", ["tls://127.0.0.1:8786", "tcp://127.0.0.1:1", "nowhere"])
+def test_a_scheduler_that_is_none_is_said_in_one_sentence(address, monkeypatch):
+    monkeypatch.setattr(cluster, "TIMEOUT", 1)
+    with pytest.raises(InvalidData, match="no Dask scheduler answers"), connected(None, address):
+        pass
+
+
+def test_a_scheduler_without_workers_is_waited_for(tmp_path):
+    with LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50) as empty:
+        threading.Timer(2, empty.scale, [1]).start()
+        with pytest.warns(UserWarning, match="no workers yet; the campaign waits"):
+            run_jobs([Job(tmp_path / "a.nc", make, ())], None, empty.scheduler_address, lambda *_: None)
+    assert (tmp_path / "a.nc").exists()
+
+
+def full(target, report):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def clear(target, report):
+    """What another run of the same job does meanwhile: it makes the file and clears up."""
+    target.write_text("done")
+    raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+
+def test_a_full_disk_stops_only_its_own_job(local, tmp_path):
+    jobs = [
+        Job(tmp_path / "full.nc", full, ()),
+        Job(tmp_path / "two.nc", clear, ()),
+        Job(tmp_path / "good.nc", make, ()),
+    ]
+    with pytest.raises(InvalidData, match=r"^full: No space left on device; the same command goes on"):
+        run_jobs(jobs, None, local.scheduler_address, lambda *_: None)
+    assert (tmp_path / "good.nc").exists()
+    assert (tmp_path / "two.nc").exists()
 
 
 def fail(target, report):

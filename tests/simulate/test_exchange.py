@@ -129,4 +129,4 @@ def test_walkers_that_were_at_both_ends_are_counted(walkers):
         one.exchange(energies)
     assert one.visited.all()
     told = account(one.exchanges, one.visited)
-    assert told == "100 to 100 % of the exchanges between neighbours made; 4 of 4 walkers have been at both ends"
+    assert told == "100 to 100 % of the exchanges between neighbours made, 4 of 4 walkers have been at both ends"

@@ -5,7 +5,8 @@ import xarray as xr
 from glassviz import mixture
 from glassviz.mixture import InvalidData
 from glassviz.simulate.equilibration import BLOCKS, equilibrate
-from glassviz.simulate.history import INTERVALS, assembled, cooling, padded, with_cooling
+from glassviz.simulate.harvest import account
+from glassviz.simulate.history import INTERVALS, assembled, cooling, padded, said, with_cooling
 
 HISTORY = ["cooling_energy", "cooling_temperature", "cooling_sweeps", "cooling_bonds", "cooling_decorrelations"]
 
@@ -30,6 +31,21 @@ def test_a_run_appends_itself_to_what_it_started_from(hot, cold):
     np.testing.assert_array_equal(
         cold["cooling_decorrelations"][0], [hot["decorrelations"].item(), cold["decorrelations"].item()]
     )
+
+
+def test_a_series_that_is_not_whole_is_refused(hot):
+    for missing in ("sweeps", "bond_series"):
+        with pytest.raises(InvalidData, match=f"an energy_series without {missing}; expected both"):
+            cooling(hot.drop_vars([*HISTORY, missing]))
+
+
+def test_every_saying_is_kept_whole():
+    """What several ladders say of themselves is put together, and put together again, without mixing it up."""
+    told = [account(np.array([[100, 100], [made, made]]), np.array([[True], [True]])) for made in (20, 30, 40)]
+    one, other, third = (xr.Dataset(attrs={"exchanges": text}) for text in told)
+    both = xr.Dataset(attrs=said([one, other], ["exchanges"]))
+    assert said([both, third, one], ["exchanges"]) == {"exchanges": "; ".join(told)}
+    assert not any("; " in text for text in told)
 
 
 def test_the_history_of_files_that_record_only_their_own_run(hot, cold):

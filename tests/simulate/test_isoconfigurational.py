@@ -116,6 +116,7 @@ def short_stages(monkeypatch):
     """Checkpoints every 0.3 time units."""
     monkeypatch.setattr(module, "STAGE", 0)
     monkeypatch.setattr(module, "SHORTEST_STAGE", 30)
+    monkeypatch.setattr(module, "SAVED_AFTER", 0.0)
 
 
 @pytest.mark.usefixtures("short_stages")
@@ -341,3 +342,21 @@ def test_susceptibility_of_few_replicas_is_that_of_many(liquid):
     assert corrected.mean() == pytest.approx(expected, abs=3 * error)
     assert estimated.mean() == pytest.approx(expected, abs=3 * estimated.std(ddof=1) / np.sqrt(8))
     assert plain.mean() - expected > 2 * abs(corrected.mean() - expected)
+
+
+def test_logarithmic_times_are_at_least_a_time_step_apart():
+    for until, per_decade in ((10.004, 6), (1.005, 6), (20, 200), (52_000, 3)):
+        times = module.logarithmic_times(until, per_decade)
+        assert times[-1] == until
+        assert np.diff(np.rint(times / module.TIME_STEP)).min(initial=1) >= 1
+    assert len(module.logarithmic_times(1000, 3)) == 10
+    for wrong in (0, 201, 2**53):
+        with pytest.raises(InvalidData, match=r"times per decade; expected 1 to 200"):
+            module.logarithmic_times(10, wrong)
+
+
+def test_a_structure_that_was_followed_before_is_followed_again(liquid_dataset):
+    """Its propensities at other times give way to the new ones."""
+    once = isoconfigurational(liquid_dataset, [0.1, 0.2], 8, seed=1)
+    again = isoconfigurational(once, [0.3], 8, seed=1)
+    xr.testing.assert_identical(again, isoconfigurational(liquid_dataset, [0.3], 8, seed=1))
