@@ -93,6 +93,10 @@ def test_zooming_draws_sharp_discs_of_the_window(open_app):
     app.wait_for(f"{raster}.dw[0] < {whole / 2}")
     shape = app.evaluate(f"{raster}.image[0].shape[0]")
     assert shape >= 320
+    for turn, widest in ((480, 3 * whole), (-480, 1.0)):
+        for _ in range(30):
+            app.page.mouse.wheel(0, turn)
+        app.wait_for(f"Math.abs({raster}.dw[0] / {widest} - 1) < 0.02")
 
 
 def test_curves_are_computed_for_every_temperature(open_app, library):

@@ -7,7 +7,8 @@ from bokeh.models import Range1d
 from glassviz.explore.views.base import javascript
 
 FAR = 1000.0  # sides of the box beyond which nobody looks
-MOST, LEAST = 3.0, 1e-3  # width of the window, in sides of the box
+WIDEST = 3.0  # window, in sides of the box
+NARROWEST = 1.0  # window (σ)
 
 
 class Seen(DataModel):
@@ -50,8 +51,8 @@ class Window:
 
     def _checked(self, limits):
         start, end, length = limits.start, limits.end, self._length
-        width = 1.01 * MOST * length  # the browser's own limit is not exact
-        if abs(start) <= FAR * length and LEAST * length / 2 <= end - start <= width:
+        # The browser's own limits are not exact.
+        if abs(start) <= FAR * length and NARROWEST / 2 <= end - start <= 1.01 * WIDEST * length:
             return start, end
         return 0.0, length
 
@@ -60,7 +61,7 @@ class Window:
         self._length = length
         for limits in (self.x, self.y):
             limits.update(start=0, end=length, reset_start=0, reset_end=length)
-            limits.update(min_interval=LEAST * length, max_interval=MOST * length)
+            limits.update(min_interval=NARROWEST, max_interval=WIDEST * length)
 
     def drawn(self):
         """What the figures show now is drawn."""
