@@ -180,13 +180,11 @@ class Library:
 
     def sample_at(self, temperature, preferred=None):
         """The sample to go on with at another temperature: the preferred one where it is, else one of its size."""
-        samples = self.samples(temperature)
-        if preferred is not None:
-            for sample in samples:
-                if sample.label == preferred.label:
-                    return sample
-        known = preferred is not None and preferred.particles in {sample.particles for sample in samples}
-        return self.opening_sample(temperature, preferred.particles if known else None)
+        if preferred is None:
+            return self.opening_sample(temperature)
+        alike = [sample for sample in self.samples(temperature) if sample.particles == preferred.particles]
+        same = [sample for sample in alike if sample.label == preferred.label]
+        return same[0] if same else self.opening_sample(temperature, preferred.particles if alike else None)
 
     def _last_time(self, path):
         return self.memo(("last time", path), lambda: float(netcdf.load(path, ["time"])["time"][-1]))

@@ -61,7 +61,7 @@ def render_movie(
         ⟨C̄_B⟩ of a temperature sweep.
     sample : str, optional
         Label or name of the sample, as `Library.samples` gives it; by default the largest.
-    samples : sequence of Sample, optional
+    samples : iterable of Sample, optional
         Of a temperature sweep: one for each temperature; by default as `Library.sample_at` goes on with `sample`.
     network : str, optional
         Name of the ensemble; by default the first of the store.

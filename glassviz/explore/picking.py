@@ -3,7 +3,7 @@
 import numpy as np
 
 CLOSE = 0.03  # of the window's width: how far from a point a tap still means it
-WIDEST = 4.0  # sides of the box from the middle of an outline, beyond which it means nothing more
+WIDEST = 4.0  # sides of the box beside it, beyond which an outline means nothing more
 MOST_CORNERS = 2000  # of an outline; of more, every k-th counts
 
 
@@ -70,13 +70,11 @@ def inside(polygon, points, length=None):
     polygon = polygon[:: len(polygon) // MOST_CORNERS + 1]
     if len(polygon) < 3 or not np.isfinite(polygon).all():
         return np.empty(0, dtype=int)
+    if length is not None:
+        polygon = polygon - length * np.floor(polygon.mean(axis=0) / length)
     low, high = polygon.min(axis=0), polygon.max(axis=0)
     if length is not None:
-        middle = (low + high) / 2
-        polygon = polygon - length * np.floor(middle / length)
-        middle = middle - length * np.floor(middle / length)
-        low = np.maximum(polygon.min(axis=0), middle - WIDEST * length)
-        high = np.minimum(polygon.max(axis=0), middle + WIDEST * length)
+        low, high = np.maximum(low, -WIDEST * length), np.minimum(high, (1 + WIDEST) * length)
     found = np.zeros(len(points), dtype=bool)
     for shift in _images(low, high, length):
         near = np.flatnonzero(((points + shift >= low) & (points + shift <= high)).all(axis=1))

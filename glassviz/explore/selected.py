@@ -1,6 +1,6 @@
 """What is known of the selected particles: their propensity in time, predicted and measured, and what it is owed to."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
@@ -31,25 +31,25 @@ class Selected:
         `propensity` averaged over the particles and, of one alone, its `error` over the replicas, from molecular
         dynamics; attributes `replicas` and `seen`, as `learned_from` says. Particles of a replica move together: the
         error of the mean of several is not known from those of each, and NaN.
+    spoken : int
+        Number of particles whose species has networks: what is predicted is of them, and what is measured too where
+        there is a prediction.
     contribution : DataArray (observable, length, neighbor_species) or None
         What the prediction owes to each descriptor, averaged over networks and particles.
     average : float
         Prediction for average surroundings, from which the contributions lead to the particles' mean.
     explained : int
         Number of particles in `contribution`.
-    spoken : int
-        Number of particles whose species has networks: what is predicted is of them, and what is measured too where
-        there is a prediction.
     """
 
     particles: tuple
     species: np.ndarray
     curve: xr.Dataset | None
     measured: xr.Dataset | None
+    spoken: int
     contribution: xr.DataArray | None = None
     average: float = np.nan
     explained: int = 0
-    spoken: int = 0
 
 
 def selected(library, choice):
@@ -67,8 +67,7 @@ def selected(library, choice):
     if measured is not None:
         measured.attrs["seen"] = learned_from(ensemble, sample)
     explanation = _explanation(library, choice, spoken) if curve is not None and ensemble.has_attention else ()
-    found = Selected(choice.selected, species, curve, measured, *explanation)
-    return replace(found, spoken=len(spoken))
+    return Selected(choice.selected, species, curve, measured, len(spoken), *explanation)
 
 
 def predicted_curve(library, choice, chosen):

@@ -33,6 +33,11 @@ class ExplorerState(param.Parameterized):
         Samples and networks to choose from.
     **chosen
         First values of the parameters below; the sample by its label.
+
+    Attributes
+    ----------
+    preferred : Sample or None
+        The sample chosen last, which comes back at the temperatures that have it.
     """
 
     temperature = param.Selector(
@@ -53,7 +58,7 @@ class ExplorerState(param.Parameterized):
     def __init__(self, library, **chosen):
         super().__init__()
         self.library = library
-        self._preferred = None
+        self.preferred = None
         self.param.temperature.objects = library.offered
         self.param.network.objects = library.networks
         self.network = library.networks[0]
@@ -65,11 +70,11 @@ class ExplorerState(param.Parameterized):
     @param.depends("temperature", watch=True)
     def _offer_samples(self):
         """Offer the samples of the new temperature: the one chosen last, or one of its size, else the opening one."""
-        preferred = self._preferred
+        preferred = self.preferred
         self.param.sample.objects = [sample.label for sample in self.library.samples(self.temperature)]
         self.sample = self.library.sample_at(self.temperature, preferred).label
         self.selected = []  # the sample is of the new temperature by now, also for those who look
-        self._preferred = preferred
+        self.preferred = preferred
 
     def show(self, library, sample=None, network=None):
         """Go to a `Sample` or a network, by name, that a library has and the present one lacks."""
@@ -86,7 +91,7 @@ class ExplorerState(param.Parameterized):
     @param.depends("sample", watch=True)
     def _prefer(self):
         """What was chosen last comes back at the temperatures that have it."""
-        self._preferred = self.chosen_sample
+        self.preferred = self.chosen_sample
         self.selected = []
 
     def select(self, particles, add=False):
@@ -100,11 +105,6 @@ class ExplorerState(param.Parameterized):
         """
         known = {int(i) for i in particles if 0 <= i < self.chosen_sample.particles}
         self.selected = sorted(known ^ set(self.selected) if add else known)
-
-    @property
-    def preferred(self):
-        """The `Sample` chosen last, which comes back at the temperatures that have it; None where none was chosen."""
-        return self._preferred
 
     @property
     def chosen_sample(self):

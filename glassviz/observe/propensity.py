@@ -42,26 +42,21 @@ def bond_breaking(ds, later):
         Where `ds` lacks its box, positions or species, `later` does not fit it, or one of them holds a position that
         is not finite.
     """
-    return surviving_fractions(ds, later).mean("replica").rename("propensity")
-
-
-def surviving_fractions(ds, later):
-    """n_t/n_0 of every replica, ([configuration,] replica, particle); parameters and errors as `bond_breaking`."""
     length, ds = box_side(ds), structures(ds, "position", "species")
     if not np.isfinite(ds["position"].values).all():
         raise InvalidData("configurations: some positions are not finite; expected numbers.")
     later, single = _replica_positions(ds, later)
-    fractions = np.empty(later.shape[:3])
+    propensity = np.empty((later.shape[0], later.shape[2]))
     for c, replicas in enumerate(later):
         position, species = wrap(ds["position"].values[c], length), np.ascontiguousarray(ds["species"].values[c])
         start, neighbor = initial_bonds(position, species, length)
-        for r, positions in enumerate(replicas):
-            fractions[c, r] = surviving_fraction(start, neighbor, positions, species, length)
+        kept = [surviving_fraction(start, neighbor, positions, species, length) for positions in replicas]
+        propensity[c] = np.mean(kept, axis=0)
     result = xr.DataArray(
-        fractions,
-        dims=("configuration", "replica", "particle"),
+        propensity,
+        dims=("configuration", "particle"),
         coords={"species": ds["species"].reset_coords(drop=True)},
-        name="surviving_fraction",
+        name="propensity",
     )
     if "configuration" in ds.coords:
         result = result.assign_coords(configuration=ds["configuration"])

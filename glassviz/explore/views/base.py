@@ -154,6 +154,7 @@ class View(pn.viewable.Viewer):
     state = param.ClassSelector(class_=ExplorerState, doc="What is chosen.")
     busy = param.Boolean(False, doc="Whether the view is behind the state.")
     on_screen = param.Boolean(True, doc="Whether the view's tab is open.")
+    _sample = None  # whose particles are drawn, in a view that draws those of one
 
     def __init__(self, state, **params):
         super().__init__(state=state, **params)
@@ -167,6 +168,11 @@ class View(pn.viewable.Viewer):
     def followed(self):
         """The views which the browser's clock waits for: this one."""
         return [self]
+
+    @property
+    def _up_to_date(self):
+        """Whether the particles that are drawn are those of the chosen sample."""
+        return self._sample == self.state.chosen_sample
 
     def refresh(self, *_events):
         """Bring the view up to the present choice, in the background, as soon as it is on the screen."""

@@ -59,7 +59,7 @@ class Bottleneck(View):
     def __init__(self, state, **params):
         super().__init__(state, **params)
         self._key = None
-        self._sample, self._nodes, self._propensity = None, np.empty((0, 2)), np.empty(0)
+        self._nodes, self._propensity = np.empty((0, 2)), np.empty(0)
         self._drawing = False
         state.param.watch(self._mark, "selected")
         state.param.watch(self.refresh, ["sample", "temperature", "network", "mean_propensity", "colors"])
@@ -101,7 +101,7 @@ class Bottleneck(View):
     def _show(self, result):
         choice, note, found = result
         self._heading.object = TITLE.format(note)
-        self._sample, self._nodes = choice.sample, np.empty((0, 2)) if found is None else found[0]
+        self._sample, self._nodes = (None, np.empty((0, 2))) if found is None else (choice.sample, found[0])
         self._mark()
         if found is None:
             self._image.data = {"image": [], "x": [], "y": [], "dw": [], "dh": []}
@@ -133,11 +133,6 @@ class Bottleneck(View):
 
     def _within(self, corners):
         return inside(corners, self._nodes) if self._up_to_date else []
-
-    @property
-    def _up_to_date(self):
-        """Whether there are points, and of the chosen sample."""
-        return len(self._nodes) > 0 and self._sample == self.state.chosen_sample
 
     def _mark(self, *_event):
         self._marks.points(self._nodes[self.state.selected if self._up_to_date else []])

@@ -47,7 +47,7 @@ class Compare(View):
     """
 
     def __init__(self, state, _scrub, **params):
-        self._sample = self._packed = None
+        self._packed = None
         self._codes = {}
         super().__init__(state, **params)
         state.param.watch(self.refresh, ["temperature", "sample", "mean_propensity", "colors"])
@@ -202,11 +202,6 @@ class Compare(View):
     def within(self, corners):
         """The particles within an outline in a panel."""
         return inside(corners, self._position, self._length) if self._up_to_date else []
-
-    @property
-    def _up_to_date(self):
-        """Whether the sample on the panels is the chosen one."""
-        return self._sample is not None and self._sample == self.state.chosen_sample
 
     def _mark(self, *_event):
         chosen = self.state.selected

@@ -293,9 +293,7 @@ def _stack(*pieces):
 def _movie(name, request, preferred, folder, library, choice, colors, progress):
     return render_movie(
         folder / name,
-        samples=[
-            choice.sample if t == choice.temperature else library.sample_at(t, preferred) for t in library.offered
-        ],
+        samples=(library.sample_at(temperature, preferred) for temperature in library.offered),
         temperature=choice.temperature,
         mean_propensity=choice.mean_propensity,
         sample=choice.sample.label,

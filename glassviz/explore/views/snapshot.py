@@ -56,7 +56,6 @@ class Snapshot(View):
 
     def __init__(self, state, scrub, **params):
         self._scrub = scrub
-        self._sample = None
         self._drawing = self._coloured = False
         self._notes = []
         super().__init__(state, **params)
@@ -214,11 +213,6 @@ class Snapshot(View):
 
     def _within(self, corners):
         return inside(corners, self._position, self._length) if self._up_to_date else []
-
-    @property
-    def _up_to_date(self):
-        """Whether the sample on the canvas is the chosen one."""
-        return self._sample is not None and self._sample == self.state.chosen_sample
 
     def _mark(self, *_event):
         """Rings around the selected particles."""
