@@ -3,9 +3,9 @@
 The prototype runs recorded their energies but not their bonds. At each temperature the first small configuration is
 therefore continued by `glassviz.equilibrate` for as many sweeps as its own run had; the fraction of bonds that survive
 along it says what a run of any length forgets there, whatever the size of the box. (Runs beyond LONGEST sweeps are cut
-there, which can only overstate what survives.) The verdict goes into the attribute
-`verdict` of the file; positions are not touched. Samples of our own
-coolings (`N1290_T0.40_s51.nc`) carry verdicts of their own.
+there, which can only overstate what survives; so do the bonds that are there again by chance, half a percent, which are
+not subtracted.) The verdict goes into the attribute `verdict` of the file; positions are not touched. Samples of our
+own coolings (`N1290_T0.40_s51.nc`) carry verdicts of their own.
 """
 
 from pathlib import Path

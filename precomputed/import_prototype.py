@@ -29,7 +29,7 @@ def convert(path):
             data["box_length"],
             data["temperature"],
             names=data.get("name", ["large"]),
-            provenance=f"locally balanced swap Monte Carlo (prototype), {sweeps.min()} sweeps or more",
+            provenance=f"locally balanced swap Monte Carlo (prototype), {sweeps.min()} to {sweeps.max()} sweeps",
             source=path.name,
         )
     ds = inherent_structures(ds)

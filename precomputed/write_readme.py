@@ -69,6 +69,22 @@ def table(header, rows):
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines) + "\n"
 
 
+def commands(text):
+    """Commands that differ in the samples alone as one, with all that stood there."""
+    alike = {}
+    for command in text.split("; "):
+        before, _, after = command.partition("--samples ")
+        samples, _, after = after.partition(" ")
+        alike.setdefault((before, after), []).append(samples)
+    return "; ".join(
+        f"`{before}--samples {samples[0]} {after}`".replace(" `", "`")
+        + (f" and --samples {', '.join(samples[1:])}" if samples[1:] else "")
+        if samples[0]
+        else f"`{before}`"
+        for (before, after), samples in alike.items()
+    )
+
+
 def configurations():
     """What the configuration files hold."""
     rows = []
@@ -77,7 +93,7 @@ def configurations():
         made = attrs["provenance"].partition(":")[0]
         rows.append((file.path.name, len(file.names), made, attrs.get("command", "see below"), attrs["verdict"]))
     header = ("file", "samples", "made by", "command", "verdict")
-    return "## configurations/\n\n" + table(header, [(f"`{r[0]}`", *r[1:3], f"`{r[3]}`", r[4]) for r in rows]) + HOW
+    return "## configurations/\n\n" + table(header, [(f"`{r[0]}`", *r[1:3], commands(r[3]), r[4]) for r in rows]) + HOW
 
 
 def propensities():
@@ -86,7 +102,7 @@ def propensities():
     for file in store.available_propensities():
         ds = netcdf.load(file.path)
         about = f"{file.temperature:.2f}", file.particles, file.role, len(file.names), in_equilibrium(library, ds)
-        rows.append((*about, file.replicas, *quality(ds), f"`{ds.attrs['dynamics_command']}`"))
+        rows.append((*about, file.replicas, *quality(ds), commands(ds.attrs["dynamics_command"])))
     header = (
         *("T", "N", "role", "structures", "in equilibrium", "replicas", "until t", "lowest ⟨C̄_B⟩"),
         *("error of a label there", "ceiling of ρ_P there", "highest ceiling", "command"),
@@ -171,7 +187,8 @@ def ablation():
     return (
         "\n## Choices the paper leaves open\n\n`python precomputed/ablation.py`: four networks of species 1, one "
         "step of training, each judged on the quarter of the training structures that it kept back (with the "
-        "labels as they were before those at T = 0.35 were run on); means over two seeds and the levels of ⟨C̄_B⟩ "
+        "labels of 30 November 2026, before the last ones at T = 0.35 and 0.27, and with one replica noise of clusters "
+        "for all states); means over two seeds and the levels of ⟨C̄_B⟩ "
         "below 0.98, early and late ones apart. ρ_P of single networks with labels of 8 "
         "replicas, so lower than of the ensembles below; of seeds: the standard deviation of ρ_P from seed to seed; "
         "ceiling and spread are corrected for the replicas' noise (not given where the correction itself is left out). "

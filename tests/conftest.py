@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from glassviz import mixture
+from glassviz.explore.library import Library
 
 SHARED = Path(__file__).parents[1].parent / "shared"
 
@@ -14,6 +15,12 @@ def shared():
     if not SHARED.is_dir():
         pytest.skip("the folder ../shared with reference data is not here")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def library():
+    """What ships with glassviz."""
+    return Library()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,8 @@
 import http.client
+import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -9,6 +11,7 @@ import threading
 import time
 import urllib.request
 from contextlib import suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +22,7 @@ from PIL import Image
 from glassviz.cli import common
 from glassviz.files import netcdf, store, write
 from glassviz.learn.networkfile import load_networks
+from glassviz.learn.plan import PRESETS
 from glassviz.mixture import MixtureWarning
 from glassviz.simulate.equilibration import random_start
 
@@ -282,11 +286,19 @@ def test_gather_adds_replicas_to_those_of_other_velocities(cooled, labels, tmp_p
 
 
 def test_descriptors_train_predict_and_info(cooled, labels, tmp_path):
-    run("descriptors", cooled / "N200_T0.50.nc", tmp_path / "descriptors.nc", "--cutoff", 6)
-    assert netcdf.load(tmp_path / "descriptors.nc")["descriptors"].shape == (2, 200, 4, 11, 4)
+    for cells in ("radical", "plain"):
+        options = ["--cutoff", 6, "--tessellation", cells]
+        run("descriptors", cooled / "N200_T0.50.nc", tmp_path / f"{cells}.nc", *options)
+    radical, plain = (netcdf.load(tmp_path / f"{cells}.nc")["descriptors"] for cells in ("radical", "plain"))
+    assert radical.shape == (2, 200, 4, 11, 4)
+    assert not np.allclose(radical, plain)
 
     network = tmp_path / "small.safetensors"
-    run("train", labels, "--output", network, "--species", 1, 2, "--seeds", 2, "--steps", 40)
+    options = ["--preset", "quick", "--configurations", cooled / "N200_T1.00.nc", "--species", 1, 2]
+    run("train", labels, "--output", network, *options, "--seeds", 2, "--steps", 40)
+    record = load_networks(network).header["training"]["species1"]
+    quick = replace(PRESETS["quick"].changed(steps=40).final, folds=2)  # one for each structure
+    assert record["plan"] == json.loads(json.dumps(asdict(quick)))
     assert re.search(r"^species2: \d of 2 networks, seed 0$", run("info", network).stdout, re.M)
     assert '"history"' in run("info", network, "--header").stdout
 
@@ -301,6 +313,24 @@ def test_descriptors_train_predict_and_info(cooled, labels, tmp_path):
     arguments[2] = tmp_path / "hot.nc"
     said = run(*arguments, "--mean-propensity", 0.8, "--temperature", 0.9).stderr
     assert "small: T = 0.9 is outside T = 0.5, whose dynamics it learned; its predictions are extrapolated." in said
+
+
+def test_training_says_what_it_would_learn_and_from_which_temperature_on(cooled, labels):
+    options = ["train", labels, "--configurations", cooled / "N200_T0.50.nc", cooled / "N200_T1.00.nc", "--plan"]
+    head, first, *_ = run(*options).stdout.splitlines()
+    assert head.split()[-2:] == ["0.50", "1.00"]
+    assert first.split() == ["0.990", "x", "r"]
+    said = run(*options, "--minimum-temperature", 0.7, code=2).stderr
+    assert "there are no training structures at T ≥ 0.7" in said
+
+
+def test_test_structures_are_written_as_such_and_not_learned(cooled, tmp_path):
+    options = ["--until", 20, "--replicas", 8, "--per-decade", 1, "--samples", "0:1"]
+    run("dynamics", cooled / "N200_T0.50.nc", tmp_path, *options, "--role", "test")
+    (path,) = tmp_path.glob("[!.]*.nc")
+    assert netcdf.load(path).attrs["role"] == "test"
+    said = run("train", path, "--output", tmp_path / "out.safetensors", code=2).stderr
+    assert "there are no training structures" in said
 
 
 @pytest.mark.slow
@@ -327,14 +357,16 @@ def test_info_lists_what_ships():
 def test_movie(tmp_path):
     for suffix, sample, more in (
         ("mp4", "N = 1290 · c01000", ()),
-        ("gif", "c01000", ("--shape", "wide", "--colors", "cividis")),
+        ("gif", "c01000", ("--shape", "wide", "--colors", "cividis", "--fps", 5)),
+        ("webm", "c01000", ("--sweep", "temperature")),
     ):
         path = tmp_path / f"sweep.{suffix}"
         options = ["--temperature", 0.4, "--sample", sample, "--frames", 3, "--size", 240, *more]
         assert run("movie", path, *options).stdout.split() == [str(path)]
         assert path.stat().st_size > 1000
-    with Image.open(path) as wide:
+    with Image.open(tmp_path / "sweep.gif") as wide:
         assert wide.size == (426, 240)
+        assert wide.info["duration"] == 200  # ms
 
 
 def answer(address):
@@ -348,15 +380,17 @@ def answer(address):
 
 def test_serve_answers():
     with subprocess.Popen(
-        [*GLASSVIZ, "serve", "--port", "0"],
+        [*GLASSVIZ, "serve", "--port", "0", "--show"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        env=os.environ | {"PYTHONUNBUFFERED": "1", "BROWSER": "echo %s"},
     ) as process:
         try:
             (address,) = re.findall(r"http://localhost:\d+/app", process.stdout.readline())
             assert answer(address) == 200
+            process.stdout.readline()
+            assert process.stdout.readline() == f"{address}\n"
         finally:
             process.send_signal(signal.SIGINT)
 
@@ -420,83 +454,110 @@ def test_serve_says_nothing_of_an_address_that_is_taken(processes):
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("command", "reason"),
     [
-        ("dynamics", "missing.nc", "out", "--until", 10),
-        ("descriptors", "pickle.nc", "out.nc"),
-        ("predict", "page.gsd", "out.nc", "--network", "nothing", "--mean-propensity", 0.8),
-        ("predict", "good.extxyz", "good.extxyz", "--network", "ridge", "--mean-propensity", 0.8),
-        ("descriptors", "good.extxyz", "out.gsd"),
-        ("descriptors", "good.extxyz", "nowhere/out.nc"),
-        ("dynamics", "good.extxyz", "page.gsd", "--until", 10),
-        ("dynamics", "good.extxyz", "out", "--until", 10, "--samples", "3:5"),
-        ("dynamics", "good.extxyz", "out", "--until", "inf"),
-        ("dynamics", "named.nc", "out", "--until", 10),
-        ("equilibrate", "out", "--temperatures", 0.5, 0.5, "--sweeps", 200),
-        ("campaign", "equilibrate", "out", "--temperatures", 0.5, "--sweeps", 200, "--workers", -2),
-        ("equilibrate", "out", "--temperatures", "--sweeps", 200),
-        ("equilibrate", "out", "--temperatures", 0.5, "--sweeps", 200, "--seed", -1),
-        ("dynamics", "good.extxyz", "out", "--until", 10, "--replicas", 0),
-        ("predict", "good.extxyz", "out.nc", "--network", "tglassmlp", "--mean-propensity"),
-        ("predict", "good.extxyz", "out.nc", "--network", "tglassmlp", "--mean-propensity", 0.8, 1.2),
-        ("train", "labels.nc", "--output", "out.safetensors", "--steps", 0),
-        ("train", "labels.nc", "--output", "out.safetensors", "--model", "ridge", "--species", 2),
-        ("train", "labels.nc", "--output", "out.safetensors"),
-        ("train", "labels.nc", "--output", "out.safetensors", "--model", "glassmlp"),
-        ("nonsense",),
-        ("info", "--nonsense"),
-        ("serve", "--basic-auth", ""),
-        ("serve", "--basic-auth", "missing.json"),
-        ("serve", "--basic-auth", "list.json"),
-        ("serve", "--port", 99999),
-        ("serve", "--allow-origin", "http://class.example/"),
-        ("serve", "--allow-origin", "class.example:99999"),
-        ("serve", "--allow-origin", "[fd00::5]"),
-        ("serve", "--address", "::1"),
-        ("equilibrate", "out", "--temperatures", 0.5, "--sweeps", 200.5),
-        ("equilibrate", "out", "--temperatures", 0.5, "--sweeps", 200, "--seed", 10**20),
-        ("equilibrate", "out", "--temperatures", 0.5, "--sweeps", 200, "--start", "good.extxyz", "--particles", 50),
-        ("campaign", "equilibrate", "out", "--temperatures", 0.5, "--sweeps", 200, "--start", "x.nc", "--samples", 2),
-        ("campaign", "gather", "samples", "page.gsd"),
-        ("dynamics", "good.extxyz", "out", "--until", 1e17),
-        ("report", "out", "--figures"),
-        ("report", "page.gsd"),
-        ("train", "missing.nc", "--output", "out.safetensors"),
-        ("movie", "out.avi"),
-        ("movie", "out.mp4", "--temperature", 0.111),
-        ("info", "missing.nc"),
-        ("equilibrate", "out", "--temperatures", -1, "--sweeps", 200),
-        ("equilibrate", "out", "--temperatures", 0.5, 0.00005, "--sweeps", 200),
-        ("dynamics", "good.extxyz", "out", "--until", 20, "--per-decade", 300),
+        ("dynamics missing.nc out --until 10", "missing.nc: there is no such file"),
+        ("descriptors pickle.nc out.nc", "pickle.nc: the content is a Python pickle, which is never read"),
         (
-            "predict",
-            "good.extxyz",
-            "out.nc",
-            "--network",
-            "tglassmlp",
-            "--mean-propensity",
-            0.8,
-            "--temperature",
-            "inf",
+            "predict page.gsd out.nc --network ridge --mean-propensity 0.8",
+            "page.gsd: the content is a web page; expected GSD",
         ),
-        ("descriptors", "good.extxyz", "out.nc", "--cutoff", 40),
-        ("equilibrate", "out", "--temperatures", 0.5, "--sweeps", 1),
-        ("equilibrate", "out", "--temperatures", 0.5, 0.4, 0.3, "--sweeps", 200, 200),
-        ("equilibrate", "out", "--temperatures", 0.5, "--sweeps", 200, "--threads", 2),
-        ("campaign", "equilibrate", "out", "--temperatures", 0.5, "--sweeps", 200, "--threads", 2),
-        ("campaign", "equilibrate", "out", "--temperatures", 0.5, "--sweeps", 200, "--threads", 0),
-        ("campaign", "equilibrate", "out", "--temperatures", 0.5, "--sweeps", 1),
-        ("campaign", "equilibrate", "out", "--temperatures", 0.5, "--sweeps", 200, "--size", 1),
-        ("campaign", "equilibrate", "out", "--temperatures", 0.5, "--sweeps", 200, "--scheduler", "nonsense"),
-        ("campaign", "equilibrate", "out", "--temperatures", 0.5, "--sweeps", 200, "--start", "named.nc"),
-        ("exchange", "out", "--start", "missing.nc", "--sweeps", 200),
-        ("exchange", "out", "--start", "good.extxyz", "--sweeps", 200),
-        ("campaign", "dynamics", "missing.nc", "out", "--until", 10),
-        ("campaign", "gather", "missing", "out"),
-        ("campaign", "gather", "out"),
+        (
+            "predict good.extxyz out.nc --network nothing --mean-propensity 0.8",
+            "nothing: there is no such network file",
+        ),
+        (
+            "predict good.extxyz good.extxyz --network ridge --mean-propensity 0.8",
+            "good.extxyz: expected a file ending in .nc",
+        ),
+        ("descriptors good.extxyz out.gsd", "out.gsd: expected a file ending in .nc"),
+        ("descriptors good.extxyz nowhere/out.nc", "nowhere: there is no such folder to write out.nc into"),
+        ("dynamics good.extxyz page.gsd --until 10", "page.gsd: it is a file; expected a folder"),
+        ("dynamics good.extxyz out --until 10 --samples 3:5", "3:5 holds none of good.extxyz; expected some of its 1"),
+        ("dynamics good.extxyz out --until inf", "the last time is inf; expected more than 1"),
+        ("dynamics named.nc out --until 10", "'a/b': a file is called after this structure"),
+        ("equilibrate out --temperatures 0.5 0.5 --sweeps 200", "temperatures 0.50 0.50; expected each of them once"),
+        ("campaign equilibrate out --temperatures 0.5 --sweeps 200 --workers -2", '"-2" for --workers'),
+        ("equilibrate out --temperatures --sweeps 200", "for --temperatures. Expected at least one"),
+        ("equilibrate out --temperatures 0.5 --sweeps 200 --seed -1", '"-1" for --seed'),
+        ("dynamics good.extxyz out --until 10 --replicas 0", '"0" for --replicas'),
+        (
+            "predict good.extxyz out.nc --network tglassmlp --mean-propensity",
+            "for --mean-propensity. Expected at least one",
+        ),
+        ("predict good.extxyz out.nc --network tglassmlp --mean-propensity 0.8 1.2", '"1.2" for --mean-propensity'),
+        ("train labels.nc --output out.safetensors --steps 0", '"0" for --steps'),
+        ("train labels.nc --output out.safetensors --model ridge --species 2", "--species: 2; expected 1 among them"),
+        ("train labels.nc --output out.safetensors", "no run gets to a ⟨C̄_B⟩ that is learned"),
+        ("train labels.nc --output out.safetensors --model glassmlp", "no run gets to a ⟨C̄_B⟩ that is learned"),
+        ("nonsense", 'Unknown command "nonsense"'),
+        ("info --nonsense", "Unknown option: --nonsense"),
+        ("serve --basic-auth ''", "the password is empty"),
+        (
+            "serve --basic-auth missing.json",
+            "missing.json: there is no such file; expected a JSON file of names and passwords",
+        ),
+        ("serve --basic-auth list.json", "list.json: expected names and passwords"),
+        ("serve --port 99999", "port 99999; expected 0 to 65535"),
+        ("serve --allow-origin http://class.example/", "http://class.example/: expected a host"),
+        ("serve --allow-origin class.example:99999", "class.example:99999: expected a host"),
+        ("serve --allow-origin [fd00::5]", "[fd00::5]: expected a host"),
+        ("serve --address ::1", "address ::1: Bokeh serves no page at an IPv6 address"),
+        ("equilibrate out --temperatures 0.5 --sweeps 200.5", 'unable to convert "200.5" into int'),
+        ("equilibrate out --temperatures 0.5 --sweeps 200 --seed 100000000000000000000", "for --seed. Must be <="),
+        (
+            "equilibrate out --temperatures 0.5 --sweeps 200 --start good.extxyz --particles 50",
+            "expected no --samples and no --particles",
+        ),
+        (
+            "campaign equilibrate out --temperatures 0.5 --sweeps 200 --start x.nc --samples 2",
+            "expected no --samples and no --particles",
+        ),
+        ("campaign gather samples page.gsd", "page.gsd: it is a file; expected a folder"),
+        ("dynamics good.extxyz out --until 1e17", "the last time is 1e+17; expected more than 1, at most 1e+12"),
+        ("report out --figures", "for --figures. Expected at least one"),
+        ("report page.gsd", "page.gsd: it is a file; expected a folder"),
+        ("train missing.nc --output out.safetensors", "missing.nc: there is no such file"),
+        ("movie out.avi", "out.avi: movies are .mp4 or .webm or .gif"),
+        ("movie out.mp4 --temperature 0.111", "there are no configurations at T = 0.111; expected one of 0.4,"),
+        ("info missing.nc", "missing.nc: there is no such file"),
+        ("equilibrate out --temperatures -1 --sweeps 200", "temperature -1 and 200 sweeps; expected T from 0.0001 on"),
+        (
+            "equilibrate out --temperatures 0.5 0.00005 --sweeps 200",
+            "temperature 5e-05 and 200 sweeps; expected T from 0.0001 on",
+        ),
+        ("dynamics good.extxyz out --until 20 --per-decade 300", "300 times per decade; expected 1 to 200"),
+        (
+            "predict good.extxyz out.nc --network tglassmlp --mean-propensity 0.8 --temperature inf",
+            "the temperature is inf",
+        ),
+        ("descriptors good.extxyz out.nc --cutoff 40", "the cutoff is 40.0; expected 0 < cutoff ≤ 35 σ"),
+        (
+            "equilibrate out --temperatures 0.5 --sweeps 1",
+            "1 sweeps; expected T from 0.0001 on and at least 200 sweeps",
+        ),
+        ("equilibrate out --temperatures 0.5 0.4 0.3 --sweeps 200 200", "sweeps: 2 numbers for 3 temperatures"),
+        ("equilibrate out --temperatures 0.5 --sweeps 200 --threads 2", "2 threads for a box of 32.9 σ"),
+        ("campaign equilibrate out --temperatures 0.5 --sweeps 200 --threads 2", "2 threads for a box of 32.9 σ"),
+        ("campaign equilibrate out --temperatures 0.5 --sweeps 200 --threads 0", '"0" for --threads'),
+        ("campaign equilibrate out --temperatures 0.5 --sweeps 1", "1 sweeps; expected T from 0.0001 on"),
+        ("campaign equilibrate out --temperatures 0.5 --sweeps 200 --size 1", "1 samples of 1 particles"),
+        (
+            "campaign equilibrate out --temperatures 0.5 --sweeps 200 --scheduler nonsense",
+            "nonsense: no Dask scheduler answers",
+        ),
+        (
+            "campaign equilibrate out --temperatures 0.5 --sweeps 200 --start named.nc",
+            "'a/b': a file is called after this structure",
+        ),
+        ("exchange out --start missing.nc --sweeps 200", "missing.nc: there is no such file"),
+        ("exchange out --start good.extxyz --sweeps 200", "one file to start from; expected at least two"),
+        ("campaign dynamics missing.nc out --until 10", "missing.nc: there is no such file"),
+        ("campaign gather missing out", "missing: there are no samples in it"),
+        ("campaign gather out", "expected a folder of samples, and another one"),
     ],
 )
-def test_bad_input_is_one_sentence_and_exit_code_2(arguments, tmp_path):
+def test_bad_input_is_one_sentence_and_exit_code_2(command, reason, tmp_path):
     (tmp_path / "pickle.nc").write_bytes(b"\x80\x04\x95\x05\x00\x00\x00\x00\x00\x00\x00K\x01.")
     (tmp_path / "page.gsd").write_text("<html></html>")
     (tmp_path / "list.json").write_text("[1, 2]")
@@ -508,8 +569,8 @@ def test_bad_input_is_one_sentence_and_exit_code_2(arguments, tmp_path):
         inherent_position=start["position"],
     )
     netcdf.save(short.assign_coords(time=[1.0, 2.0]).assign_attrs(replicas=8), tmp_path / "labels.nc")
-    said = run(*arguments, code=2, cwd=tmp_path).stderr
-    sentence = [line for line in said.splitlines() if line.startswith("glassviz:")]
-    assert len(sentence) == 1
-    assert sentence[0].rstrip().endswith(".")
+    said = run(*shlex.split(command), code=2, cwd=tmp_path).stderr
+    (sentence,) = [line for line in said.splitlines() if line.startswith("glassviz:")]
+    assert reason in sentence
+    assert sentence.rstrip().endswith(".")
     assert not list(Path(tmp_path).glob("out*/*.nc"))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 import glassviz
 
@@ -39,9 +40,8 @@ def test_pinned_install_holds_everything_the_package_asks_for(project):
         if line and not line.startswith("#")
     )
     wanted = project["dependencies"] + project["optional-dependencies"]["test"]
-    missing = [name for name, _ in map(_split, wanted) if name.replace("_", "-") not in pinned]
-    assert not missing
-    assert pinned["torch"] == "2.13.0"
+    for requirement in map(Requirement, wanted):
+        assert requirement.specifier.contains(pinned[requirement.name.lower().replace("_", "-")]), requirement
 
 
 def test_version_is_said_in_one_voice(project):
@@ -72,7 +72,9 @@ def test_public_names_are_there():
 def test_reading_and_predicting_do_not_import_torch_or_panel():
     code = (
         "import sys, glassviz as gv\n"
-        "gv.read, gv.descriptors, gv.load_networks, gv.chi4, gv.superposition\n"
+        "ds = gv.read('precomputed/configurations/N1290_T0.30.nc').isel(configuration=[0])\n"
+        "C = gv.load_networks('tglassmlp').predict(gv.descriptors(ds), 0.30, 0.8)\n"
+        "gv.chi4(C, ds), gv.superposition\n"
         "sys.exit(int(bool({'torch', 'panel', 'bokeh'} & set(sys.modules))))"
     )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT).returncode == 0

@@ -94,7 +94,8 @@ def _require_password(basic_auth):
         try:
             users = json.loads(Path(basic_auth).read_text())
         except (OSError, ValueError) as error:
-            raise InvalidData(f"{basic_auth}: {error}; expected a JSON file of names and passwords.") from None
+            wrong = "there is no such file" if isinstance(error, FileNotFoundError) else error
+            raise InvalidData(f"{basic_auth}: {wrong}; expected a JSON file of names and passwords.") from None
         if not isinstance(users, dict) or not users or not all(isinstance(p, str) and p for p in users.values()):
             raise InvalidData(f'{basic_auth}: expected names and passwords, {{"name": "password", …}}.')
 

@@ -19,6 +19,7 @@ from glassviz.report.plates import (
     frame,
     mark_relaxation,
     slope,
+    with_error,
 )
 
 WINDOW = (0.0, 0.6)  # of wave numbers in the fit of ξ₄; from 0.2, as in the paper, one box does not determine it
@@ -217,8 +218,8 @@ def growth(peaks, name, crossover):
         error = [peaks[t]["error"] / peaks[t]["value"] for t in chosen]
         parts.append(slope(1 / np.array(chosen), np.log(value), error))
     (hot, hot_error), (cold, cold_error) = parts
-    text = f"d ln {name} / d(1/T): {hot:.2f} ± {hot_error:.2f} above T = {crossover:.2f}, "
-    text += f"{cold:.2f} ± {cold_error:.2f} below."
+    text = f"d ln {name} / d(1/T): {with_error(hot, hot_error)} above T = {crossover:.2f}, "
+    text += f"{with_error(cold, cold_error)} below."
     return [Finding(text, exceeds(hot - cold, np.hypot(hot_error, cold_error)))]
 
 

@@ -8,7 +8,7 @@ from glassviz.report.cautions import unsettled
 from glassviz.report.heterogeneity import WINDOW, curves, growth, lengths, measured_chords
 from glassviz.report.material import LARGE, LEVEL, LEVELS
 from glassviz.report.network import intrinsic_length
-from glassviz.report.plates import MEAN, Finding, Plate, colors_of, drawing, exceeds, frame, within
+from glassviz.report.plates import MEAN, Finding, Plate, colors_of, drawing, exceeds, frame, with_error, within
 
 MODE_COUPLING = 0.30  # T_MCT
 OVERLAP = 0.25  # relative deviation of three lengths that still counts as good overlap
@@ -103,14 +103,14 @@ def figure_14(material):
     )
     findings = []
     for first, second, text, expected in (
-        (hot, middle, "From T ≥ 0.27 to 0.23–0.25 A changes by", True),
-        (middle, cold, "From 0.23–0.25 to T ≤ 0.21 A changes by", False),
+        (hot, middle, "Change of A from T ≥ 0.27 to 0.23–0.25:", True),
+        (middle, cold, "Change of A from 0.23–0.25 to T ≤ 0.21:", False),
     ):
         (a, ea), (b, eb) = _mean(first), _mean(second)
         change, error = b - a, np.hypot(ea, eb)
         grows = exceeds(change, error)
         holds = grows if expected else within(change, max(abs(b), 1e-9) / 2, error)
-        findings.append(Finding(f"{text} {change:+.2f} ± {error:.2f}.", holds))
+        findings.append(Finding(f"{text} {with_error(change, error, '+.2f')}.", holds))
     return Plate(
         "14",
         "Prefactor A of the cubic term in S₄(q), at ⟨C̄_B⟩ = 0.8",

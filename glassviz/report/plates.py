@@ -144,6 +144,11 @@ def slope(x, y, error=None):
     return value, float(np.fmax(scatter, np.sqrt(1 / norm) if known.all() else np.nan))
 
 
+def with_error(value, error, form=".2f"):
+    """Text of a number and its error, or that it is not determined."""
+    return f"{value:{form}} ± {error:.2f}" if np.isfinite(value) else "not determined"
+
+
 def exceeds(value, error, sigmas=2):
     """Whether a value is positive beyond its error: True, False where negative beyond it, None in between."""
     if not (np.isfinite(value) and np.isfinite(error)):

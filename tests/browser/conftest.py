@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from glassviz.explore.dispatch import free_port
-from glassviz.explore.library import Library
-from glassviz.mixture import InvalidData
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = "/usr/bin/chromium"
@@ -26,15 +25,6 @@ FLAGS = [
     "--disable-sync",
 ]
 PATIENCE = 240_000  # ms a busy machine may take
-
-
-@pytest.fixture(scope="session")
-def library():
-    """What the server serves."""
-    try:
-        return Library()
-    except InvalidData as error:
-        pytest.skip(str(error))
 
 
 @contextmanager
@@ -68,7 +58,7 @@ def served(log_path, *options, port=None, **environment):
 
 
 @pytest.fixture(scope="session")
-def address(library, tmp_path_factory):
+def address(tmp_path_factory):
     """Where the app is served."""
     with served(tmp_path_factory.mktemp("server") / "log") as address:
         yield address
@@ -77,13 +67,9 @@ def address(library, tmp_path_factory):
 @pytest.fixture(scope="session")
 def browser():
     """A real Chromium: the system's, else the one playwright has installed."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as session:
+    with sync_playwright() as session:
         options = {"executable_path": CHROMIUM} if Path(CHROMIUM).exists() else {}
-        try:
-            chromium = session.chromium.launch(args=FLAGS, **options)
-        except playwright.Error as error:
-            pytest.skip(f"no Chromium here: {error.message.splitlines()[0]}")
+        chromium = session.chromium.launch(args=FLAGS, **options)
         yield chromium
         chromium.close()
 

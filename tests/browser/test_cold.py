@@ -19,7 +19,7 @@ BAR = """
 def test_a_cold_large_sample_shows_its_progress_and_the_page_answers(browser, library, tmp_path):
     temperature = next((t for t in library.temperatures[::-1] if library.sizes(t)[0] > derive.LARGE), None)
     if temperature is None:
-        pytest.skip("the store holds no large box")
+        pytest.fail("the store holds no large box")
     sample = library.samples(temperature)[0]
     with served(tmp_path / "log", GLASSVIZ_CACHE=str(tmp_path / "cache")) as address:
         context = browser.new_context(viewport={"width": 1280, "height": 800})

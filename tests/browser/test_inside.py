@@ -26,7 +26,7 @@ FIGURES_TOO_WIDE = """
 @pytest.fixture
 def open_inside(open_app, library):
     if not any(library.ensemble(name).has_attention for name in library.networks):
-        pytest.skip("the store holds no networks that attend")
+        pytest.fail("the store holds no networks that attend")
 
     def open_(*size):
         app = open_app(*size)

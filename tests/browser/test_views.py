@@ -134,7 +134,7 @@ def test_comparison_with_molecular_dynamics(open_app, library):
     rows = [(t, r) for t in library.temperatures for r in library.propensity_files(t) if r.role == "test"]
     rows = [(t, r) for t, r in rows if r.particles < derive.LARGE]
     if not rows:
-        pytest.skip("the store holds no propensities of a small test structure")
+        pytest.fail("the store holds no propensities of a small test structure")
     app = open_app()
     app.page.get_by_role("tab", name="Compare").click()
     structure = app.page.get_by_label("Structure with molecular dynamics", exact=True)

@@ -12,7 +12,7 @@ def choice(library):
     state = ExplorerState(library)
     small = [s for s in library.samples(state.temperature) if s.particles < derive.LARGE]
     if not small or not library.ensemble(state.network).has_attention:
-        pytest.skip("the store holds no small sample with networks that attend")
+        pytest.fail("the store holds no small sample with networks that attend")
     return replace(state.choice(), sample=small[0], mean_propensity=float(derive.LEVELS[8]))
 
 

@@ -79,7 +79,7 @@ def test_the_points_reach_as_far_as_enough_shipped_runs(library):
         assert (structures <= reached).all()
         assert (3 * structures >= len(ends) - 2).all()
         assert len(ends) // 3 > (ends > found["time"].values[-1]).sum()
-    assert told or pytest.skip("the store holds no labels")
+    assert told or pytest.fail("the store holds no labels")
 
 
 def curve(chi4, errors, levels=(0.9, 0.6, 0.3)):

@@ -15,7 +15,7 @@ def small(library):
     state = ExplorerState(library)
     samples = [s for s in library.samples(state.temperature) if s.particles < derive.LARGE]
     if not samples:
-        pytest.skip("the store holds no small sample at this temperature")
+        pytest.fail("the store holds no small sample at this temperature")
     state.sample = samples[0].label
     return state
 

@@ -21,7 +21,7 @@ def without_large(tmp_path, monkeypatch):
     """A library of the shipped networks and the smallest file of small boxes."""
     files = [row for row in store.available_configurations() if row.particles < derive.LARGE]
     if not files:
-        pytest.skip("the store holds no small samples")
+        pytest.fail("the store holds no small samples")
     (tmp_path / "networks").symlink_to(store.precomputed("networks"))
     (tmp_path / "configurations").mkdir()
     path = min(files, key=lambda row: len(row.names)).path
@@ -48,7 +48,7 @@ def test_the_dynamic_length_is_fitted_to_the_structure_factor_of_the_largest_box
     temperature, network = 0.3, library.networks[0]
     particles = library.sizes(temperature)[0]
     if particles < derive.LARGE:
-        pytest.skip("the store holds no large box at this temperature")
+        pytest.fail("the store holds no large box at this temperature")
     curve = heterogeneity.dynamic_length(library, temperature, network).isel(state=slice(None, None, 4))
     ds, X = library.configurations(temperature, particles), library.descriptors(temperature, particles, network)
     levels = [LEVEL, *curve["mean_propensity"].values]
@@ -86,7 +86,7 @@ def test_chord_and_attention_are_those_of_the_curves(state):
 def test_chords_of_the_shown_sample(state):
     small = [s for s in state.library.samples(state.temperature) if s.particles < derive.LARGE]
     if not small:
-        pytest.skip("the store holds no small sample at this temperature")
+        pytest.fail("the store holds no small sample at this temperature")
     state.sample = small[0].label
     segments, mean = chords(state.library, state.choice())
     assert (segments[:, 2] > segments[:, 0]).all()

@@ -25,7 +25,7 @@ def simulated(state):
             if sample.particles < derive.LARGE and state.library.dynamics(sample) is not None:
                 state.temperature, state.sample = temperature, sample.label
                 return state
-    pytest.skip("the store holds no propensities of a small sample")
+    pytest.fail("the store holds no propensities of a small sample")
 
 
 def test_a_selection_belongs_to_its_sample(state):

@@ -25,7 +25,7 @@ def small(state):
     """A state on a small sample, quick to compute."""
     samples = [s for s in state.library.samples(state.temperature) if s.particles < derive.LARGE]
     if not samples:
-        pytest.skip("the store holds no small sample at this temperature")
+        pytest.fail("the store holds no small sample at this temperature")
     state.sample = samples[0].label
     return state
 

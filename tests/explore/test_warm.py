@@ -23,7 +23,7 @@ def small_store(tmp_path, monkeypatch):
     configurations = [row for row in store.available_configurations() if row.particles < derive.LARGE]
     propensities = [row for row in store.available_propensities() if row.particles < derive.LARGE]
     if not (configurations and propensities):
-        pytest.skip("the store holds no small samples with propensities")
+        pytest.fail("the store holds no small samples with propensities")
     root = tmp_path / "store"
     for kind, rows, samples in (("configurations", configurations, SAMPLES), ("propensities", propensities, 1)):
         (root / kind).mkdir(parents=True)

@@ -57,7 +57,7 @@ def judged():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["tglassmlp", "tglassmlp-0.30"])
 def test_structures_never_seen_are_predicted(judged, name):
-    """Better over all states than by ridge regression, which at T = 0.30 is as good, and with about the true spread."""
+    """Better over all states than by ridge regression, which at T = 0.30 is as good or better, and with about the true spread."""
     found, linear = judged(name), judged("ridge")
     assert found.sizes["state"] == 10
     assert found["converged"].all()

@@ -35,6 +35,21 @@ def naive(mobile):
     return chords
 
 
+def test_error_is_the_scatter_of_few_structures():
+    """Structures of random squares 2, 4 or 5 sites wide; the bare bootstrap of three has √⅔ of the scatter."""
+    generator, found = np.random.default_rng(5), []
+    _, ds = on_lattice(np.zeros(SIDE * SIDE), copies=3)
+    for _ in range(300):
+        squares = [
+            np.kron(generator.normal(size=(SIDE // width, SIDE // width)), np.ones((width, width))).ravel()
+            for width in generator.choice([2, 4, 5], 3)
+        ]
+        found.append(chord_length(xr.DataArray(np.array(squares), dims=("configuration", "particle")), ds))
+    found = xr.concat(found, "sample")
+    estimated = np.sqrt((found.structure_error**2).mean())
+    assert float(estimated / found.std(ddof=1)) == pytest.approx(1, abs=0.12)
+
+
 @pytest.mark.parametrize("width", [1, 2, 5, 10])
 def test_stripes(width):
     """Stripes of mobile and passive rows, equally wide: chords of `width` across, of the box along."""

@@ -1,5 +1,6 @@
 """The report on a small store: its numbers against the library's own, its verdicts against the numbers."""
 
+import html
 import os
 import re
 import subprocess
@@ -39,7 +40,7 @@ def small_store(tmp_path_factory):
     configurations, propensities = store.available_configurations(), store.available_propensities()
     networks = sorted(store.precomputed("networks").glob("tglassmlp*.safetensors"))
     if not (configurations and propensities and networks):
-        pytest.skip("the store holds no data to report")
+        pytest.fail("the store holds no data to report")
     root = tmp_path_factory.mktemp("store")
     for kind in store.KINDS:
         (root / kind).mkdir()
@@ -166,6 +167,45 @@ def test_predicted_curves_are_those_of_the_public_functions(written):
     assert lengths["chord_half"] == pytest.approx(float(chord) / 2, rel=1e-2)
     errors = float(chord["error"]), float(chord["structure_error"])
     assert lengths["chord_half_error"] == pytest.approx(np.hypot(*errors) / 2, rel=5e-2)
+
+
+def findings(folder):
+    """What the page says of the numbers: texts and their marks."""
+    page = html.unescape((folder / "report.html").read_text())
+    return {text: mark for mark, text in re.findall(r"<li><b[^>]*>(.)</b>(.*?)</li>", page)}
+
+
+def mark(value, limit, error):
+    """That of |value| ≤ limit with an error."""
+    return "?" if abs(abs(value) - limit) < error else "✓" if abs(value) <= limit else "✗"
+
+
+def test_findings_are_of_the_numbers_drawn(written):
+    folder, _ = written
+    told = findings(folder)
+    tables = {number: pd.read_csv(folder / f"figure_{number}.csv") for number in (2, 4, 11)}
+
+    def one(start):
+        ((text, sign),) = [(text, sign) for text, sign in told.items() if text.startswith(start)]
+        return text, sign
+
+    top = tables[2].loc[tables[2]["pearson"].idxmax()]
+    text, sign = one(f"The highest ρ_P is {top['pearson']:.3f} ± {top['error']:.3f} at T = {top['temperature']:.2f}")
+    assert sign == mark(top["pearson"] - 0.8, 0.05, top["error"])
+
+    for temperature, rows in tables[4].groupby("temperature"):
+        row = rows.loc[(rows["mean_propensity"] - 0.8).abs().idxmin()]
+        text, sign = one(f"T = {temperature:.2f}, ⟨C̄_B⟩ = {row['mean_propensity']:.2f}: predicted over measured ")
+        assert f"measured {row['ratio']:.2f} ± {row['ratio_error']:.2f} (" in text
+        assert sign == mark(row["ratio"] - 1, 0.2, row["ratio_error"])
+
+    clouds = tables[11].sort_values("temperature", ascending=False)
+    first, last = clouds.iloc[0], clouds.iloc[-1]
+    text, _ = one(f"The predicted standard deviation of C_B goes from {first['predicted_std']:.3f} at T = ")
+    assert f" to {last['predicted_std']:.3f} at T = {last['temperature']:.2f};" in text
+    rise = np.polyfit(1 / clouds["temperature"], clouds["predicted_std"], 1)[0]
+    assert f"slope in 1/T is {rise:.4f} ±" in text
+    assert not any("nan" in text for text in told)
 
 
 def test_measured_chords_are_laid_beside_the_predicted_ones(written):
@@ -310,7 +350,7 @@ def test_all_that_ships_makes_a_whole_report(tmp_path, monkeypatch):
     """Every figure of the shipped store, with its many temperatures and its large boxes."""
     monkeypatch.delenv("GLASSVIZ_DATA", raising=False)
     if not (store.available_configurations() and store.available_propensities()):
-        pytest.skip("the store holds no data to report")
+        pytest.fail("the store holds no data to report")
     page = write_report(tmp_path / "report")
     made = {path.stem for path in page.parent.glob("*.svg")}
     assert made >= {f"figure_{n}" for n in FIGURES if n.isdigit()}
