@@ -23,7 +23,7 @@ from glassviz.learn.plan import Plan
 HERE = Path(__file__).parent
 NETWORKS = 4
 SEEDS = (2, 3)
-PAPER = {"absolute": True, "clusters": 0.5, "fading": 0.0}
+PAPER = {"absolute": True, "logarithm": False, "clusters": 0.5, "fading": 0.0}
 LATE = 0.6  # levels of ⟨C̄_B⟩ below it are late
 CHOSEN = "as in step 1: R_c = 16, radical cells, linear start, squared error and spread in phase 2"
 VARIATIONS = {
@@ -42,7 +42,9 @@ VARIATIONS = {
     "late means weigh as little as early ones": {"plan": {"late": 0.0}},
     "means of structures not stretched": {"plan": {"stretch": 0.0}},
     "means of structures stretched twice as much": {"plan": {"stretch": 2 * Plan.stretch}},
+    "weights not averaged": {"plan": {"averaged": False}},
     "phase 1 only": {"plan": {"full": ()}},
+    "variances compared by their difference": {"plan": {"logarithm": False}},
     "clusters in phase 2, as in step 2": {"plan": {"clusters": 0.5}},
     "clusters in phase 2, late ones as much": {"plan": {"clusters": 0.5, "fading": 0.0}},
     "the paper's loss in phase 2": {"plan": PAPER},

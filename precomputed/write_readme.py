@@ -187,8 +187,9 @@ def ablation():
     return (
         "\n## Choices the paper leaves open\n\n`python precomputed/ablation.py`: four networks of species 1, one "
         "step of training, each judged on the quarter of the training structures that it kept back (with the "
-        "labels of 30 November 2026, before the last ones at T = 0.35 and 0.27, and with one replica noise of clusters "
-        "for all states); means over two seeds and the levels of ⟨C̄_B⟩ "
+        "labels of 30 November 2026, before the last ones at T = 0.35 and 0.27, with one replica noise of clusters for "
+        "all states, and with training as it was then: weights not averaged, variances compared by their difference); "
+        "means over two seeds and the levels of ⟨C̄_B⟩ "
         "below 0.98, early and late ones apart. ρ_P of single networks with labels of 8 "
         "replicas, so lower than of the ensembles below; of seeds: the standard deviation of ρ_P from seed to seed; "
         "ceiling and spread are corrected for the replicas' noise (not given where the correction itself is left out). "
@@ -211,10 +212,10 @@ def evaluation(name):
             )
     if name == "tglassmlp":
         text += (
-            "\nSeeds 1, 2 and 3 were tried before there were labels at T = 0.27 beyond t = 10000, and the one whose "
-            "chosen networks of species 1 had the lowest loss on the training structures they kept back is here (1.45, "
-            "1.38 and 1.36). Spread and ρ_P at early levels differed from seed to seed by more than their errors over "
-            "structures.\n"
+            "\nSeeds 1, 2 and 3 were tried with training as it was before weights were averaged, and before there were "
+            "labels at T = 0.27 beyond t = 10000; the one whose chosen networks of species 1 had the lowest loss on "
+            "the training structures they kept back is here (1.45, 1.38 and 1.36). Spread and ρ_P at early levels "
+            "differed from seed to seed by more than their errors over structures.\n"
         )
     text += labelled_since(ensemble.header)
     if "pattern" in ensemble.header:

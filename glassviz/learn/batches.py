@@ -69,7 +69,7 @@ class Batch:
             noise = loss.noise_correlations(self.temperature, self.levels)
             self._full = loss.FullLoss(self.labels, rings, self.signal, torch.as_tensor(noise, dtype=torch.float32))
         clusters = plan.clusters * level**plan.fading if plan.clusters else 0
-        return self._full(prediction, states, plan.absolute, clusters, means).mean(dim=-1)
+        return self._full(prediction, states, plan.absolute, clusters, means, plan.logarithm).mean(dim=-1)
 
 
 def standardisation(points):

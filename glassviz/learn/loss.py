@@ -33,6 +33,7 @@ FAINT = 1e-6  # weights below it count as none: denormal numbers would slow the 
 SMALLEST_SIGNAL = 0.1  # share of the labels' variance that is taken for signal at least
 SMALLEST_SIGNAL_IN_CLUSTERS = 0.3  # a smaller share would blow up the scatter between structures
 SMALLEST_VARIANCE = 1e-5
+SMALLEST_RATIO = 1e-4  # of variances, of which the logarithm is taken
 SMALLEST_CONTRAST = 0.05  # c(2) − c(8) below it says nothing about clusters
 
 
@@ -171,11 +172,12 @@ class FullLoss:
         self.correlations = (shown - (1 - share) * noise) / share
         self.contrast = (self.correlations[:, 0] - self.correlations[:, -1]).clamp_min(SMALLEST_CONTRAST)
 
-    def __call__(self, prediction, states=slice(None), absolute=True, clusters=0.5, means=1.0):
+    def __call__(self, prediction, states=slice(None), absolute=True, clusters=0.5, means=1.0, logarithm=False):
         """Loss of predictions (network, states, n) at some of the states, one value per network and state.
 
         `absolute` takes the mean absolute error, else the squared one of phase 1; `clusters` and `means` weigh the
-        second term and the mean error, of all states or (network, states) of each.
+        second term and the mean error, of all states or (network, states) of each. The third term is the logarithm of
+        the predicted variance over the labels', or the paper's relative difference of the two.
         """
         labels, variance = self.labels[states], self.variance[states]
         if absolute:
@@ -185,4 +187,5 @@ class FullLoss:
         if self.rings is not None:
             apart = (correlations(prediction, self.rings) - self.correlations[states]).abs().sum(dim=-1)
             total = total + clusters * apart / self.contrast[states]
-        return total + (prediction.var(dim=-1, correction=0) - variance).abs() / variance
+        ratio = prediction.var(dim=-1, correction=0) / variance
+        return total + (ratio.clamp_min(SMALLEST_RATIO).log() if logarithm else ratio - 1).abs()

@@ -27,6 +27,10 @@ class Plan:
         bottleneck says (spread, clusters), and cannot trade the correlation with the labels for spread.
     absolute : bool
         Whether the full loss has the mean absolute error, as in the paper, or the squared error of phase 1.
+    logarithm : bool
+        Whether the full loss has the logarithm of the predicted variance over the labels', or, as in the paper, the
+        difference over the labels' variance: of a structure that is predicted to vary twice too much that is 1, of one
+        that is not predicted to vary at all no more, so that the loss is lowest where most vary too little.
     clusters : float
         Weight of the spatial correlations in the full loss; ½ in the paper.
     fading : float
@@ -53,6 +57,9 @@ class Plan:
         Whether the state point may change more than the mean of the predictions; not in a single-state GlassMLP.
     states : int
         Levels of ⟨C̄_B⟩ drawn for each step where a network learns several; 0 takes all of a structure.
+    averaged : bool
+        Whether networks are judged and kept with the mean of their weights since they were last looked at (Polyak and
+        Juditsky 1992), or as they are: steps of one structure each leave them where the last structures were.
     """
 
     squared: tuple = ((800, 1e-3), (1200, 5e-4), (600, 2e-4))
@@ -66,6 +73,7 @@ class Plan:
     clip: float = 3.0
     encode: float = 0.0
     absolute: bool = False
+    logarithm: bool = True
     clusters: float = 0.0
     fading: float = 1.0
     means: float = 0.2
@@ -77,6 +85,7 @@ class Plan:
     reach: bool = True
     state: bool = True
     states: int = 4
+    averaged: bool = True
 
     @property
     def steps(self):
@@ -153,6 +162,7 @@ TABLE_2 = Plan(
     clip=0.0,
     encode=1.0,
     absolute=True,
+    logarithm=False,
     clusters=0.5,
     fading=0.0,
     means=1.0,
@@ -160,6 +170,7 @@ TABLE_2 = Plan(
     stretch=0.0,
     consistency=0.0,
     linear=False,
+    averaged=False,
 )
 
 PRESETS = {

@@ -2,8 +2,9 @@
 
 One step takes one structure at one temperature, for every network at once: for each at its own level in step 1 of the
 two-step training, at several levels drawn at random where networks learn all states. Structures are dealt into folds;
-each network keeps one fold back, never learns from it, and is kept as it was when its loss there was lowest. So every
-structure is used by most networks, and no network judges itself by what it has learned.
+each network keeps one fold back, never learns from it, and is kept as it was when its loss there was lowest, or as it
+was on average since the look before. So every structure is used by most networks, and no network judges itself by what
+it has learned.
 """
 
 import math
@@ -64,6 +65,7 @@ class Trainer:
         self.own = [self._own_states(batch, levels) for batch in batches]
         self.unjudged = torch.tensor([self._unjudged(network) for network in range(net.networks)])
         self.history = []
+        self.judged, self.since = net.table.clone(), 0  # weights that a look judges, and steps since the last look
         self.state = {
             "table": net.table,
             "kept": net.table.clone(),
@@ -131,6 +133,11 @@ class Trainer:
 
     # -- held-out structures ------------------------------------------------------------------------------------
 
+    def _follow(self):
+        """After a step: the mean of the weights since the last look, or the weights as they are."""
+        self.since += 1
+        self.judged.lerp_(self.net.table, 1 / self.since if self.plan.averaged else 1)
+
     def held_out(self, phase):
         """Mean loss of every network over the structures that it keeps back, (network,); NaN where there is none."""
         total, count = torch.zeros(self.net.networks), torch.zeros(self.net.networks)
@@ -138,7 +145,7 @@ class Trainer:
             for index, batch in enumerate(self.batches):
                 rows = torch.nonzero(self._able(index) & (self.fold == batch.fold))[:, 0]
                 if len(rows):
-                    net = TGlassMLP.of(self.net.table[rows], self.net.columns)
+                    net = TGlassMLP.of(self.judged[rows], self.net.columns)
                     total[rows] += self._losses(index, net, self._states(index, rows), phase)
                     count[rows] += 1
         return torch.where(self.state["alive"], total / count, math.inf)
@@ -149,12 +156,13 @@ class Trainer:
         now = self.held_out(phase)
         best, reference = state["best"][number], state["reference"][number]
         lost = torch.isinf(now) | (now > DIVERGED * reference.clamp_min(1.0)) | (now.isnan() & ~self.unjudged)
-        lost |= ~self.net.table.isfinite().all(dim=1)
+        lost |= ~self.judged.isfinite().all(dim=1)
         state["alive"] &= ~lost
         better = ((now < best) | best.isnan() | self.unjudged) & ~lost
         state["reference"][number] = torch.where(reference.isnan(), now, reference)
         state["best"][number] = torch.where(better, now, best)
-        state["kept"][better] = self.net.table[better]
+        state["kept"][better] = self.judged[better]
+        self.since = 0
         done = self._length(number) + step
         self.history.append((done, phase, [round(float(v), 6) for v in now]))
         if not state["alive"].any():
@@ -205,6 +213,7 @@ class Trainer:
                 order = np.random.default_rng([self.seed, number, step // len(self.batches)])
                 index = int(order.permutation(len(self.batches))[step % len(self.batches)])
                 self._step(index, phase, rates[step], np.random.default_rng([self.seed, number, step, 1]))
+                self._follow()
                 if step + 1 in looks:
                     self._look(number, step + 1)
         self._go_back()
@@ -213,6 +222,7 @@ class Trainer:
     def _go_back(self):
         """To the best state of every network, with fresh moments."""
         self.net.table.copy_(self.state["kept"])
+        self.judged.copy_(self.state["kept"])
         for name in ("first_moment", "second_moment", "count"):
             self.state[name].zero_()
 

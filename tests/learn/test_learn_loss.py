@@ -58,7 +58,7 @@ def test_what_all_particles_miss_together_weighs_as_told():
         assert found == pytest.approx((means * 0.09 + float(apart.square().mean())) / variance, rel=1e-4)
 
 
-def naive_loss(truth, guess, position, share, noise, absolute=True, clusters=0.5, means=1.0):
+def naive_loss(truth, guess, position, share, noise, absolute=True, clusters=0.5, means=1.0, logarithm=False):
     """The three terms for one state, of whose variance a share is signal and the rest noise with its own clusters."""
     c, c_hat = ([naive_correlation(field, position, radius) for radius in loss.RINGS] for field in (truth, guess))
     c = (np.array(c) - (1 - share) * np.array(noise)) / share  # what the noise hides
@@ -66,7 +66,8 @@ def naive_loss(truth, guess, position, share, noise, absolute=True, clusters=0.5
     squared = (error.var() + means * error.mean() ** 2) / truth.var()
     first = np.abs(error).mean() / truth.std() if absolute else squared
     second = clusters * np.abs(c - c_hat).sum() / (c[0] - c[2])
-    return first + second + abs(variance - guess.var()) / variance
+    third = np.log(guess.var() / variance) if logarithm else (guess.var() - variance) / variance
+    return first + second + abs(third)
 
 
 @pytest.fixture
@@ -93,13 +94,14 @@ def test_full_loss_is_the_sum_of_its_three_terms(position, two_states, absolute,
 
 
 def test_networks_that_ship_are_trained_on_the_squared_error_by_levels(position, two_states):
-    """Phase 2 of a batch: clusters weigh ½ C, the structure's mean 0.2 + (1 − C)⁴."""
+    """Phase 2 of a batch: clusters weigh ½ C, the structure's mean 0.2 + (1 − C)⁴; variances are compared by ratio."""
     truth, guess, share = two_states
     levels = np.array([0.9, 0.4])
     batch = Batch(np.empty((150, 0)), 0.3, levels, single(truth), single(share), position, LENGTH, fold=0)
     noise = loss.noise_correlations(0.3, levels)
     found = batch.loss(single(guess), torch.tensor([[0, 1]]), "full", PRESETS["precomputed"].final)
-    weights = [{"absolute": False, "clusters": 0.5 * c, "means": 0.2 + (1 - c) ** 4} for c in levels]
+    weights = [{"clusters": 0.5 * c, "means": 0.2 + (1 - c) ** 4} for c in levels]
+    weights = [{"absolute": False, "logarithm": True, **one} for one in weights]
     expected = [
         np.mean([naive_loss(truth[k], g[k], position, share[k], noise[k], **weights[k]) for k in range(2)])
         for g in guess

@@ -101,6 +101,25 @@ def test_kept_weights_have_the_lowest_held_out_loss(monkeypatch, full):
     np.testing.assert_allclose(fitted.losses[0], looks.min(axis=0), atol=1e-5)
 
 
+@pytest.mark.parametrize("averaged", [True, False])
+def test_networks_are_kept_with_the_mean_of_their_weights_since_the_last_look(monkeypatch, averaged):
+    """One look, so the mean of all steps."""
+    tables = []
+    step = Trainer._step
+
+    def recorded(self, *arguments):
+        step(self, *arguments)
+        tables.append(self.net.table.clone())
+
+    monkeypatch.setattr(Trainer, "_step", recorded)
+    monkeypatch.setattr(trainer, "CHECKS", 1)
+    monkeypatch.setattr(trainer.Trainer, "held_out", lambda self, _: torch.full((4,), 1.0 - len(self.history)))
+    fitted = fit([points()], 4, Plan(squared=((20, 1e-3),), full=(), folds=2, averaged=averaged), 0)
+    expected = torch.stack(tables).mean(dim=0) if averaged else tables[-1]
+    torch.testing.assert_close(fitted.net.table, expected)
+    assert not torch.allclose(fitted.net.table, tables[9])
+
+
 @pytest.mark.usefixtures("own_cache")
 def test_files_and_datasets_become_the_state_points_told(tmp_path):
     path = tmp_path / "a.nc"
