@@ -217,7 +217,7 @@ def evaluation(name):
             "the training structures they kept back is here (1.45, 1.38 and 1.36). Spread and ρ_P at early levels "
             "differed from seed to seed by more than their errors over structures.\n"
         )
-    if ensemble.header["kind"] != "glassmlp":  # which learns one state, that few reach
+    if ensemble.header.get("kind") != "glassmlp":  # which learns one state, that few reach
         text += labelled_since(ensemble.header)
     if "pattern" in ensemble.header:
         text += f"\n```\n{ensemble.header['pattern']['text']}\n```\n"
