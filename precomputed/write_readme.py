@@ -1,6 +1,7 @@
 """Write `precomputed/README.md` from what the files say of themselves and an evaluation of the networks."""
 
 import csv
+import re
 from pathlib import Path
 
 import numpy as np
@@ -73,16 +74,12 @@ def commands(text):
     """Commands that differ in the samples alone as one, with all that stood there."""
     alike = {}
     for command in text.split("; "):
-        before, _, after = command.partition("--samples ")
-        samples, _, after = after.partition(" ")
-        alike.setdefault((before, after), []).append(samples)
-    return "; ".join(
-        f"`{before}--samples {samples[0]} {after}`".replace(" `", "`")
-        + (f" and --samples {', '.join(samples[1:])}" if samples[1:] else "")
-        if samples[0]
-        else f"`{before}`"
-        for (before, after), samples in alike.items()
-    )
+        alike.setdefault(re.sub(r"--samples \S+", "", command), []).append(command)
+    shown = []
+    for first, *others in alike.values():
+        more = ", ".join(re.findall(r"--samples (\S+)", " ".join(others)))
+        shown.append(f"`{first}` and --samples {more}" if more else f"`{first}`")
+    return "; ".join(shown)
 
 
 def configurations():
@@ -217,8 +214,7 @@ def evaluation(name):
             "the training structures they kept back is here (1.45, 1.38 and 1.36). Spread and ρ_P at early levels "
             "differed from seed to seed by more than their errors over structures.\n"
         )
-    if ensemble.header.get("kind") != "glassmlp":  # which learns one state, that few reach
-        text += labelled_since(ensemble.header)
+    text += labelled_since(ensemble.header)
     if "pattern" in ensemble.header:
         text += f"\n```\n{ensemble.header['pattern']['text']}\n```\n"
     text += (
@@ -235,10 +231,18 @@ def labelled_since(header):
     """Training structures whose labels are newer than the networks, in a sentence."""
     states = [state for record in header["training"].values() for state in record["states"]]
     known = {(round(state["temperature"], 2), name) for state in states for name in state["names"]}
-    files = [file for file in store.available_propensities() if file.role == "train"]
-    new = {(file.temperature, name) for file in files for name in file.names} - known
+    begins = {}  # the earliest time that is learned at each temperature; a shorter run teaches nothing
+    for state in states:
+        temperature = round(state["temperature"], 2)
+        begins[temperature] = min(begins.get(temperature, np.inf), *(time or np.inf for time in state["times"]), np.inf)
     trained = {t for t, _ in known if t > header["minimum_temperature"] - 1e-3}
-    new = {(t, name) for t, name in new if t in trained}
+    new = {
+        (file.temperature, name)
+        for file in store.available_propensities()
+        if file.role == "train" and file.temperature in trained
+        for name in file.names
+        if netcdf.load(file.path)["time"][-1] >= begins[file.temperature]
+    } - known
     if not new:
         return ""
     counts = ", ".join(f"{sum(t == one for t, _ in new)} at T = {one:.2f}" for one in sorted({t for t, _ in new}))

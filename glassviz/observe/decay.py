@@ -158,6 +158,8 @@ def _enough(structures):
 def in_common(times, structures):
     """Which output times runs of different length have in common: all of them first, then those that go further.
 
+    Where too few go further, and have no output where the others end, these go to their end by themselves.
+
     Parameters
     ----------
     times : sequence of (time,) ndarray
@@ -170,11 +172,15 @@ def in_common(times, structures):
     list of (list of int, (time,) ndarray)
         Files and their common times beyond those before, as far as enough structures go.
     """
+    enough = _enough(sum(structures))
+    ends = sorted({ds[-1] for ds in times})
+    stages = [[k for k, ds in enumerate(times) if ds[-1] >= end] for end in ends]
+    stages = [members for members in stages if sum(structures[k] for k in members) >= enough]
+    latest = [k for k in stages[-1] if _among(ends[len(stages) - 1], times[k])]
+    if sum(structures[k] for k in latest) >= enough:
+        stages.append(latest)
     found, before = [], -np.inf
-    for end in sorted({ds[-1] for ds in times}):
-        members = [k for k, ds in enumerate(times) if ds[-1] >= end]
-        if sum(structures[k] for k in members) < _enough(sum(structures)):
-            break
+    for members in stages:
         first, *others = (times[k] for k in members)
         shared = first[(first > before) & np.all([_among(first, ds) for ds in others], axis=0)]
         if shared.size:

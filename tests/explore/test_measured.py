@@ -64,9 +64,7 @@ def test_structures_that_run_further_go_on_alone():
 
 
 def test_the_points_reach_as_far_as_enough_shipped_runs(library):
-    """And every one of them is of structures that have been run to there; further runs are too few or have no time in
-    common.
-    """
+    """And every one of them is of structures that have been run to there."""
     told = 0
     for temperature in library.temperatures:
         rows = library.propensity_files(temperature)
@@ -80,9 +78,7 @@ def test_the_points_reach_as_far_as_enough_shipped_runs(library):
         structures = found["structures"].values
         assert (structures <= reached).all()
         assert (3 * structures >= len(ends) - 2).all()
-        last = found["time"].values[-1]
-        further = [set(ds["time"].values[ds["time"].values > last]) for ds in files if ds["time"].values[-1] > last]
-        assert len(ends) // 3 > (ends > last).sum() or not set.intersection(*further)
+        assert len(ends) // 3 > (ends > found["time"].values[-1]).sum()
     assert told or pytest.fail("the store holds no labels")
 
 

@@ -200,6 +200,13 @@ def test_times_in_common_go_on_with_the_runs_that_are_longer():
     assert in_common([np.array(dense)], [2])[0][1].tolist() == dense
 
 
+def test_where_too_few_go_further_the_others_go_to_their_end():
+    ended, further = np.array([1.0, 2.0, 5.0]), np.array([1.0, 2.0, 8.0])
+    for counts, last in (((9, 3), [([0], [5])]), ((3, 3), [])):  # 3 of 12 or 6 are too few
+        found = in_common([ended, further], counts)
+        assert [(members, times.tolist()) for members, times in found] == [([0, 1], [1, 2]), *last]
+
+
 def test_rescaled_curves_fall_on_the_master_curve(exact_liquid):
     curves = exact_liquid.curves()
     assert curves.temperature.values.tolist() == [0.40, 0.35, 0.30]
