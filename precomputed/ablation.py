@@ -33,6 +33,7 @@ VARIATIONS = {
     "noise of the labels' variance not corrected": {"noisy": True},
     "constant columns not masked": {"unmasked": True},
     "half of the large boxes as well": {"large": True},
+    "each network learns from half of the structures": {"plan": {"folds": 2}},
     "random start, one rate for all": {"plan": {"linear": False, "attention": 1.0, "encoder": 1.0, "decay": 0.0}},
     "no decay of long-range columns": {"plan": {"decay": 0.0}},
     "attention starts even": {"plan": {"reach": False}},

@@ -66,7 +66,7 @@ class Plan:
     full: tuple = ((800, 5e-4), (600, 1e-4))
     epochs: bool = False
     folds: int = 4
-    decay: float = 5e-3
+    decay: float = 1e-3
     attention: float = 1.0
     encoder: float = 0.1
     small: float = 1.0
@@ -76,9 +76,9 @@ class Plan:
     logarithm: bool = True
     clusters: float = 0.0
     fading: float = 1.0
-    means: float = 0.2
-    late: float = 1.0
-    stretch: float = 2.0
+    means: float = 0.4
+    late: float = 0.5
+    stretch: float = 1.0
     consistency: float = 1.0
     transferred: float = 0.03
     linear: bool = True
