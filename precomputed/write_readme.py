@@ -184,9 +184,7 @@ def ablation():
     return (
         "\n## Choices the paper leaves open\n\n`python precomputed/ablation.py`: four networks of species 1, one "
         "step of training, each judged on the quarter of the training structures that it kept back (with the "
-        "labels of 30 November 2026, before the last ones at T = 0.35 and 0.27, with one replica noise of clusters for "
-        "all states, and with training as it was then: weights not averaged, variances compared by their difference); "
-        "means over two seeds and the levels of ⟨C̄_B⟩ "
+        "labels of 1 December 2026, before the last ones at T = 0.27); means over two seeds and the levels of ⟨C̄_B⟩ "
         "below 0.98, early and late ones apart. ρ_P of single networks with labels of 8 "
         "replicas, so lower than of the ensembles below; of seeds: the standard deviation of ρ_P from seed to seed; "
         "ceiling and spread are corrected for the replicas' noise (not given where the correction itself is left out). "
