@@ -165,6 +165,7 @@ def around(dataset, name, times):
     """A variable (level, particle) at the outputs before and after each time, and how far between them it is."""
     stored = dataset["time"].values
     values, stored = dataset[name].values[0][stored > 0].astype(np.float32), np.log(stored[stored > 0])
-    upper = np.clip(np.searchsorted(stored, np.log(times)), 1, len(stored) - 1)
-    fraction = (np.log(times) - stored[upper - 1]) / (stored[upper] - stored[upper - 1])
-    return values[upper - 1], values[upper], fraction.astype(np.float32)[:, None]
+    upper = np.clip(np.searchsorted(stored, np.log(times)), min(1, len(stored) - 1), len(stored) - 1)
+    lower = np.maximum(upper - 1, 0)
+    fraction = (np.log(times) - stored[lower]) / np.where(upper > lower, stored[upper] - stored[lower], np.inf)
+    return values[lower], values[upper], fraction.astype(np.float32)[:, None]

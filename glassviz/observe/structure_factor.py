@@ -5,7 +5,7 @@ import numpy as np
 import xarray as xr
 from numba import njit, prange
 
-from glassviz.mixture import InvalidData
+from glassviz.mixture import InvalidData, wrap
 from glassviz.observe import ornstein_zernike
 from glassviz.observe.fields import SEED, box_side, fields, positions
 from glassviz.threads import SIDE_BY_SIDE
@@ -114,7 +114,7 @@ def ring_averages(position, values, length, rings):
     if fields_wanted % 2:
         values = np.concatenate([values, np.zeros_like(values[:1])])
     strengths = values[0::2] + 1j * values[1::2]
-    angle = np.ascontiguousarray((2 * np.pi / length * position.T - np.pi).astype(np.float32))
+    angle = np.ascontiguousarray((2 * np.pi / length * wrap(position, length).T - np.pi).astype(np.float32))
     modes = (2 * rings + 1, 2 * rings + 1)
     result = []
     for first in range(0, len(strengths), _AT_ONCE):

@@ -38,7 +38,8 @@ def figure_3(material):
         truth = boxes.propensity[0]
         fields = [("molecular dynamics", truth[0])]
         for ensemble in ensembles:
-            mean = boxes.predict(ensemble, boxes.levels).mean("network").values[0]
+            own = material.labelled(boxes.temperature, boxes.particles, "test", ensemble, tuple(boxes.levels))[0]
+            mean = own.predict(ensemble, own.levels).mean("network").values[0]
             rho = float(correlation(mean.astype(float), truth.astype(float), np.ones(truth.shape, bool))[0])
             true = float(np.sqrt(boxes.variance[0]))
             ratio = float(mean.std() / true) if true else np.nan
@@ -165,7 +166,7 @@ def figure_4(material):
     if not (temperatures and material.transferable):
         raise InvalidData("figure 4: expected two labelled structures at one temperature, and a tGlassMLP.")
     figure, ax = drawing(width=6.4, height=4.4)
-    colors, table = colors_of(material.temperatures), []
+    colors, table = colors_of({*material.temperatures, *temperatures}), []
     for temperature in temperatures:
         for number, ensemble in enumerate(material.transferable):
             rows = susceptibilities(material, ensemble, temperature)

@@ -5,7 +5,7 @@ import numpy as np
 from glassviz.mixture import InvalidData
 from glassviz.observe.structure_factor import fit_xi4, structure_factor, xi4_error
 from glassviz.report.cautions import unsettled
-from glassviz.report.heterogeneity import WINDOW, curves, growth, lengths, measured_chords
+from glassviz.report.heterogeneity import WINDOW, curves, growth, lengths, measured_chords, whole_error
 from glassviz.report.material import LARGE, LEVEL, LEVELS
 from glassviz.report.network import intrinsic_length
 from glassviz.report.plates import MEAN, Finding, Plate, colors_of, drawing, exceeds, frame, with_error, within
@@ -23,7 +23,7 @@ def length_scales(material):
         chords, found = curves(material, temperature).isel(state=at), lengths(material, temperature)
         intrinsic = intrinsic_length(material, temperature)
         row = {"temperature": temperature, "chord_half": float(chords["chord"]) / 2}
-        row["chord_half_error"] = float(np.hypot(chords["chord_error"], chords["chord_structure_error"])) / 2
+        row["chord_half_error"] = float(whole_error(chords, "chord")) / 2
         row |= {"xi_int_scaled": 1.5 * float(intrinsic), "xi_int_scaled_error": 1.5 * float(intrinsic["error"])}
         determined = found is not None and material.trusted(temperature)
         for name in ("xi4", "A"):
@@ -64,8 +64,11 @@ def figure_12(material):
         three = np.array([row[name] for name in ("xi4", "chord_half", "xi_int_scaled")])
         if np.isfinite(three).all():
             error = [row[f"{name}_error"] for name in ("xi4", "chord_half", "xi_int_scaled")]
-            spreads.append(np.ptp(three) / 2 / three.mean())
-            errors.append(np.hypot(error[three.argmin()], error[three.argmax()]) / three.mean() / 2)
+            relative = three / three.mean()
+            furthest = int(np.abs(relative - 1).argmax())
+            gradient = (np.eye(3)[furthest] - relative[furthest] / 3) / three.mean()
+            spreads.append(abs(relative[furthest] - 1))
+            errors.append(float(np.linalg.norm(gradient * error)))
     if spreads:
         worst = int(np.argmax(spreads))
         findings.append(

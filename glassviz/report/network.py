@@ -8,7 +8,18 @@ from glassviz.mixture import InvalidData
 from glassviz.observe.attention import length_distribution, xi_int
 from glassviz.report.cautions import unsettled
 from glassviz.report.material import LEVEL
-from glassviz.report.plates import MEAN, Finding, Plate, colors_of, drawing, exceeds, frame, propensity_map, slope
+from glassviz.report.plates import (
+    MEAN,
+    Finding,
+    Plate,
+    colors_of,
+    drawing,
+    exceeds,
+    frame,
+    propensity_map,
+    slopes,
+    with_error,
+)
 
 CLOUD_TEMPERATURE = 0.25  # of the paper's Fig. 10
 CLOUD_LEVELS = (0.94, 0.80, 0.50, 0.25)
@@ -53,8 +64,8 @@ def figure_9(material):
     ax.legend(ncols=2)
     inset.set(xlabel=r"$T\;/\;\varepsilon k_B^{-1}$", ylabel=r"$\xi_\mathrm{int}\;/\;\sigma$")
     inverse, lengths = 1 / np.array(list(colors)), np.array(lengths)
-    slopes = np.array([slope(inverse, one)[0] for one in lengths.T])
-    error = slopes.std(ddof=1) if len(slopes) > 1 else np.nan
+    rise = slopes(inverse, lengths.T)
+    error = rise.std(ddof=1) if len(rise) > 1 else np.nan
     return Plate(
         "9",
         "Attention over the coarse-graining length L, at ⟨C̄_B⟩ = 0.8",
@@ -64,8 +75,9 @@ def figure_9(material):
         [
             Finding(
                 f"ξ_int goes from {lengths[0].mean():.2f} σ at T = {1 / inverse[0]:.2f} to {lengths[-1].mean():.2f} σ "
-                f"at T = {1 / inverse[-1]:.2f}; dξ_int/d(1/T) = {slopes.mean():.3f} ± {error:.3f} (over the networks).",
-                exceeds(slopes.mean(), error, sigmas=1),
+                f"at T = {1 / inverse[-1]:.2f}; dξ_int/d(1/T) = {with_error(rise.mean(), error, '.3f')} (over the "
+                "networks).",
+                exceeds(rise.mean(), error, sigmas=1),
             )
         ],
         unsettled(material, material.temperatures, material.small),
@@ -90,11 +102,15 @@ def direction(nodes, propensity):
 
 
 def separation(nodes, propensity):
-    """Probability that one of the most arrested tenth lies further along `direction` than one of the most mobile."""
+    """Probability that one of the most arrested tenth lies further along `direction` than one of the most mobile.
+
+    Propensities of few replicas are alike for many particles: which of these belong to a tenth is drawn.
+    """
     along, scaled = direction(nodes, propensity)
-    position = scaled @ along
-    low, high = np.quantile(propensity, [TAIL, 1 - TAIL])
-    mobile, arrested = np.sort(position[propensity <= low]), position[propensity >= high]
+    order = np.lexsort((np.random.default_rng(0).random(len(propensity)), propensity))
+    tenth = max(round(TAIL * len(order)), 1)
+    position = (scaled @ along)[order]
+    mobile, arrested = np.sort(position[:tenth]), position[-tenth:]
     return float(np.searchsorted(mobile, arrested).mean() / len(mobile))
 
 
@@ -110,7 +126,7 @@ def figure_10(material):
     """The bottleneck at one temperature and several times, coloured by molecular dynamics."""
     late = [t for t in material.labelled_temperatures if material.labelled(t, levels=(LEVEL,))]
     temperature = min(late or material.labelled_temperatures, key=lambda t: abs(t - CLOUD_TEMPERATURE))
-    sets = material.labelled(temperature)
+    sets = material.labelled(temperature, role="test") or material.labelled(temperature)
     reached = [level for boxes in sets for level in boxes.levels]
     if not reached:
         raise InvalidData(f"figure 10: no run gets to any of its times at T = {temperature:.2f}; expected longer runs.")
@@ -154,7 +170,8 @@ def figure_10(material):
     return Plate(
         "10",
         f"The bottleneck at T = {temperature:.2f} and different times",
-        "Active and passive particles separate clearly; mobility spreads gradually from one corner of the plane.",
+        "In the figure active and passive particles separate clearly, and mobility spreads gradually from one corner "
+        "of the plane; in the discussion there is no clear separation in this plane.",
         figure,
         frame(table),
         findings,
@@ -187,14 +204,14 @@ def figure_11(material):
     for ax in axes.flat[len(temperatures) :]:
         ax.remove()
     figure.colorbar(points, ax=figure.axes, label=r"$\mathcal{C}_B^i$")
-    slopes = np.array([slope(1 / np.array(temperatures), one)[0] for one in np.array(spreads).T])
-    error = slopes.std(ddof=1) if len(slopes) > 1 else np.nan
+    rise = slopes(1 / np.array(temperatures), np.array(spreads).T)
+    error = rise.std(ddof=1) if len(rise) > 1 else np.nan
     first, last = table[0], table[-1]
     finding = Finding(
         f"The predicted standard deviation of C_B goes from {first['predicted_std']:.3f} at T = "
         f"{first['temperature']:.2f} to {last['predicted_std']:.3f} at T = {last['temperature']:.2f}; its "
-        f"slope in 1/T is {slopes.mean():.4f} ± {error:.4f} (over the networks).",
-        exceeds(slopes.mean(), error, sigmas=1),
+        f"slope in 1/T is {with_error(rise.mean(), error, '.4f')} (over the networks).",
+        exceeds(rise.mean(), error, sigmas=1),
     )
     predicted_only = [f"{row['temperature']:.2f}" for row in table if row["colour"] != "MD"]
     return Plate(

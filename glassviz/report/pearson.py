@@ -13,8 +13,10 @@ from glassviz.report.plates import (
     Finding,
     Plate,
     drawing,
+    exceeds,
     frame,
     mark_relaxation,
+    with_error,
     within,
 )
 
@@ -138,8 +140,8 @@ def _pearson_findings(material, temperatures):
         findings.append(
             Finding(
                 f"From T = {hot['temperature']:.2f} to {cold['temperature']:.2f} ρ_P at ⟨C̄_B⟩ = {min(common):.2f}, "
-                f"the latest both reach, changes by {gain:+.3f} ± {error:.3f}.",
-                None if abs(gain) < error else bool(gain > 0),
+                f"the latest both reach, changes by {with_error(gain, error, '+.3f')}.",
+                exceeds(gain, error, sigmas=1),
             )
         )
     if any(abs(t - published.TEMPERATURE) < 1e-3 for t in temperatures):
@@ -148,7 +150,7 @@ def _pearson_findings(material, temperatures):
 
 
 def _score(row):
-    return f"{row['pearson']:.3f} ± {row['error']:.3f}"
+    return with_error(row["pearson"], row["error"], ".3f")
 
 
 def beside_published(material):
@@ -177,10 +179,15 @@ def _against_published(material):
     findings = []
     for _, row in beside_published(material).dropna().iterrows():
         gap, error = row["glassviz"] - row["GlassMLP"], row["glassviz_error"]
-        text = f"At T = 0.30, t = {row['time']:g}: {row['glassviz']:.3f} ± {error:.3f}, GlassMLP trained there "
+        text = f"At T = 0.30, t = {row['time']:g}: {with_error(row['glassviz'], error, '.3f')}, GlassMLP trained there "
         text += f"{row['GlassMLP']:.3f} ({gap:+.3f})."
-        findings.append(Finding(text, True if gap >= 0 else within(gap, AS_GOOD, error)))
+        findings.append(Finding(text, _as_good(gap, error)))
     return findings
+
+
+def _as_good(gap, error):
+    """Whether a ρ_P is higher than another, or lower by `AS_GOOD` at most; None where the error does not say."""
+    return True if np.isfinite(error) and gap >= 0 else within(gap, AS_GOOD, error)
 
 
 def _transfer_findings(material, temperatures):
@@ -195,9 +202,10 @@ def _transfer_findings(material, temperatures):
             loss, error, level = min((*difference(a, b), a["mean_propensity"]) for a, b in pairs)
             findings.append(
                 Finding(
-                    f"T_min = {lowest:.2f} transferred to T = {temperature:.2f}: at worst {loss:+.3f} ± {error:.3f} in "
-                    f"ρ_P (⟨C̄_B⟩ = {level:.2f}) against the network trained there.",
-                    True if loss >= 0 else within(loss, AS_GOOD, error),
+                    f"T_min = {lowest:.2f} transferred to T = {temperature:.2f}: at worst "
+                    f"{with_error(loss, error, '+.3f')} in ρ_P (⟨C̄_B⟩ = {level:.2f}) against the network trained "
+                    "there.",
+                    _as_good(loss, error),
                 )
             )
     return findings

@@ -122,31 +122,45 @@ def frame(rows):
     return pd.DataFrame(rows)
 
 
-def slope(x, y, error=None):
-    """Slope of y(x), weighted by 1/error² where given, with its standard error.
+def slopes(x, lines):
+    """Slope of the straight line through each of several lines (line, x); NaN for fewer than two x."""
+    apart = np.asarray(x, float) - np.mean(x)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(lines, float) @ apart / (apart @ apart)
 
-    The error is the larger of what the given errors and what the scatter about the line imply; NaN where neither is
-    known, for two points without errors. NaN for fewer than two points.
+
+def bend(x, y, error, at):
+    """Slopes of a line y(x) that is broken at one x, weighted by 1/error².
+
+    Errors are the larger of what the given errors and what the scatter about the line imply.
+
+    Returns
+    -------
+    before, after : tuple of float
+        Slope on either side and its standard error; NaN where no point tells it.
+    error : float
+        Of their difference: they are not independent, as the point where they meet is in both.
     """
-    x, y = np.asarray(x, float), np.asarray(y, float)
-    error = np.full(len(y), np.nan) if error is None else np.asarray(error, float)
-    good = np.isfinite(x) & np.isfinite(y)
-    x, y, error = x[good], y[good], error[good]
-    if len(x) < 2:
-        return np.nan, np.nan
-    known = np.isfinite(error) & (error > 0)
-    weight = 1 / error**2 if known.all() else np.ones(len(x))
-    centre = np.average(x, weights=weight)
-    norm = (weight * (x - centre) ** 2).sum()
-    value = (weight * (x - centre) * y).sum() / norm
-    residual = y - np.average(y, weights=weight) - value * (x - centre)
-    scatter = np.sqrt((weight * residual**2).sum() / (len(x) - 2) / norm) if len(x) > 2 else np.nan
-    return value, float(np.fmax(scatter, np.sqrt(1 / norm) if known.all() else np.nan))
+    x, y, error = (np.asarray(values, float) for values in (x, y, error))
+    columns = np.stack([np.ones(len(x)), np.minimum(x - at, 0), np.maximum(x - at, 0)], axis=1)
+    told = columns.any(axis=0)
+    columns = columns[:, told] / error[:, None]
+    slopes, covariance = np.full(3, np.nan), np.full((3, 3), np.nan)
+    if np.linalg.matrix_rank(columns) == told.sum():
+        inverse = np.linalg.inv(columns.T @ columns)
+        slopes[told] = inverse @ columns.T @ (y / error)
+        more = len(x) - told.sum()
+        scatter = np.square(columns @ slopes[told] - y / error).sum() / more if more else 0.0
+        covariance[np.ix_(told, told)] = inverse * max(scatter, 1.0)
+    (before, both), (_, after) = covariance[1:, 1:]
+    return (slopes[1], np.sqrt(before)), (slopes[2], np.sqrt(after)), np.sqrt(before + after - 2 * both)
 
 
 def with_error(value, error, form=".2f"):
-    """Text of a number and its error, or that it is not determined."""
-    return f"{value:{form}} ± {error:.2f}" if np.isfinite(value) else "not determined"
+    """Text of a number and its error, where they are known."""
+    if not np.isfinite(value):
+        return "not determined"
+    return f"{value:{form}} ± {error:{form.lstrip('+')}}" if np.isfinite(error) else f"{value:{form}} (error unknown)"
 
 
 def exceeds(value, error, sigmas=2):
@@ -159,9 +173,9 @@ def exceeds(value, error, sigmas=2):
 
 
 def within(value, limit, error):
-    """Whether |value| ≤ limit; None where the error straddles the limit."""
-    if not np.isfinite(value):
+    """Whether |value| ≤ limit: True with the error added to it, False beyond two errors, None in between."""
+    if not (np.isfinite(value) and np.isfinite(error)):
         return None
-    if np.isfinite(error) and abs(abs(value) - limit) < error:
-        return None
-    return bool(abs(value) <= limit)
+    if abs(value) + error <= limit:
+        return True
+    return False if abs(value) - 2 * error > limit else None

@@ -139,6 +139,12 @@ def measured(survived, times):
     ).transpose("configuration", "time", "particle")
 
 
+def test_labels_of_a_single_output_are_those_of_that_time():
+    survived = np.random.default_rng(3).uniform(size=(8, 50, 1)) > 0.3
+    ds = measured(survived, np.array([100.0])).transpose("configuration", "time", "particle")
+    np.testing.assert_allclose(between_outputs.at_times(ds, np.array([100.0])), survived.mean(axis=0).T, rtol=1e-6)
+
+
 @pytest.mark.parametrize("between", [0.0, 0.3, 0.5, 1.0])
 def test_noise_between_outputs_where_bonds_stay_broken(between):
     """The variance of interpolated labels around exact ones."""

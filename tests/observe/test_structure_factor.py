@@ -42,6 +42,13 @@ def test_equals_the_sum_over_wave_vectors(networks):
         np.testing.assert_allclose(s4[n], expected, rtol=1e-3)
 
 
+def test_positions_far_outside_the_box_are_those_inside(large_box):
+    C = xr.DataArray(np.random.default_rng(2).normal(size=large_box.sizes["particle"]), dims="particle")
+    boxes = 10_000 * np.random.default_rng(3).integers(-1, 2, large_box["position"].shape)
+    outside = large_box.assign(position=large_box["position"] + large_box.attrs["box_length"] * boxes)
+    np.testing.assert_allclose(structure_factor(C, outside), structure_factor(C, large_box), rtol=1e-4)
+
+
 def test_rings_count_every_wave_vector_pair_once():
     q, modes = ring_coordinates(2 * np.pi, 3)
     assert modes.tolist() == [4, 6, 8]
