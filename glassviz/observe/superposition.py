@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from scipy.interpolate import PchipInterpolator
 
+from glassviz.files import store
 from glassviz.mixture import GLASS_TRANSITION_TEMPERATURE, InvalidData
 from glassviz.observe.decay import Decay, by_temperature, shipped_curves
 from glassviz.observe.fields import shortfall
@@ -304,10 +305,10 @@ def superposition(propensity_datasets=None, anchor=True):
         Where there is no data, or a Dataset is not a propensity file.
     """
     if propensity_datasets is None:
-        return _shipped(anchor)
+        return _shipped(store.precomputed("propensities"), anchor)
     return Superposition(by_temperature(propensity_datasets), anchor)
 
 
 @cache
-def _shipped(anchor):
+def _shipped(folder, anchor):  # what is kept is of this folder
     return Superposition(by_temperature(shipped_curves()), anchor)

@@ -134,8 +134,11 @@ def susceptibilities(material, ensemble, temperature):
             means = boxes.propensity.mean(axis=2, dtype=np.float64)
             _, measured = variance_over_structures(means, None if noise is None else noise.values.T)
             each = np.stack([variance_over_structures(means)[1] for means in networks]).mean(axis=0)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                low, high = np.nanpercentile(each / measured, [16, 84], axis=0)
+            error = np.full(len(boxes.levels), np.nan)
+            if len(boxes) > 1:
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    low, high = np.nanpercentile(each / measured, [16, 84], axis=0)
+                error = (high - low) / 2
             for k, level in enumerate(boxes.levels):
                 rows.append(
                     {
@@ -151,7 +154,7 @@ def susceptibilities(material, ensemble, temperature):
                         "chi4_predicted": float(model[k]),
                         "chi4_predicted_network_error": float(model["error"][k]),
                         "ratio": float(model[k] / truth[k]),
-                        "ratio_error": float((high - low)[k] / 2) if len(boxes) > 1 else np.nan,
+                        "ratio_error": float(error[k]),
                         "converged": bool(predicted["converged"].values[:, k].all()),
                     }
                 )

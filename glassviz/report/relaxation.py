@@ -5,7 +5,7 @@ import numpy as np
 from glassviz.explore.provenance import settled
 from glassviz.mixture import GLASS_TRANSITION_TEMPERATURE
 from glassviz.observe.relaxation import LAWS
-from glassviz.report.plates import MEAN, TIME, Finding, Plate, colors_of, drawing, frame, within
+from glassviz.report.plates import MEAN, TIME, Finding, Plate, colors_of, drawing, frame, with_error, within
 
 COLLAPSE = 0.1  # decades of t/τ_BB within which curves count as one
 PAPER_TAU = 1e12  # τ_BB at the glass transition temperature
@@ -95,10 +95,12 @@ def _glass_transition(material):
             continue
         undetermined = bool(np.isinf(one["error"]).any())
         weak = ", of which the points do not determine every parameter" if undetermined else ""
-        text = f"{LAWS[str(law)].label} law{weak}: log₁₀ τ_BB({GLASS_TRANSITION_TEMPERATURE}) = "
-        text += (
-            f"{value:.1f} ({low:.1f} to {high:.1f}); the paper's {np.log10(PAPER_TAU):.0f} should lie within a decade."
-        )
+        text = f"{LAWS[str(law)].label} law{weak}: "
+        if np.isinf(value):
+            findings.append(Finding(f"{text}τ_BB diverges above T = {GLASS_TRANSITION_TEMPERATURE}.", None))
+            continue
+        text += f"log₁₀ τ_BB({GLASS_TRANSITION_TEMPERATURE}) = {with_error(value, (high - low) / 2, '.1f')}; the "
+        text += f"paper's {np.log10(PAPER_TAU):.0f} should lie within a decade."
         decided = np.isfinite(low) and not undetermined
         gap, error = value - np.log10(PAPER_TAU), (high - low) / 2
         findings.append(Finding(text, within(gap, 1, error) if decided else None))

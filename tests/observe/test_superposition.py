@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from glassviz.files import netcdf, store
 from glassviz.mixture import InvalidData
-from glassviz.observe import superposition as module
 from glassviz.observe.decay import in_common
 from glassviz.observe.superposition import superposition
 
@@ -352,8 +351,8 @@ def test_temperatures_are_positive(exact_liquid):
 
 
 def test_shipped_files_are_the_default(tmp_path, monkeypatch):
+    elsewhere = superposition().relaxation_time(0.40)
     monkeypatch.setenv("GLASSVIZ_DATA", str(tmp_path))
-    module._shipped.cache_clear()
     with pytest.raises(InvalidData, match="no propensity files"):
         superposition()
     folder = store.precomputed("propensities")
@@ -366,7 +365,8 @@ def test_shipped_files_are_the_default(tmp_path, monkeypatch):
         )
     (folder / ".T0.40_9.checkpoint.nc").write_bytes(b"half a run")
     assert superposition().relaxation_time(0.40) == pytest.approx(2e3, rel=2e-2)
-    module._shipped.cache_clear()
+    monkeypatch.undo()
+    assert superposition().relaxation_time(0.40) == elsewhere
 
 
 def test_of_one_temperature_nothing_is_known_of_others():
