@@ -94,13 +94,13 @@ def test_full_loss_is_the_sum_of_its_three_terms(position, two_states, absolute,
 
 
 def test_networks_that_ship_are_trained_on_the_squared_error_by_levels(position, two_states):
-    """Phase 2 of a batch: clusters weigh ½ C, the structure's mean 0.2 + (1 − C)⁴; variances are compared by ratio."""
+    """Phase 2 of a batch: clusters weigh ½ C, the structure's mean 0.4 + (1 − C)⁴/2; variances are compared by ratio."""
     truth, guess, share = two_states
     levels = np.array([0.9, 0.4])
     batch = Batch(np.empty((150, 0)), 0.3, levels, single(truth), single(share), position, LENGTH, fold=0)
     noise = loss.noise_correlations(0.3, levels)
     found = batch.loss(single(guess), torch.tensor([[0, 1]]), "full", PRESETS["precomputed"].final)
-    weights = [{"clusters": 0.5 * c, "means": 0.2 + (1 - c) ** 4} for c in levels]
+    weights = [{"clusters": 0.5 * c, "means": 0.4 + (1 - c) ** 4 / 2} for c in levels]
     weights = [{"absolute": False, "logarithm": True, **one} for one in weights]
     expected = [
         np.mean([naive_loss(truth[k], g[k], position, share[k], noise[k], **weights[k]) for k in range(2)])
