@@ -94,7 +94,7 @@ def test_networks_go_back_to_their_best_held_out_state():
 def test_kept_weights_have_the_lowest_held_out_loss(monkeypatch, full):
     made = []
     monkeypatch.setattr(training, "Trainer", lambda *args, **options: made.append(Trainer(*args, **options)) or made[0])
-    fitted = fit([points()], 4, Plan(squared=((30, 5e-3),), full=full, folds=2, decay=5e-3), 0)
+    fitted = fit([points()], 4, Plan(squared=((30, 3e-3),), full=full, folds=2), 0)
     looks = np.array([losses for _, phase, losses in fitted.history if phase == "squared"])
     assert (looks[-1] > looks.min(axis=0) + 1e-3).any()
     np.testing.assert_allclose(made[0].held_out("squared"), looks.min(axis=0), atol=1e-5)
