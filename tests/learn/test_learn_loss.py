@@ -94,7 +94,7 @@ def test_full_loss_is_the_sum_of_its_three_terms(position, two_states, absolute,
 
 
 def test_networks_that_ship_are_trained_on_the_squared_error_by_levels(position, two_states):
-    """Phase 2 of a batch: clusters weigh ½ C, the structure's mean 0.4 + (1 − C)⁴/2; variances are compared by ratio."""
+    """Phase 2 of a batch: clusters weigh ½ C, a structure's mean 0.4 + (1 − C)⁴/2; variances are compared by ratio."""
     truth, guess, share = two_states
     levels = np.array([0.9, 0.4])
     batch = Batch(np.empty((150, 0)), 0.3, levels, single(truth), single(share), position, LENGTH, fold=0)
