@@ -9,7 +9,7 @@ from glassviz.files import store
 from glassviz.mixture import InvalidData, checked_temperature
 
 ENOUGH = 4  # structures that a curve needs, where there are so many
-SHARE = 1 / 3  # of all structures that it needs too
+SHARE = 1 / 4  # of all structures that it needs too
 
 
 @dataclass
